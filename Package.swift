@@ -1,0 +1,98 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Targets in layers; each may know only what its line names. See ARCHITECTURE.md.
+let package = Package(
+    name: "sluice",
+    products: [
+        .executable(name: "sluice", targets: ["sluice"])
+    ],
+    targets: [
+        // C libraries from the distribution's packages: a module map and a header of inline wrappers each.
+        .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "CSimdJSON",
+            linkerSettings: [.linkedLibrary("simdjson")]
+        ),
+        .target(name: "CConsole"),
+
+        // Layer 0
+        .target(name: "SluiceBasics"),
+        // Layer 1
+        .target(name: "SluiceCore", dependencies: ["SluiceBasics"]),
+        .target(name: "SluiceWire", dependencies: ["SluiceBasics", "CSimdJSON"]),
+        // Layer 2
+        .target(name: "SluiceEngine", dependencies: ["SluiceCore", "SluiceBasics"]),
+        .target(name: "SluiceProviders", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
+        .target(name: "SluiceTelemetry", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
+        .target(
+            name: "SluiceTransport",
+            dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl"]
+        ),
+        // Layer 3
+        .target(
+            name: "SluiceGateway",
+            dependencies: [
+                "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
+                "CConsole", "CCrypto",
+            ]
+        ),
+        // Layer 4
+        .executableTarget(
+            name: "sluice",
+            dependencies: [
+                "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
+                "SluiceTransport", "SluiceGateway", "CYAML",
+            ]
+        ),
+        .target(name: "SluiceTestKit", dependencies: ["SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine"]),
+
+        .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
+        .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(name: "SluiceWireTests", dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceEngineTests", dependencies: ["SluiceEngine", "SluiceCore", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceProvidersTests",
+            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceTelemetryTests",
+            dependencies: ["SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceTransportTests",
+            dependencies: ["SluiceTransport", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceGatewayTests",
+            dependencies: [
+                "SluiceGateway", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
+                "SluiceBasics", "SluiceTestKit",
+            ]),
+        .testTarget(
+            name: "SluiceCommandTests",
+            dependencies: ["sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(name: "TidyTests"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17,
+    cxxLanguageStandard: .cxx17
+)
+
+/// Targets that touch C or raw memory. Everywhere else `unsafe` does not compile.
+let adapters: Set<String> = ["SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice"]
+
+for target in package.targets where [.regular, .executable, .test].contains(target.type) && !target.name.hasPrefix("C") {
+    var settings: [SwiftSetting] = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+    if target.type == .regular && !adapters.contains(target.name) {
+        settings.append(.strictMemorySafety())
+    }
+    target.swiftSettings = settings
+}

@@ -1,0 +1,3 @@
+#ifndef SLUICE_CCONSOLE_H
+#define SLUICE_CCONSOLE_H
+#endif

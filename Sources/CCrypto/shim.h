@@ -1,0 +1,7 @@
+#ifndef SLUICE_CCRYPTO_SHIM_H
+#define SLUICE_CCRYPTO_SHIM_H
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#endif

@@ -1,0 +1,4 @@
+#ifndef SLUICE_SHIM_CLibUV
+#define SLUICE_SHIM_CLibUV
+#include <uv.h>
+#endif

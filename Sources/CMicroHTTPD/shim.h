@@ -1,0 +1,4 @@
+#ifndef SLUICE_SHIM_CMicroHTTPD
+#define SLUICE_SHIM_CMicroHTTPD
+#include <microhttpd.h>
+#endif

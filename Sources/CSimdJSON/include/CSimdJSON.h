@@ -1,0 +1,3 @@
+#ifndef SLUICE_CSIMDJSON_H
+#define SLUICE_CSIMDJSON_H
+#endif

@@ -1,0 +1,97 @@
+import SluiceBasics
+
+/// What kind of failure an attempt met; decides whether another attempt is due.
+package enum FailureClass: String, Sendable, CaseIterable {
+    // Nothing was sent: always safe to try again.
+    case connectRefused = "connect_refused"
+    case connectTimeout = "connect_timeout"
+    case connectError = "connect_error"
+    // The backend asks for patience.
+    case rateLimited = "rate_limited"
+    case overloaded
+    // Sent; what the backend did is known (an answer) or unknown (no answer).
+    case serverError = "server_error"
+    case readTimeout = "read_timeout"
+    case reset
+    case malformedResponse = "malformed_response"
+    case responseTooLarge = "response_too_large"
+    // The request itself is refused: no retry helps.
+    case authentication
+    case invalidRequest = "invalid_request"
+    case routeOrModel = "route_or_model"
+    case providerRejected = "provider_rejected"
+    // Ours.
+    case deadline
+    case cancelled
+
+    /// Whether bytes of the request may have reached the backend.
+    package var mayHaveExecuted: Bool {
+        switch self {
+        case .connectRefused, .connectTimeout, .connectError: false
+        default: true
+        }
+    }
+}
+
+/// Why one attempt failed.
+package struct AttemptFailure: Error, Sendable, Equatable {
+    package var failureClass: FailureClass
+    /// The backend's status, when it answered.
+    package var status: Int?
+    /// How long the backend asked us to wait.
+    package var retryAfter: Duration?
+    /// For people; never contains prompts or secrets.
+    package var message: String
+    /// Whether any content has already gone to the client; if so, no retry.
+    package var committed: Bool
+
+    package init(
+        _ failureClass: FailureClass, status: Int? = nil, retryAfter: Duration? = nil, message: String,
+        committed: Bool = false
+    ) {
+        self.failureClass = failureClass
+        self.status = status
+        self.retryAfter = retryAfter
+        self.message = message
+        self.committed = committed
+    }
+}
+
+/// Tokens as the backend counted them.
+package struct TokenUsage: Sendable, Equatable {
+    package var prompt: Int
+    package var completion: Int
+
+    package init(prompt: Int, completion: Int) {
+        self.prompt = prompt
+        self.completion = completion
+    }
+}
+
+/// How one attempt ended.
+package enum AttemptResult: Sendable, Equatable {
+    case success(status: Int, usage: TokenUsage?)
+    case failure(AttemptFailure)
+}
+
+/// One call of a backend, for the record.
+package struct AttemptRecord: Sendable, Equatable {
+    /// Counts from 1.
+    package var number: Int
+    package var backend: String
+    package var startedAt: Instant
+    package var firstByteAt: Instant?
+    package var endedAt: Instant?
+    package var status: Int?
+    /// `nil` while it runs and when it succeeded.
+    package var failure: FailureClass?
+    package var message: String?
+    /// When the next attempt becomes due, if one follows.
+    package var retryDelay: Duration?
+
+    package init(number: Int, backend: String, startedAt: Instant) {
+        self.number = number
+        self.backend = backend
+        self.startedAt = startedAt
+    }
+}

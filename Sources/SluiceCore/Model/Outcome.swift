@@ -1,0 +1,104 @@
+/// How a request ended: every accepted request reaches exactly one of these (`rejected`: it was never accepted).
+package enum Outcome: String, Sendable, CaseIterable {
+    case done
+    case failed
+    case cancelled
+    case expired
+    case rejected
+    case dropped
+    case lost
+    case dead
+}
+
+/// Why it ended so: a closed list, because it labels metrics, rows and errors alike.
+package enum OutcomeReason: String, Sendable, CaseIterable {
+    // done
+    case ok
+    case late
+    // failed
+    case backend
+    case malformedResponse = "malformed_response"
+    case resultTooLarge = "result_too_large"
+    // cancelled
+    case clientGone = "client_gone"
+    case operatorRequest = "operator_request"
+    case shutdown
+    // expired
+    case deadline
+    // rejected
+    case full
+    case tenantFull = "tenant_full"
+    case oversize
+    case paused
+    case wouldMissDeadline = "would_miss_deadline"
+    case malformed
+    case duplicateConflict = "duplicate_conflict"
+    // dropped
+    case offlineProducerBeforeDispatch = "offline_producer_before_dispatch"
+    case offlineProducerBeforeReply = "offline_producer_before_reply"
+    // lost
+    case dispatcherCrash = "dispatcher_crash"
+    // dead
+    case attempts
+    case poison
+    case outcomeUnknown = "outcome_unknown"
+
+    package var outcome: Outcome {
+        switch self {
+        case .ok, .late: .done
+        case .backend, .malformedResponse, .resultTooLarge: .failed
+        case .clientGone, .operatorRequest, .shutdown: .cancelled
+        case .deadline: .expired
+        case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .malformed, .duplicateConflict: .rejected
+        case .offlineProducerBeforeDispatch, .offlineProducerBeforeReply: .dropped
+        case .dispatcherCrash: .lost
+        case .attempts, .poison, .outcomeUnknown: .dead
+        }
+    }
+}
+
+/// Why a queued request is not running.
+package enum WaitingReason: String, Sendable, CaseIterable {
+    case slotsFull = "slots_full"
+    case circuitOpen = "circuit_open"
+    case poolPaused = "pool_paused"
+    case rateLimited = "rate_limited"
+    case backoff
+    case aheadInQueue = "ahead_in_queue"
+}
+
+/// Where a request is in its life. Outcomes follow `started` or `streaming`, or end the wait.
+package enum RequestState: String, Sendable, CaseIterable {
+    case queued
+    /// A slot has it, nothing has been sent.
+    case claimed
+    /// The backend call may have been sent.
+    case started
+    /// The first content byte came back; no retry is possible any more.
+    case streaming
+    case ended
+}
+
+/// Who is served first within a pool that orders by priority.
+package enum Priority: UInt8, Sendable, CaseIterable, Comparable {
+    case urgent = 0
+    case high
+    case normal
+    case low
+
+    package static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
+
+    package var name: String {
+        switch self {
+        case .urgent: "urgent"
+        case .high: "high"
+        case .normal: "normal"
+        case .low: "low"
+        }
+    }
+
+    package init?(name: String) {
+        guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = match
+    }
+}

@@ -1,0 +1,71 @@
+import SluiceBasics
+
+package enum BreakerState: String, Sendable, CaseIterable {
+    case closed
+    case open
+    case halfOpen = "half_open"
+}
+
+package struct BreakerStatus: Sendable, Equatable {
+    package var backend: String
+    package var state: BreakerState
+    package var consecutiveFailures: Int
+    /// Until the next probe; `nil` unless open.
+    package var opensProbeIn: Duration?
+    /// How often it has opened since start.
+    package var timesOpened: Int
+
+    package init(
+        backend: String, state: BreakerState, consecutiveFailures: Int, opensProbeIn: Duration?, timesOpened: Int
+    ) {
+        self.backend = backend
+        self.state = state
+        self.consecutiveFailures = consecutiveFailures
+        self.opensProbeIn = opensProbeIn
+        self.timesOpened = timesOpened
+    }
+}
+
+package enum PoolMode: String, Sendable, CaseIterable {
+    case running
+    /// Accepts, does not start.
+    case paused
+    /// Finishes what it has, accepts nothing.
+    case draining
+}
+
+/// A pool at one instant. Its books balance: `accepted + redriven = live + sum(outcomes)`.
+package struct PoolStatus: Sendable {
+    package var configuration: PoolConfiguration
+    package var mode: PoolMode
+    package var queued: Int
+    /// Claimed, started or streaming.
+    package var inFlight: Int
+    package var bytes: Int
+    package var oldestQueuedAge: Duration?
+    package var breaker: BreakerStatus
+    package var accepted: UInt64
+    package var redriven: UInt64
+    /// Count per reason, rejections included, in the order of `OutcomeReason.allCases`.
+    package var ended: [OutcomeReason: UInt64]
+    package var attemptsStarted: UInt64
+    package var retries: UInt64
+    /// Mean time from claim to end of recent requests; `nil` before the first.
+    package var meanServiceTime: Duration?
+    /// What holds back the head of the queue; `nil` when nothing is queued.
+    package var waitingReason: WaitingReason?
+
+    package init(configuration: PoolConfiguration, breaker: BreakerStatus) {
+        self.configuration = configuration
+        self.mode = .running
+        self.queued = 0
+        self.inFlight = 0
+        self.bytes = 0
+        self.breaker = breaker
+        self.accepted = 0
+        self.redriven = 0
+        self.ended = [:]
+        self.attemptsStarted = 0
+        self.retries = 0
+    }
+}

@@ -1,0 +1,62 @@
+/// Names one request for ever: 48 bits of wall-clock milliseconds, then 80 random bits, so ids sort by age.
+///
+/// As text: `req_` and 26 characters of Crockford's base 32 (no I, L, O, U), as in a ULID.
+package struct RequestID: Hashable, Sendable, Comparable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// - Parameters:
+    ///   - milliseconds: wall clock since 1970.
+    ///   - random: 80 bits are taken: all of the second, 16 of the first.
+    package init(milliseconds: UInt64, random: (UInt64, UInt64)) {
+        self.high = milliseconds << 16 | (random.0 & 0xFFFF)
+        self.low = random.1
+    }
+
+    package static func < (left: RequestID, right: RequestID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension RequestID: CustomStringConvertible {
+    private static let prefix = "req_"
+    private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+
+    package var description: String {
+        var text: [UInt8] = Array(Self.prefix.utf8)
+        text.reserveCapacity(30)
+        // 128 bits in 26 digits of 5: the first digit holds the top 3.
+        for digit in (0..<26).reversed() {
+            text.append(Self.alphabet[Int(self.bits(from: digit * 5))])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private func bits(from position: Int) -> UInt64 {
+        if position >= 64 { return (self.high >> UInt64(position - 64)) & 31 }
+        let low = self.low >> UInt64(position)
+        guard position > 59 else { return low & 31 }
+        return (low | self.high << UInt64(64 - position)) & 31
+    }
+
+    /// `nil` when the text is not an id.
+    package init?(_ text: some StringProtocol) {
+        guard text.hasPrefix(Self.prefix) else { return nil }
+        let digits = text.utf8.dropFirst(Self.prefix.utf8.count)
+        guard digits.count == 26 else { return nil }
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        for (index, character) in digits.enumerated() {
+            guard let value = Self.alphabet.firstIndex(of: character) else { return nil }
+            if index == 0 && value > 7 { return nil }
+            high = high << 5 | low >> 59
+            low = low << 5 | UInt64(value)
+        }
+        self.init(high: high, low: low)
+    }
+}

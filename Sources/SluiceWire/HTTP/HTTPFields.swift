@@ -1,0 +1,100 @@
+/// Header fields in the order they came: one buffer of bytes and the ranges within it.
+///
+/// A request carries some fifteen of them and a handler reads three or four, so nothing is made a `String` before it is
+/// asked for, and a search is linear.
+package struct HTTPFields: Sendable {
+    private struct Field: Sendable {
+        var name: Range<Int32>
+        var value: Range<Int32>
+    }
+
+    private var bytes: [UInt8] = []
+    private var fields: [Field] = []
+
+    package init() {}
+
+    package init(_ pairs: [(String, String)]) {
+        for (name, value) in pairs { self.append(name, value) }
+    }
+
+    package var count: Int { self.fields.count }
+    package var isEmpty: Bool { self.fields.isEmpty }
+
+    package mutating func reserve(fields: Int, bytes: Int) {
+        self.fields.reserveCapacity(fields)
+        self.bytes.reserveCapacity(bytes)
+    }
+
+    package mutating func append(_ name: String, _ value: String) {
+        self.append(name: name.utf8, value: value.utf8)
+    }
+
+    package mutating func append(name: some Sequence<UInt8>, value: some Sequence<UInt8>) {
+        let start = Int32(truncatingIfNeeded: self.bytes.count)
+        self.bytes.append(contentsOf: name)
+        let middle = Int32(truncatingIfNeeded: self.bytes.count)
+        self.bytes.append(contentsOf: value)
+        let end = Int32(truncatingIfNeeded: self.bytes.count)
+        self.fields.append(Field(name: start..<middle, value: middle..<end))
+    }
+
+    /// The first field of this name, compared without regard to ASCII case (RFC 9110, 5.1).
+    package subscript(_ name: String) -> String? {
+        guard let field = self.first(name) else { return nil }
+        return self.string(field.value)
+    }
+
+    /// Whether the first field of this name has this value, without regard to ASCII case.
+    package func has(_ name: String, value: String) -> Bool {
+        guard let field = self.first(name) else { return false }
+        return self.matches(field.value, value.utf8)
+    }
+
+    package func contains(_ name: String) -> Bool { self.first(name) != nil }
+
+    /// Bytes of the first field of this name, without making a `String`.
+    package func bytes(of name: String) -> ArraySlice<UInt8>? {
+        guard let field = self.first(name) else { return nil }
+        return self.bytes[Int(field.value.lowerBound)..<Int(field.value.upperBound)]
+    }
+
+    /// Calls `body` with every field, in order.
+    package func forEach(_ body: (_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Void) {
+        for field in self.fields {
+            body(
+                self.bytes[Int(field.name.lowerBound)..<Int(field.name.upperBound)],
+                self.bytes[Int(field.value.lowerBound)..<Int(field.value.upperBound)]
+            )
+        }
+    }
+
+    /// All fields as text.
+    package var pairs: [(name: String, value: String)] {
+        self.fields.map { (self.string($0.name), self.string($0.value)) }
+    }
+
+    private func string(_ range: Range<Int32>) -> String {
+        String(decoding: self.bytes[Int(range.lowerBound)..<Int(range.upperBound)], as: UTF8.self)
+    }
+
+    private func first(_ name: String) -> Field? {
+        let wanted = name.utf8
+        return self.fields.first { self.matches($0.name, wanted) }
+    }
+
+    @inline(__always)
+    private func matches(_ range: Range<Int32>, _ wanted: String.UTF8View) -> Bool {
+        guard range.count == wanted.count else { return false }
+        var index = Int(range.lowerBound)
+        for byte in wanted {
+            guard Self.lowercase(self.bytes[index]) == Self.lowercase(byte) else { return false }
+            index += 1
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func lowercase(_ byte: UInt8) -> UInt8 {
+        byte &- 65 < 26 ? byte | 0x20 : byte
+    }
+}
