@@ -9,6 +9,9 @@ package struct HTTPClientRequest: Sendable {
     package var timeout: Duration
     /// Largest response body that is collected.
     package var maximumResponseBytes: Int
+    /// Whether the client may by itself send again when a kept connection turns out to be dead before the first byte of
+    /// an answer. The peer may then, rarely, see the request twice.
+    package var allowsSilentResend = true
 
     package init(
         method: HTTPMethod = .post, url: String, headers: HTTPFields = HTTPFields(), body: [UInt8] = [],

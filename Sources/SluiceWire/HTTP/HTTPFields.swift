@@ -50,6 +50,15 @@ package struct HTTPFields: Sendable {
         return self.matches(field.value, value.utf8)
     }
 
+    /// Bytes of all names and values together.
+    package var byteCount: Int { self.bytes.count }
+
+    /// The values of all fields of this name.
+    package func values(_ name: String) -> [String] {
+        let wanted = name.utf8
+        return self.fields.filter { self.matches($0.name, wanted) }.map { self.string($0.value) }
+    }
+
     package func contains(_ name: String) -> Bool { self.first(name) != nil }
 
     /// Bytes of the first field of this name, without making a `String`.

@@ -1,0 +1,157 @@
+import CCurl
+import SluiceBasics
+import SluiceWire
+
+/// A libcurl easy handle that is used again: what never changes is set once.
+final class CurlEasy {
+    /// Bodies up to this size travel in the same write as the head.
+    private static let inlineBodyBytes = 48 << 10
+    private static let largeBodyBytes = 1 << 20
+
+    let handle: OpaquePointerHandle
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var fields: UnsafeMutablePointer<curl_slist>?
+    private var lastMethod: HTTPMethod?
+    private var lastURL = ""
+    /// A handle that carried a large body keeps large buffers: it is not used again.
+    private(set) var isReusable = true
+
+    typealias OpaquePointerHandle = UnsafeMutableRawPointer
+
+    init?(_ configuration: HTTPClientConfiguration, driver: HTTPClientDriver) {
+        guard let handle = curl_easy_init() else { return nil }
+        self.handle = handle
+        self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        self.errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        self.configure(configuration, driver)
+    }
+
+    deinit {
+        curl_easy_cleanup(self.handle)
+        curl_slist_free_all(self.fields)
+        self.errorText.deallocate()
+    }
+
+    private func configure(_ configuration: HTTPClientConfiguration, _ driver: HTTPClientDriver) {
+        let handle = self.handle
+        let driver = Unmanaged.passUnretained(driver).toOpaque()
+        sluice_easy_set_long(handle, CURLOPT_NOSIGNAL, 1)
+        sluice_easy_set_long(handle, CURLOPT_NOPROGRESS, 1)
+        sluice_easy_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+        sluice_easy_set_string(handle, CURLOPT_PROXY, configuration.proxy ?? "")
+        sluice_easy_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+        sluice_easy_set_long(handle, CURLOPT_SSL_VERIFYPEER, configuration.verifiesTLS ? 1 : 0)
+        sluice_easy_set_long(handle, CURLOPT_SSL_VERIFYHOST, configuration.verifiesTLS ? 2 : 0)
+        if let file = configuration.certificateAuthorityFile {
+            sluice_easy_set_string(handle, CURLOPT_CAINFO, file)
+        }
+        sluice_easy_set_long(
+            handle, CURLOPT_CONNECTTIMEOUT_MS, Int(configuration.connectTimeout.wholeNanoseconds / 1_000_000))
+        sluice_easy_set_long(handle, CURLOPT_BUFFERSIZE, 16 << 10)
+        sluice_easy_set_pointer(handle, CURLOPT_ERRORBUFFER, self.errorText)
+        sluice_easy_set_transfer(handle, CURLOPT_HEADERFUNCTION, HTTPClientCallbacks.header)
+        sluice_easy_set_transfer(handle, CURLOPT_WRITEFUNCTION, HTTPClientCallbacks.write)
+        sluice_easy_set_transfer(handle, CURLOPT_READFUNCTION, HTTPClientCallbacks.read)
+        sluice_easy_set_seek(handle, HTTPClientCallbacks.seek)
+        sluice_easy_set_open(handle, HTTPClientCallbacks.open)
+        sluice_easy_set_pointer(handle, CURLOPT_OPENSOCKETDATA, driver)
+        sluice_easy_set_close(handle, HTTPClientCallbacks.close)
+        sluice_easy_set_pointer(handle, CURLOPT_CLOSESOCKETDATA, driver)
+    }
+
+    /// Sets everything that belongs to one request.
+    func prepare(_ request: HTTPClientRequest, transfer: HTTPTransfer) {
+        let handle = self.handle
+        self.errorText[0] = 0
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
+        sluice_easy_set_pointer(handle, CURLOPT_PRIVATE, context)
+        sluice_easy_set_pointer(handle, CURLOPT_HEADERDATA, context)
+        sluice_easy_set_pointer(handle, CURLOPT_WRITEDATA, context)
+        if self.lastURL != request.url {
+            sluice_easy_set_string(handle, CURLOPT_URL, request.url)
+            self.lastURL = request.url
+        }
+        let milliseconds = max(1, request.timeout.wholeNanoseconds / 1_000_000)
+        sluice_easy_set_long(handle, CURLOPT_TIMEOUT_MS, Int(milliseconds))
+        sluice_easy_set_long(handle, CURLOPT_FRESH_CONNECT, request.allowsSilentResend ? 0 : 1)
+        self.setMethod(request.method)
+        self.setBody(request, context)
+        self.setFields(request)
+    }
+
+    private func setMethod(_ method: HTTPMethod) {
+        guard method != self.lastMethod else { return }
+        self.lastMethod = method
+        sluice_easy_set_string(self.handle, CURLOPT_CUSTOMREQUEST, nil)
+        sluice_easy_set_long(self.handle, CURLOPT_NOBODY, method == .head ? 1 : 0)
+        switch method {
+        case .get: sluice_easy_set_long(self.handle, CURLOPT_HTTPGET, 1)
+        case .head: break
+        case .post: sluice_easy_set_long(self.handle, CURLOPT_POST, 1)
+        default:
+            sluice_easy_set_long(self.handle, CURLOPT_POST, 1)
+            sluice_easy_set_string(self.handle, CURLOPT_CUSTOMREQUEST, method.rawValue)
+        }
+    }
+
+    private func setBody(_ request: HTTPClientRequest, _ context: UnsafeMutableRawPointer) {
+        guard request.method != .get, request.method != .head else { return }
+        let size = request.body.count
+        sluice_easy_set_size(self.handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(size))
+        if size <= Self.inlineBodyBytes {
+            // libcurl takes a copy, and sends it together with the head.
+            request.body.withUnsafeBytes { bytes in
+                let base = bytes.baseAddress ?? UnsafeRawPointer(self.errorText)
+                _ = sluice_easy_set_pointer(self.handle, CURLOPT_COPYPOSTFIELDS, base)
+            }
+        } else {
+            sluice_easy_set_pointer(self.handle, CURLOPT_POSTFIELDS, nil)
+            sluice_easy_set_pointer(self.handle, CURLOPT_READDATA, context)
+            sluice_easy_set_pointer(self.handle, CURLOPT_SEEKDATA, context)
+            if size > Self.largeBodyBytes {
+                sluice_easy_set_long(self.handle, CURLOPT_UPLOAD_BUFFERSIZE, 512 << 10)
+                self.isReusable = false
+            }
+        }
+    }
+
+    private func setFields(_ request: HTTPClientRequest) {
+        curl_slist_free_all(self.fields)
+        self.fields = nil
+        // Without this libcurl asks for permission before bodies over 1 MiB, which costs a round trip or a second.
+        self.fields = curl_slist_append(nil, "Expect:")
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 2048) { scratch in
+            request.headers.forEach { name, value in self.append(name, value, scratch) }
+        }
+        sluice_easy_set_list(self.handle, CURLOPT_HTTPHEADER, self.fields)
+    }
+
+    private func append(
+        _ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>, _ scratch: UnsafeMutableBufferPointer<CChar>
+    ) {
+        // A line break in a value would begin another header.
+        guard !value.contains(10), !value.contains(13), let base = scratch.baseAddress else { return }
+        guard name.count + value.count + 3 <= scratch.count else {
+            let line = String(decoding: name, as: UTF8.self) + ": " + String(decoding: value, as: UTF8.self)
+            self.fields = curl_slist_append(self.fields, line)
+            return
+        }
+        var index = 0
+        for byte in name {
+            base[index] = CChar(bitPattern: byte)
+            index += 1
+        }
+        // libcurl's own notation for a header without a value.
+        base[index] = CChar(bitPattern: UInt8(ascii: value.isEmpty ? ";" : ":"))
+        index += 1
+        for byte in value {
+            base[index] = CChar(bitPattern: byte)
+            index += 1
+        }
+        base[index] = 0
+        self.fields = curl_slist_append(self.fields, base)
+    }
+
+    /// What libcurl says about the last failure.
+    var errorMessage: String { String(cString: self.errorText) }
+}
