@@ -1,6 +1,7 @@
 #ifndef SLUICE_CCURL_SHIM_H
 #define SLUICE_CCURL_SHIM_H
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 // libcurl's setters are variadic, which Swift cannot call: one inline function per type of argument.
 
@@ -33,6 +34,9 @@ static inline CURLcode sluice_easy_set_seek(CURL *easy, sluice_seek_callback val
 }
 static inline CURLcode sluice_easy_set_close(CURL *easy, sluice_close_callback value) {
     return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, value);
+}
+static inline curl_socket_t sluice_open_socket(const struct curl_sockaddr *address) {
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 static inline CURLcode sluice_easy_set_open(CURL *easy, sluice_open_callback value) {
     return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, value);

@@ -11,6 +11,39 @@
 #include <unistd.h>
 #include <uv.h>
 
+// Which header a constant comes from differs between systems and build modes; here it cannot.
+static inline int sluice_stream_type(void) { return SOCK_STREAM; }
+static inline int sluice_private_nonblocking(void) { return SOCK_NONBLOCK | SOCK_CLOEXEC; }
+static inline int sluice_set_option(int descriptor, int option_is_share_port) {
+    int on = 1;
+    return setsockopt(descriptor, SOL_SOCKET, option_is_share_port ? SO_REUSEPORT : SO_REUSEADDR, &on, sizeof on);
+}
+static inline int sluice_bind(int descriptor, const struct addrinfo *address) {
+    return bind(descriptor, address->ai_addr, address->ai_addrlen);
+}
+// The port that a bound socket has, or -1.
+static inline int sluice_bound_port(int descriptor) {
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (getsockname(descriptor, (struct sockaddr *)&storage, &size) != 0) return -1;
+    if (storage.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&storage)->sin_port);
+    if (storage.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&storage)->sin6_port);
+    return -1;
+}
+// The peer's numeric address, or an empty text.
+static inline void sluice_peer_text(int descriptor, char *text, size_t size) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    text[0] = 0;
+    if (getpeername(descriptor, (struct sockaddr *)&storage, &length) != 0) return;
+    if (getnameinfo((struct sockaddr *)&storage, length, text, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0) text[0] = 0;
+}
+// Writes what fits at once, without a signal when the peer has gone.
+static inline void sluice_send_text(int descriptor, const void *bytes, size_t size) {
+    if (send(descriptor, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
+}
+static inline void sluice_shutdown(int descriptor) { shutdown(descriptor, SHUT_RDWR); }
+
 // Handles are structs that "inherit" by layout; Swift wants the casts written out.
 static inline uv_handle_t *sluice_uv_handle(void *handle) { return (uv_handle_t *)handle; }
 

@@ -46,7 +46,10 @@ final class CurlEasy {
             sluice_easy_set_string(handle, CURLOPT_CAINFO, file)
         }
         sluice_easy_set_long(
-            handle, CURLOPT_CONNECTTIMEOUT_MS, Int(configuration.connectTimeout.wholeNanoseconds / 1_000_000))
+            handle,
+            CURLOPT_CONNECTTIMEOUT_MS,
+            Int(configuration.connectTimeout.wholeNanoseconds / 1_000_000)
+        )
         sluice_easy_set_long(handle, CURLOPT_BUFFERSIZE, 16 << 10)
         sluice_easy_set_pointer(handle, CURLOPT_ERRORBUFFER, self.errorText)
         sluice_easy_set_transfer(handle, CURLOPT_HEADERFUNCTION, HTTPClientCallbacks.header)
@@ -127,7 +130,9 @@ final class CurlEasy {
     }
 
     private func append(
-        _ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>, _ scratch: UnsafeMutableBufferPointer<CChar>
+        _ name: ArraySlice<UInt8>,
+        _ value: ArraySlice<UInt8>,
+        _ scratch: UnsafeMutableBufferPointer<CChar>
     ) {
         // A line break in a value would begin another header.
         guard !value.contains(10), !value.contains(13), let base = scratch.baseAddress else { return }

@@ -2,9 +2,9 @@ import CCurl
 import SluiceWire
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// libcurl's errors in our terms.
@@ -19,7 +19,10 @@ enum CurlErrors {
         case CURLE_COULDNT_CONNECT:
             let number = transfer.easy.map { sluice_easy_get_long($0.handle, CURLINFO_OS_ERRNO) } ?? 0
             return HTTPClientError(
-                number == Int(ECONNREFUSED) ? .connectRefused : .connect, message: message, sent: false)
+                number == Int(ECONNREFUSED) ? .connectRefused : .connect,
+                message: message,
+                sent: false
+            )
         case CURLE_OPERATION_TIMEDOUT:
             let sent = transfer.wasSent
             return HTTPClientError(sent ? .timeout : .connectTimeout, message: message, sent: sent)

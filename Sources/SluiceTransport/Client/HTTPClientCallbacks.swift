@@ -1,9 +1,9 @@
 import CCurl
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// What libcurl calls. A transfer is retained by its driver while libcurl has it.
@@ -38,8 +38,7 @@ enum HTTPClientCallbacks {
 
     static let open: sluice_open_callback = { context, _, address in
         guard let context, let address else { return CURL_SOCKET_BAD }
-        let type = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(address.pointee.family, type, address.pointee.protocol)
+        let descriptor = sluice_open_socket(address)
         guard descriptor >= 0 else { return CURL_SOCKET_BAD }
         Unmanaged<HTTPClientDriver>.fromOpaque(context).takeUnretainedValue().opened(descriptor)
         return descriptor

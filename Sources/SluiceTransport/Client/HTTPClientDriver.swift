@@ -30,7 +30,8 @@ final class HTTPClientDriver: ReactorParticipant, @unchecked Sendable {
             throw HTTPClientError(
                 .tooManyTransfers,
                 message: "\(self.transfers.count) backend calls are already running on this thread, which is the limit",
-                sent: false)
+                sent: false
+            )
         }
         if let easy = self.idle.popLast() { return easy }
         guard let easy = CurlEasy(self.configuration, driver: self) else {

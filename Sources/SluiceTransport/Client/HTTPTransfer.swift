@@ -107,7 +107,7 @@ final class HTTPTransfer: @unchecked Sendable {
 
     func header(_ line: UnsafeRawBufferPointer) {
         guard !self.isHeadComplete else { return }
-        if line.starts(with: Self.statusPrefix) {
+        if Self.isStatusLine(line) {
             self.status = Self.status(in: line)
             self.headers = HTTPFields()
             self.headers.reserve(fields: 12, bytes: 384)
@@ -120,26 +120,35 @@ final class HTTPTransfer: @unchecked Sendable {
                 waiter.resume(returning: .success(self.makeStream()))
             }
         } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
-            self.headers.append(name: line[..<colon], value: Self.trimmed(line[(colon + 1)...]))
+            self.headers.append(
+                name: UnsafeRawBufferPointer(rebasing: line[..<colon]),
+                value: Self.trimmed(line, from: colon + 1)
+            )
         }
     }
 
-    private static let statusPrefix = Array("HTTP/".utf8)
+    /// Begins with `HTTP/`.
+    private static func isStatusLine(_ line: UnsafeRawBufferPointer) -> Bool {
+        line.count > 5 && line[0] == 0x48 && line[1] == 0x54 && line[2] == 0x54 && line[3] == 0x50 && line[4] == 0x2F
+    }
 
     /// `HTTP/1.1 200 OK`: the number after the first space.
     private static func status(in line: UnsafeRawBufferPointer) -> Int {
         guard let space = line.firstIndex(of: UInt8(ascii: " ")) else { return 0 }
         var value = 0
-        for byte in line[(space + 1)...].prefix(3) where byte >= 48 && byte <= 57 { value = value * 10 + Int(byte - 48) }
+        for byte in line[(space + 1)...].prefix(3) where byte >= 48 && byte <= 57 {
+            value = value * 10 + Int(byte - 48)
+        }
         return value
     }
 
-    private static func trimmed(_ bytes: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
+    private static func trimmed(_ line: UnsafeRawBufferPointer, from start: Int) -> UnsafeRawBufferPointer {
         func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 || byte == 13 || byte == 10 }
-        var slice = bytes
-        while let first = slice.first, isSpace(first) { slice = slice.dropFirst() }
-        while let last = slice.last, isSpace(last) { slice = slice.dropLast() }
-        return slice
+        var lower = start
+        var upper = line.count
+        while lower < upper && isSpace(line[lower]) { lower += 1 }
+        while upper > lower && isSpace(line[upper - 1]) { upper -= 1 }
+        return UnsafeRawBufferPointer(rebasing: line[lower..<upper])
     }
 
     private func makeStream() -> HTTPClientStream {
@@ -159,7 +168,8 @@ final class HTTPTransfer: @unchecked Sendable {
                 self.failure = HTTPClientError(
                     .responseTooLarge,
                     message: "the response is larger than the limit of \(self.request.maximumResponseBytes) bytes",
-                    sent: true)
+                    sent: true
+                )
                 return .refuse
             }
             if self.received.isEmpty { self.reserveBody() }

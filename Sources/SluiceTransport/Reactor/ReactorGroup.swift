@@ -2,9 +2,9 @@ import CLibUV
 import SluiceBasics
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The program's reactors.
@@ -29,11 +29,14 @@ package final class ReactorGroup: Sendable {
         for reactor in self.reactors {
             var thread = pthread_t()
             let code = pthread_create(
-                &thread, nil,
+                &thread,
+                nil,
                 { context in
                     if let context { Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().run() }
                     return nil
-                }, Unmanaged.passUnretained(reactor).toOpaque())
+                },
+                Unmanaged.passUnretained(reactor).toOpaque()
+            )
             guard code == 0 else { throw .thread(code: code) }
             let started = thread
             self.threads.withLock { $0.append(started) }
@@ -64,7 +67,8 @@ package final class ReactorGroup: Sendable {
     /// Starts a task on a reactor: the caller's own unless told otherwise.
     @discardableResult
     package func spawn(
-        on reactor: Reactor? = nil, _ operation: @escaping @Sendable () async -> Void
+        on reactor: Reactor? = nil,
+        _ operation: @escaping @Sendable () async -> Void
     ) -> any Cancellable {
         RunningTask(Task(executorPreference: reactor ?? self.preferred()) { await operation() })
     }
@@ -168,6 +172,8 @@ private final class SignalWatch: @unchecked Sendable {
             { handle, _ in
                 guard let context = handle?.pointee.data else { return }
                 Unmanaged<SignalWatch>.fromOpaque(context).takeUnretainedValue().action()
-            }, self.number)
+            },
+            self.number
+        )
     }
 }

@@ -27,7 +27,10 @@ final class ReactorTimer {
             { handle in
                 guard let context = handle?.pointee.data else { return }
                 Unmanaged<ReactorTimer>.fromOpaque(context).takeUnretainedValue().action?()
-            }, Self.milliseconds(delay), interval)
+            },
+            Self.milliseconds(delay),
+            interval
+        )
     }
 
     func stop() {

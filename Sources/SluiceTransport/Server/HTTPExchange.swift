@@ -47,8 +47,12 @@ final class HTTPExchange: Cancellable, @unchecked Sendable {
     private var writer: UnsafeContinuation<Void, Never>?
 
     init(
-        _ daemon: HTTPServerDaemon, _ connection: HTTPServerConnection, handle: OpaquePointer, method: HTTPMethod,
-        path: String, now: Instant
+        _ daemon: HTTPServerDaemon,
+        _ connection: HTTPServerConnection,
+        handle: OpaquePointer,
+        method: HTTPMethod,
+        path: String,
+        now: Instant
     ) {
         self.daemon = daemon
         self.connection = connection
@@ -65,8 +69,15 @@ final class HTTPExchange: Cancellable, @unchecked Sendable {
         self.isHandling = true
         self.hasHandled = true
         let request = HTTPRequest(
-            method: self.method, path: self.path, query: self.query, headers: self.headers, body: self.body,
-            remoteAddress: self.connection.remoteAddress, receivedAt: self.startedAt, cancellation: self)
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            headers: self.headers,
+            body: self.body,
+            remoteAddress: self.connection.remoteAddress,
+            receivedAt: self.startedAt,
+            cancellation: self
+        )
         self.body = []
         self.suspend()
         let handler = self.daemon.handler

@@ -15,7 +15,8 @@ enum HTTPHeadReader {
         let exchange = Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue()
         exchange.headers.append(
             name: UnsafeRawBufferPointer(start: name, count: nameSize),
-            value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize))
+            value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize)
+        )
         return .YES
     }
 
@@ -27,7 +28,8 @@ enum HTTPHeadReader {
             (
                 String(decoding: UnsafeRawBufferPointer(start: name, count: nameSize), as: UTF8.self),
                 String(decoding: valueBytes, as: UTF8.self)
-            ))
+            )
+        )
         return .YES
     }
 }
@@ -47,12 +49,17 @@ enum HTTPHeadWriter {
     }
 
     private static func add(
-        _ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>, _ scratch: UnsafeMutableBufferPointer<CChar>,
+        _ name: ArraySlice<UInt8>,
+        _ value: ArraySlice<UInt8>,
+        _ scratch: UnsafeMutableBufferPointer<CChar>,
         to response: OpaquePointer
     ) {
         guard name.count + value.count + 2 <= scratch.count, let base = scratch.baseAddress else {
             MHD_add_response_header(
-                response, String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+                response,
+                String(decoding: name, as: UTF8.self),
+                String(decoding: value, as: UTF8.self)
+            )
             return
         }
         var index = 0

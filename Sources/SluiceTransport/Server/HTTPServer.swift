@@ -1,12 +1,12 @@
 import CLibUV
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 import SluiceBasics
 import SluiceWire
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// An HTTP/1.1 server on every reactor of a group.
 package final class HTTPServer: Sendable {
@@ -17,11 +17,16 @@ package final class HTTPServer: Sendable {
 
     /// Listens and begins to serve. The reactors may be started before or after.
     package init(
-        configuration: HTTPServerConfiguration, reactors: ReactorGroup, handler: any HTTPHandler
+        configuration: HTTPServerConfiguration,
+        reactors: ReactorGroup,
+        handler: any HTTPHandler
     ) throws(HTTPServerError) {
         let tls = try Self.readTLS(configuration)
         let (sockets, port) = try ListenSocket.open(
-            host: configuration.host, port: configuration.port, count: reactors.reactors.count)
+            host: configuration.host,
+            port: configuration.port,
+            count: reactors.reactors.count
+        )
         self.port = port
         self.reactors = reactors
         self.daemons = reactors.reactors.map { HTTPServerDaemon($0, configuration, handler) }

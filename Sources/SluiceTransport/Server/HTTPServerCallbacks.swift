@@ -19,16 +19,23 @@ enum HTTPServerCallbacks {
         }
     }
 
-    static let requestCompleted: MHD_RequestCompletedCallback = { context, _, requestContext, _ in
-        guard let context, let pointer = requestContext?.pointee else { return }
-        let daemon = Unmanaged<HTTPServerDaemon>.fromOpaque(context).takeUnretainedValue()
+    static let requestCompleted: MHD_RequestCompletedCallback = { _, _, requestContext, _ in
+        guard let pointer = requestContext?.pointee else { return }
         requestContext?.pointee = nil
         let exchange = Unmanaged<HTTPExchange>.fromOpaque(pointer).takeRetainedValue()
         exchange.ended()
-        exchange.connection.becameIdle(now: daemon.now())
+        exchange.connection.becameIdle()
     }
 
-    static let access: MHD_AccessHandlerCallback = { context, handle, url, method, _, upload, uploadSize, requestContext in
+    static let access: MHD_AccessHandlerCallback = {
+        context,
+        handle,
+        url,
+        method,
+        _,
+        upload,
+        uploadSize,
+        requestContext in
         guard let context, let handle, let url, let method, let uploadSize, let requestContext else { return .NO }
         let daemon = Unmanaged<HTTPServerDaemon>.fromOpaque(context).takeUnretainedValue()
         guard let pointer = requestContext.pointee else {
@@ -51,14 +58,22 @@ enum HTTPServerCallbacks {
 
     /// The head is here.
     private static func arrived(
-        _ daemon: HTTPServerDaemon, _ handle: OpaquePointer, url: UnsafePointer<CChar>, method: UnsafePointer<CChar>,
+        _ daemon: HTTPServerDaemon,
+        _ handle: OpaquePointer,
+        url: UnsafePointer<CChar>,
+        method: UnsafePointer<CChar>,
         requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     ) -> MHD_Result {
         guard let socketContext = sluice_mhd_socket_context(handle) else { return .NO }
         let connection = Unmanaged<HTTPServerConnection>.fromOpaque(socketContext).takeUnretainedValue()
         let exchange = HTTPExchange(
-            daemon, connection, handle: handle, method: Self.method(method), path: String(cString: url),
-            now: daemon.now())
+            daemon,
+            connection,
+            handle: handle,
+            method: Self.method(method),
+            path: String(cString: url),
+            now: daemon.now()
+        )
         connection.exchange = exchange
         requestContext.pointee = Unmanaged.passRetained(exchange).toOpaque()
         HTTPHeadReader.read(handle, into: exchange)
@@ -67,7 +82,9 @@ enum HTTPServerCallbacks {
 
     /// Refuses early what would be refused anyway.
     private static func judge(
-        _ exchange: HTTPExchange, _ daemon: HTTPServerDaemon, _ handle: OpaquePointer
+        _ exchange: HTTPExchange,
+        _ daemon: HTTPServerDaemon,
+        _ handle: OpaquePointer
     ) -> MHD_Result {
         let limits = daemon.configuration
         if exchange.headers.byteCount > limits.maximumHeadBytes {
@@ -97,7 +114,9 @@ enum HTTPServerCallbacks {
     private static let parserPadding = 64
 
     private static func received(
-        _ exchange: HTTPExchange, _ upload: UnsafePointer<CChar>?, _ count: Int
+        _ exchange: HTTPExchange,
+        _ upload: UnsafePointer<CChar>?,
+        _ count: Int
     ) -> MHD_Result {
         guard exchange.refusal == nil, let upload else {
             exchange.discardedBytes += count
@@ -116,18 +135,27 @@ enum HTTPServerCallbacks {
 
     // MARK: Answers
 
-    private static func send(_ response: HTTPResponse, _ exchange: HTTPExchange, _ handle: OpaquePointer) -> MHD_Result {
+    private static func send(_ response: HTTPResponse, _ exchange: HTTPExchange, _ handle: OpaquePointer) -> MHD_Result
+    {
         let made: OpaquePointer?
         switch response.body {
         case .bytes(let bytes):
             made = bytes.withUnsafeBytes { buffer in
                 MHD_create_response_from_buffer(
-                    buffer.count, UnsafeMutableRawPointer(mutating: buffer.baseAddress), .RESPMEM_MUST_COPY)
+                    buffer.count,
+                    UnsafeMutableRawPointer(mutating: buffer.baseAddress),
+                    .RESPMEM_MUST_COPY
+                )
             }
         case .stream:
             let length = response.headers["content-length"].flatMap { UInt64($0) } ?? sluice_mhd_size_unknown()
             made = MHD_create_response_from_callback(
-                length, 16 << 10, Self.readBody, Unmanaged.passRetained(exchange).toOpaque(), Self.releaseBody)
+                length,
+                16 << 10,
+                Self.readBody,
+                Unmanaged.passRetained(exchange).toOpaque(),
+                Self.releaseBody
+            )
         }
         guard let made else { return .NO }
         defer { MHD_destroy_response(made) }

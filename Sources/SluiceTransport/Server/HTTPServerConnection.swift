@@ -1,11 +1,11 @@
 import CLibUV
+import SluiceBasics
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
-import SluiceBasics
 
 /// One accepted connection: what its requests have in common, and the watch over slow and vanished clients.
 ///
@@ -16,16 +16,15 @@ final class HTTPServerConnection {
     let remoteAddress: String
     /// The request at hand.
     weak var exchange: HTTPExchange?
-    /// When the connection was accepted or its last request ended.
-    var idleSince: Instant
-    /// Bytes that had come by then.
-    private var bytesAtIdle: UInt64 = 0
+    /// What has come of a head that is not whole yet, as far as the sweep has seen.
+    private var seenBytes: UInt64 = 0
+    private var hasSeenIdle = true
+    private var headBeganAt: Instant?
     private var poll: UnsafeMutablePointer<uv_poll_t>?
 
-    init(_ reactor: Reactor, descriptor: Int32, remoteAddress: String, now: Instant) {
+    init(_ reactor: Reactor, descriptor: Int32) {
         self.descriptor = descriptor
-        self.remoteAddress = remoteAddress
-        self.idleSince = now
+        self.remoteAddress = Self.peer(descriptor)
         let poll = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
         guard uv_poll_init(reactor.loop, poll, descriptor) == 0 else {
             poll.deallocate()
@@ -40,6 +39,14 @@ final class HTTPServerConnection {
         }
     }
 
+    private static func peer(_ descriptor: Int32) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+            guard let base = text.baseAddress else { return "" }
+            sluice_peer_text(descriptor, base, text.count)
+            return String(cString: base)
+        }
+    }
+
     /// The peer has closed its side (a half-closed connection counts as gone, as with most servers).
     private func clientIsGone() {
         if let poll = self.poll { uv_poll_stop(poll) }
@@ -47,25 +54,36 @@ final class HTTPServerConnection {
     }
 
     /// The request ended and the connection may carry another.
-    func becameIdle(now: Instant) {
+    func becameIdle() {
         self.exchange = nil
-        self.idleSince = now
-        self.bytesAtIdle = sluice_bytes_received(self.descriptor)
+        self.hasSeenIdle = false
+        self.headBeganAt = nil
     }
 
-    /// Whether a head began to arrive and is not here after `timeout`.
+    /// Whether a head began to arrive and is not here after `timeout`. Asked once a second, so that the system is not
+    /// asked for its byte count on every request.
     func isHeadLate(now: Instant, timeout: Duration) -> Bool {
-        guard self.exchange == nil, now - self.idleSince > timeout else { return false }
-        return sluice_bytes_received(self.descriptor) > self.bytesAtIdle
+        guard self.exchange == nil else { return false }
+        let bytes = sluice_bytes_received(self.descriptor)
+        if !self.hasSeenIdle {
+            self.hasSeenIdle = true
+            self.seenBytes = bytes
+        }
+        guard bytes > self.seenBytes else { return false }
+        guard let began = self.headBeganAt else {
+            self.headBeganAt = now
+            return false
+        }
+        return now - began >= timeout
     }
 
     /// Answers what can no longer be answered properly, and ends the connection.
     func cut(answering text: String?) {
         if let text {
             let bytes = Array(text.utf8)
-            _ = bytes.withUnsafeBytes { send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            bytes.withUnsafeBytes { sluice_send_text(self.descriptor, $0.baseAddress, $0.count) }
         }
-        shutdown(self.descriptor, Int32(SHUT_RDWR))
+        sluice_shutdown(self.descriptor)
     }
 
     /// The descriptor is about to be closed.

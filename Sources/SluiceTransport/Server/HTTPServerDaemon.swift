@@ -1,13 +1,13 @@
 import CLibUV
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 import CMicroHTTPD
 import SluiceBasics
 import SluiceWire
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// One libmicrohttpd daemon on one reactor's loop: its epoll descriptor is polled by the loop, it runs when that is
 /// readable or when a response has become ready.
@@ -129,8 +129,9 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
 
     func opened(_ handle: OpaquePointer) -> HTTPServerConnection {
         let connection = HTTPServerConnection(
-            self.reactor, descriptor: sluice_mhd_descriptor(handle),
-            remoteAddress: ListenSocket.text(sluice_mhd_address(handle)), now: self.clock.now())
+            self.reactor,
+            descriptor: sluice_mhd_descriptor(handle)
+        )
         self.connections[ObjectIdentifier(connection)] = connection
         let count = self.connections.count
         self.counters.withLock { $0.connections = count }

@@ -1,10 +1,9 @@
 import CLibUV
-import CMicroHTTPD
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Opens the sockets that the reactors listen on.
@@ -20,7 +19,7 @@ enum ListenSocket {
         defer { freeaddrinfo(addresses) }
         let address = addresses.pointee
         let probe = try Self.bind(address, host: host, port: port, shared: false)
-        let bound = Self.port(of: probe) ?? port
+        let bound = Int(sluice_bound_port(probe))
         close(probe)
         var sockets: [Int32] = []
         for _ in 0..<count {
@@ -39,7 +38,7 @@ enum ListenSocket {
     private static func resolve(host: String, port: Int) throws(HTTPServerError) -> UnsafeMutablePointer<addrinfo> {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_socktype = sluice_stream_type()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         var found: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(host, String(port), &hints, &found)
@@ -50,16 +49,18 @@ enum ListenSocket {
     }
 
     private static func bind(
-        _ address: addrinfo, host: String, port: Int, shared: Bool
+        _ address: addrinfo,
+        host: String,
+        port: Int,
+        shared: Bool
     ) throws(HTTPServerError) -> Int32 {
-        let type = address.ai_socktype | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let type = address.ai_socktype | sluice_private_nonblocking()
         let descriptor = socket(address.ai_family, type, address.ai_protocol)
         guard descriptor >= 0 else { throw .address("\(host):\(port)", reason: Self.reason()) }
-        var on: Int32 = 1
-        let size = socklen_t(MemoryLayout<Int32>.size)
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
-        if shared { setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, size) }
-        guard CLibUV.bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, listen(descriptor, Self.backlog) == 0
+        _ = sluice_set_option(descriptor, 0)
+        if shared { _ = sluice_set_option(descriptor, 1) }
+        var address = address
+        guard sluice_bind(descriptor, &address) == 0, listen(descriptor, Self.backlog) == 0
         else {
             let code = errno
             let reason = Self.reason()
@@ -69,40 +70,5 @@ enum ListenSocket {
         return descriptor
     }
 
-    private static func port(of descriptor: Int32) -> Int? {
-        var storage = sockaddr_storage()
-        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let status = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
-        }
-        guard status == 0 else { return nil }
-        let family = Int32(storage.ss_family)
-        return withUnsafePointer(to: &storage) { pointer in
-            switch family {
-            case AF_INET: pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { Self.host($0.pointee.sin_port) }
-            case AF_INET6:
-                pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { Self.host($0.pointee.sin6_port) }
-            default: nil
-            }
-        }
-    }
-
-    private static func host(_ port: in_port_t) -> Int { Int(UInt16(bigEndian: port)) }
-
     private static func reason() -> String { String(cString: strerror(errno)) }
-
-    /// The numeric form of a peer's address.
-    static func text(_ address: UnsafePointer<sockaddr>?) -> String {
-        guard let address else { return "" }
-        let family = Int32(address.pointee.sa_family)
-        let length = family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
-        guard family == AF_INET || family == AF_INET6 else { return "" }
-        var buffer = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        let status = getnameinfo(
-            address, socklen_t(length), &buffer, socklen_t(buffer.count), nil, 0, NI_NUMERICHOST)
-        guard status == 0 else { return "" }
-        return buffer.withUnsafeBufferPointer { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
-    }
 }

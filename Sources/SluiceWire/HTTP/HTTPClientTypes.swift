@@ -14,8 +14,12 @@ package struct HTTPClientRequest: Sendable {
     package var allowsSilentResend = true
 
     package init(
-        method: HTTPMethod = .post, url: String, headers: HTTPFields = HTTPFields(), body: [UInt8] = [],
-        timeout: Duration = .seconds(600), maximumResponseBytes: Int = 64 << 20
+        method: HTTPMethod = .post,
+        url: String,
+        headers: HTTPFields = HTTPFields(),
+        body: [UInt8] = [],
+        timeout: Duration = .seconds(600),
+        maximumResponseBytes: Int = 64 << 20
     ) {
         self.method = method
         self.url = url

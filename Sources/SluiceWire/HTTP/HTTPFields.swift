@@ -26,10 +26,23 @@ package struct HTTPFields: Sendable {
     }
 
     package mutating func append(_ name: String, _ value: String) {
-        self.append(name: name.utf8, value: value.utf8)
+        var name = name
+        var value = value
+        name.withUTF8 { name in
+            value.withUTF8 { value in
+                self.append(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer(value))
+            }
+        }
     }
 
-    package mutating func append(name: some Sequence<UInt8>, value: some Sequence<UInt8>) {
+    package mutating func append(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>) {
+        name.withUnsafeBytes { name in
+            value.withUnsafeBytes { value in self.append(name: name, value: value) }
+        }
+    }
+
+    /// Not generic on purpose: every field of every request and response comes through here.
+    package mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         let start = Int32(truncatingIfNeeded: self.bytes.count)
         self.bytes.append(contentsOf: name)
         let middle = Int32(truncatingIfNeeded: self.bytes.count)

@@ -28,8 +28,13 @@ package struct HTTPRequest: Sendable {
     package var cancellation: (any Cancellable)?
 
     package init(
-        method: HTTPMethod, path: String, query: [(name: String, value: String)] = [], headers: HTTPFields = HTTPFields(),
-        body: [UInt8] = [], remoteAddress: String = "127.0.0.1", receivedAt: Instant = .zero,
+        method: HTTPMethod,
+        path: String,
+        query: [(name: String, value: String)] = [],
+        headers: HTTPFields = HTTPFields(),
+        body: [UInt8] = [],
+        remoteAddress: String = "127.0.0.1",
+        receivedAt: Instant = .zero,
         cancellation: (any Cancellable)? = nil
     ) {
         self.method = method
@@ -69,13 +74,17 @@ package struct HTTPResponse: Sendable {
 
     /// A response whose body is what the sequence yields, a chunk each.
     package init<Chunks: AsyncSequence & Sendable>(
-        status: Int = 200, headers: HTTPFields = HTTPFields(), chunks: Chunks
+        status: Int = 200,
+        headers: HTTPFields = HTTPFields(),
+        chunks: Chunks
     ) where Chunks.Element == [UInt8] {
         self.init(
-            status: status, headers: headers,
+            status: status,
+            headers: headers,
             body: .stream { writer in
                 for try await chunk in chunks { try await writer.write(chunk) }
-            })
+            }
+        )
     }
 }
 
