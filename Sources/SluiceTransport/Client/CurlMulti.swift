@@ -13,6 +13,8 @@ final class CurlMulti {
     private unowned let driver: HTTPClientDriver
     private let timer: ReactorTimer
     private(set) var count = 0
+    /// Sweeps of the driver that found it without a transfer.
+    var idleSweeps = 0
     var needsKick = false
 
     init?(_ driver: HTTPClientDriver) {
@@ -47,6 +49,7 @@ final class CurlMulti {
     func add(_ easy: CurlEasy) -> Bool {
         guard curl_multi_add_handle(self.handle, easy.handle) == CURLM_OK else { return false }
         self.count += 1
+        self.idleSweeps = 0
         self.needsKick = true
         return true
     }

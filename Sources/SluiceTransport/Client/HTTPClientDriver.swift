@@ -7,10 +7,13 @@ final class HTTPClientDriver: ReactorParticipant, @unchecked Sendable {
     // Sound: confined to one thread; `reactor` and `configuration` are constant.
 
     private static let maximumIdleHandles = 64
+    private static let sweepInterval = Duration.seconds(15)
+    /// After a burst its connections are kept for two to three sweeps.
+    private static let maximumIdleSweeps = 3
 
     let reactor: Reactor
     let configuration: HTTPClientConfiguration
-    private var isAttached = false
+    private var sweeper: ReactorTimer?
     private var multis: [CurlMulti] = []
     private var idle: [CurlEasy] = []
     private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
@@ -65,9 +68,18 @@ final class HTTPClientDriver: ReactorParticipant, @unchecked Sendable {
     }
 
     private func attach() {
-        guard !self.isAttached else { return }
-        self.isAttached = true
+        guard self.sweeper == nil else { return }
         self.reactor.add(self)
+        let sweeper = ReactorTimer(self.reactor)
+        self.sweeper = sweeper
+        sweeper.start(after: Self.sweepInterval, repeating: Self.sweepInterval) { [unowned self] in self.sweep() }
+    }
+
+    /// Lets go of the connections that a burst has left behind; the first multi handle always stays.
+    private func sweep() {
+        for multi in self.multis where multi.count == 0 { multi.idleSweeps += 1 }
+        guard let first = self.multis.first else { return }
+        self.multis.removeAll { $0 !== first && $0.idleSweeps >= Self.maximumIdleSweeps }
     }
 
     func takeTurn() -> Bool {
