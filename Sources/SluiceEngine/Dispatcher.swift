@@ -1,31 +1,27 @@
 import SluiceBasics
 import SluiceCore
 
-/// Grants turns in a fixed number of slots per pool. First slice: first come, first served, deadlines at start, one
-/// attempt; the rules of retry, breaker and estimates follow with the dispatch machine.
+/// Grants turns: the thread-safe shell of the dispatch machine.
+///
+/// DESIGN. One lock holds the machine and the seats on which tasks wait. Every call asks the machine under the lock, then
+/// wakes tasks, tells observers and cancels work outside of it, on the calling thread. The task of a request makes the
+/// backend call itself; the dispatcher only says when. Nothing is kept of a request that has ended: its record goes to the
+/// observer and to whoever asked. Two threads may report steps of two requests in either order; the steps of one request
+/// are reported in order, except that a turn granted by another thread may be reported before `queued`.
 package final class Dispatcher: Sendable {
-    private struct Entry {
-        var record: RequestRecord
-        var pool: Int
-        var token: UInt64 = 0
-        var cause: CancelCause?
-        var cancellation: (any Cancellable)?
-        var waiter: CheckedContinuation<Turn, Never>?
-        var granted: Lease?
-    }
-    private struct State {
-        var pools: [PoolStatus]
-        var waiting: [[RequestID]]
-        var live: [RequestID: Entry] = [:]
-        var endedEarly: [RequestID: RequestRecord] = [:]
-        var token: UInt64 = 0
+    struct State: Sendable {
+        var machine: DispatchMachine
+        var seats = Seats()
+        /// When the timer will ring.
+        var armed = Instant.distantFuture
     }
 
-    private let state: Lock<State>
-    private let clock: any TimeSource
-    private let timer: any WakeTimer
-    private let observer: any DispatchObserver
+    let state: Lock<State>
+    let clock: any TimeSource
+    let timer: any WakeTimer
+    let observer: any DispatchObserver
 
+    /// - Parameter seed: of the jitter of retries.
     package init(
         pools: [PoolConfiguration],
         backends: [BackendPolicy],
@@ -37,326 +33,123 @@ package final class Dispatcher: Sendable {
         self.clock = clock
         self.timer = timer
         self.observer = observer
-        let statuses = pools.map { configuration in
-            let breaker = BreakerStatus(
-                backend: configuration.backend,
-                state: .closed,
-                consecutiveFailures: 0,
-                opensProbeIn: nil,
-                timesOpened: 0
-            )
-            return PoolStatus(configuration: configuration, breaker: breaker)
-        }
-        self.state = Lock(State(pools: statuses, waiting: pools.map { _ in [] }))
+        self.state = Lock(State(machine: DispatchMachine(pools: pools, backends: backends, seed: seed)))
     }
 
+    // MARK: The request's own task
+
+    /// Admits a request. Afterwards `turn` has to be called with the ticket, whatever happens to the client.
+    ///
+    /// - Parameter cancellation: told to stop when running work is cancelled or its deadline passes.
     package func submit(_ submission: Submission, cancellation: (any Cancellable)?) throws(Rejection) -> Ticket {
         let now = self.clock.now()
-        let answer = self.state.withLock { state -> Result<Ticket, Rejection> in
-            guard let pool = state.pools.firstIndex(where: { $0.configuration.name == submission.pool }) else {
-                return .failure(Rejection(.malformed, message: "Unknown pool '\(submission.pool)'."))
-            }
-            let limit = state.pools[pool].configuration.maximumRequests
-            if state.pools[pool].mode == .draining {
-                return .failure(
-                    Rejection(.paused, message: "Pool '\(submission.pool)' is draining.", retryAfter: .seconds(1))
+        let answer = self.perform(now) { state, effects -> Result<Ticket, Rejection> in
+            let seat = state.seats.take(cancellation)
+            switch state.machine.submit(submission, seat: seat.packed, now: now, &effects) {
+            case .rejected(let rejection):
+                state.seats.leave(seat)
+                return .failure(rejection)
+            case .accepted(let handle, let claimed):
+                if let claimed {
+                    let backend = state.machine.backendName(handle)
+                    _ = state.seats.grant(seat, Lease(claimed, backend: backend))
+                }
+                return .success(
+                    Ticket(id: submission.id, isClaimed: claimed != nil, handle: handle, seat: seat)
                 )
             }
-            if state.pools[pool].queued + state.pools[pool].inFlight >= limit {
-                let message = "Pool '\(submission.pool)' is full: maximumRequests is \(limit)."
-                return .failure(Rejection(.full, message: message, retryAfter: .seconds(1)))
-            }
-            var entry = Entry(record: RequestRecord(submission: submission, submittedAt: now), pool: pool)
-            entry.cancellation = cancellation
-            state.live[submission.id] = entry
-            state.pools[pool].accepted += 1
-            state.pools[pool].queued += 1
-            state.pools[pool].bytes += submission.payloadBytes
-            state.waiting[pool].append(submission.id)
-            let turns = Self.grant(&state, pool: pool, now: now)
-            let lease = turns.first { $0.0 == submission.id }?.1
-            return .success(
-                Ticket(
-                    id: submission.id,
-                    lease: lease,
-                    handle: RequestHandle(pool: UInt16(pool), slot: 0, generation: 0),
-                    seat: Seat.Key(index: 0, generation: 0)
-                )
-            )
         }
         switch answer {
-        case .success(let ticket):
-            self.timer.wake(at: submission.deadline) { self.tick() }
-            return ticket
+        case .success(let ticket): return ticket
         case .failure(let rejection):
-            self.reject(submission, rejection)
+            self.observer.rejected(submission, rejection, at: now)
             throw rejection
         }
     }
 
-    private static func grant(
-        _ state: inout State,
-        pool: Int,
-        now: Instant
-    ) -> [(RequestID, Lease, CheckedContinuation<Turn, Never>?)] {
-        var granted: [(RequestID, Lease, CheckedContinuation<Turn, Never>?)] = []
-        while state.pools[pool].mode != .paused, !state.waiting[pool].isEmpty,
-            state.pools[pool].inFlight < state.pools[pool].configuration.slots
-        {
-            let id = state.waiting[pool].removeFirst()
-            guard var entry = state.live[id] else { continue }
-            state.token += 1
-            let lease = Lease(
-                id: id,
-                token: LeaseToken(value: state.token),
-                backend: state.pools[pool].configuration.backend,
-                handle: RequestHandle(pool: UInt16(pool), slot: 0, generation: 0)
-            )
-            entry.token = state.token
-            entry.record.state = .claimed
-            entry.record.claimedAt = now
-            entry.granted = lease
-            granted.append((id, lease, entry.waiter))
-            entry.waiter = nil
-            state.live[id] = entry
-            state.pools[pool].queued -= 1
-            state.pools[pool].inFlight += 1
-        }
-        return granted
-    }
-
+    /// Waits until the request may run or has ended. Cancelling the task cancels the request.
     package func turn(_ ticket: Ticket) async -> Turn {
-        if let lease = ticket.lease { return .run(lease) }
+        switch self.state.withLock({ $0.seats.collect(ticket.seat) }) {
+        case .turn(let turn): return turn
+        case .vanished: return .ended(self.vanished(ticket.id))
+        case .nothingYet: break
+        }
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let ready = self.state.withLock { state -> Turn? in
-                    if let record = state.endedEarly.removeValue(forKey: ticket.id) { return .ended(record) }
-                    if let lease = state.live[ticket.id]?.granted { return .run(lease) }
-                    state.live[ticket.id]?.waiter = continuation
-                    return nil
-                }
-                if let ready { continuation.resume(returning: ready) }
-            }
+            await withCheckedContinuation { continuation in self.wait(ticket, continuation) }
         } onCancel: {
-            _ = self.cancel(ticket.id, cause: .clientGone)
+            _ = self.cancel(ticket.handle, cause: .clientGone)
         }
     }
 
+    private func wait(_ ticket: Ticket, _ continuation: CheckedContinuation<Turn, Never>) {
+        let presence = self.state.withLock { state in
+            let presence = state.seats.collect(ticket.seat)
+            if case .nothingYet = presence { state.seats.wait(ticket.seat, continuation) }
+            return presence
+        }
+        switch presence {
+        case .turn(let turn): continuation.resume(returning: turn)
+        case .vanished: continuation.resume(returning: .ended(self.vanished(ticket.id)))
+        case .nothingYet: break
+        }
+    }
+
+    /// The last stop before money is spent: lease, cancellation and deadline are checked.
     package func start(_ lease: Lease) -> Start {
         let now = self.clock.now()
-        let entry = self.state.withLock { state -> Entry? in
-            guard var entry = state.live[lease.id] else { return nil }
-            if entry.cause == nil && entry.record.submission.deadline > now {
-                entry.record.state = .started
-                entry.record.startedAt = now
-                entry.record.attempts.append(
-                    AttemptRecord(number: entry.record.attempts.count + 1, backend: lease.backend, startedAt: now)
-                )
-                state.pools[entry.pool].attemptsStarted += 1
-                state.live[lease.id] = entry
-            }
-            return entry
+        let departure = self.perform(now) { state, effects in
+            let departure = state.machine.start(lease.handle, lease.token, now: now, &effects)
+            if case .ended(let request) = departure { state.seats.leave(Seat.Key(packed: request.notes.seat)) }
+            return departure
         }
-        guard let entry else {
-            return .ended(RequestRecord(submission: Self.unknown(lease), submittedAt: now))
+        switch departure {
+        case .proceed(let attempt, let backend, let deadline):
+            return .proceed(attempt: attempt, backend: backend, deadline: deadline)
+        case .ended(let request):
+            self.observer.ended(request.record)
+            return .ended(request.record)
+        case .fenced: return .ended(self.vanished(lease.id))
         }
-        if entry.record.state == .started {
-            return .proceed(
-                attempt: entry.record.attempts.count,
-                backend: lease.backend,
-                deadline: entry.record.submission.deadline
-            )
-        }
-        return .ended(self.end(lease.id, Self.reason(entry.cause ?? .deadline), message: nil, at: now) ?? entry.record)
     }
 
-    private static func unknown(_ lease: Lease) -> Submission {
-        Submission(id: lease.id, pool: "", tenant: "", model: "", operation: "", deadline: .zero)
-    }
-
+    /// The first content came back.
     package func firstByte(_ lease: Lease) {
         let now = self.clock.now()
-        self.state.withLock { state in
-            state.live[lease.id]?.record.state = .streaming
-            state.live[lease.id]?.record.firstByteAt = now
+        self.perform(now) { state, effects in
+            state.machine.firstByte(lease.handle, lease.token, now: now, &effects)
         }
     }
 
+    /// Ends an attempt that `start` let proceed; exactly once for each, also when it was cancelled.
     package func finish(_ lease: Lease, _ result: AttemptResult) -> Finish {
         let now = self.clock.now()
-        let cause = self.state.withLock { state in state.live[lease.id]?.cause }
-        let ended: RequestRecord?
-        switch result {
-        case .success: ended = self.end(lease.id, .ok, message: nil, at: now)
-        case .failure(let failure):
-            let reason: OutcomeReason =
-                switch failure.failureClass {
-                case .deadline: .deadline
-                case .malformedResponse: .malformedResponse
-                case .responseTooLarge: .resultTooLarge
-                default: .backend
-                }
-            ended = self.end(lease.id, cause.map(Self.reason) ?? reason, message: failure.message, at: now)
+        let ending = self.perform(now) { state, effects in
+            let ending = state.machine.finish(lease.handle, lease.token, result, now: now, &effects)
+            if case .ended(let request) = ending { state.seats.leave(Seat.Key(packed: request.notes.seat)) }
+            return ending
         }
-        return .ended(ended ?? RequestRecord(submission: Self.unknown(lease), submittedAt: now))
-    }
-
-    private static func reason(_ cause: CancelCause) -> OutcomeReason {
-        switch cause {
-        case .clientGone: .clientGone
-        case .operatorRequest: .operatorRequest
-        case .shutdown: .shutdown
-        case .deadline: .deadline
+        switch ending {
+        case .ended(let request):
+            self.observer.ended(request.record)
+            return .ended(request.record)
+        case .requeued(let delay): return .requeued(delay: delay)
+        case .fenced: return .ended(self.vanished(lease.id))
         }
     }
 
-    private func end(_ id: RequestID, _ reason: OutcomeReason, message: String?, at now: Instant) -> RequestRecord? {
-        let (record, resumed) = self.state.withLock {
-            state -> (RequestRecord?, [(CheckedContinuation<Turn, Never>, Turn)]) in
-            guard var entry = state.live.removeValue(forKey: id) else { return (nil, []) }
-            let wasQueued = entry.record.state == .queued
-            entry.record.state = .ended
-            entry.record.reason = reason
-            entry.record.message = message
-            entry.record.endedAt = now
-            let pool = entry.pool
-            if wasQueued {
-                state.pools[pool].queued -= 1
-                state.waiting[pool].removeAll { $0 == id }
-            } else {
-                state.pools[pool].inFlight -= 1
-            }
-            state.pools[pool].bytes -= entry.record.submission.payloadBytes
-            state.pools[pool].ended[reason, default: 0] += 1
-            var turns: [(CheckedContinuation<Turn, Never>, Turn)] = []
-            if wasQueued {
-                if let waiter = entry.waiter {
-                    turns.append((waiter, .ended(entry.record)))
-                } else {
-                    state.endedEarly[id] = entry.record
-                }
-            }
-            for (_, lease, waiter) in Self.grant(&state, pool: pool, now: now) {
-                if let waiter { turns.append((waiter, .run(lease))) }
-            }
-            return (entry.record, turns)
-        }
-        if let record { self.observer.ended(record) }
-        for (waiter, turn) in resumed { waiter.resume(returning: turn) }
+    /// Books a rejection that was made before admission.
+    package func reject(_ submission: Submission, _ rejection: Rejection) {
+        self.state.withLock { $0.machine.reject(submission, rejection) }
+        self.observer.rejected(submission, rejection, at: self.clock.now())
+    }
+
+    /// For calls that break the contract: a lease or ticket that has already come to its end.
+    private func vanished(_ id: RequestID) -> RequestRecord {
+        let now = self.clock.now()
+        let submission = Submission(id: id, pool: "", tenant: "", model: "", operation: "", deadline: now)
+        var record = RequestRecord(submission: submission, submittedAt: now)
+        record.state = .ended
+        record.message = "The lease is no longer valid: the request has already ended."
         return record
     }
-
-    package func reject(_ submission: Submission, _ rejection: Rejection) {
-        let now = self.clock.now()
-        self.state.withLock { state in
-            guard let pool = state.pools.firstIndex(where: { $0.configuration.name == submission.pool }) else { return }
-            state.pools[pool].ended[rejection.reason, default: 0] += 1
-        }
-        self.observer.rejected(submission, rejection, at: now)
-    }
-
-    private func tick() {
-        let now = self.clock.now()
-        let due = self.state.withLock { state in
-            state.live.values.filter { $0.record.submission.deadline <= now }.map(\.record.submission.id)
-        }
-        for id in due { _ = self.cancel(id, cause: .deadline) }
-    }
-}
-
-// The operator's side.
-extension Dispatcher {
-    package func cancel(_ id: RequestID, cause: CancelCause) -> CancelAnswer {
-        let running = self.state.withLock { state -> (Bool, (any Cancellable)?)? in
-            guard let entry = state.live[id] else { return nil }
-            if entry.record.state == .queued { return (false, nil) }
-            state.live[id]?.cause = cause
-            return (true, entry.cancellation)
-        }
-        guard let running else { return .unknown }
-        guard running.0 else {
-            _ = self.end(id, Self.reason(cause), message: nil, at: self.clock.now())
-            return .cancelled
-        }
-        running.1?.cancel()
-        return .cancelling
-    }
-
-    package func cancelAll(cause: CancelCause) {
-        let ids = self.state.withLock { state in Array(state.live.keys) }
-        for id in ids { _ = self.cancel(id, cause: cause) }
-    }
-
-    package func pools() -> [PoolStatus] { self.state.withLock { $0.pools } }
-
-    package func pool(_ name: String) -> PoolStatus? {
-        self.state.withLock { state in state.pools.first { $0.configuration.name == name } }
-    }
-
-    package func setMode(_ mode: PoolMode, pool: String) -> Bool {
-        let now = self.clock.now()
-        let resumed = self.state.withLock { state -> [(RequestID, Lease, CheckedContinuation<Turn, Never>?)]? in
-            guard let index = state.pools.firstIndex(where: { $0.configuration.name == pool }) else { return nil }
-            state.pools[index].mode = mode
-            return Self.grant(&state, pool: index, now: now)
-        }
-        guard let resumed else { return false }
-        self.observer.changed(PoolEvent(pool: pool, change: .mode(mode), at: now))
-        for (_, lease, waiter) in resumed { waiter?.resume(returning: .run(lease)) }
-        return true
-    }
-
-    package func update(pool: String, _ change: (inout PoolConfiguration) -> Void) -> PoolStatus? {
-        let now = self.clock.now()
-        var copy = self.pool(pool)?.configuration
-        guard copy != nil else { return nil }
-        if var configuration = copy {
-            change(&configuration)
-            copy = configuration
-        }
-        let changed = copy
-        let resumed = self.state.withLock { state -> [(RequestID, Lease, CheckedContinuation<Turn, Never>?)] in
-            guard let index = state.pools.firstIndex(where: { $0.configuration.name == pool }), let changed else {
-                return []
-            }
-            state.pools[index].configuration = changed
-            return Self.grant(&state, pool: index, now: now)
-        }
-        self.observer.changed(PoolEvent(pool: pool, change: .configured, at: now))
-        for (_, lease, waiter) in resumed { waiter?.resume(returning: .run(lease)) }
-        return self.pool(pool)
-    }
-
-    package func live(_ filter: LiveFilter, limit: Int, after: RequestID?) -> [LiveRequest] {
-        self.state.withLock { state in
-            let matching = state.live.values.map(\.record).filter { record in
-                (filter.state == nil || filter.state == record.state)
-                    && (filter.pool == nil || filter.pool == record.submission.pool)
-                    && (filter.tenant == nil || filter.tenant == record.submission.tenant)
-                    && (filter.model == nil || filter.model == record.submission.model)
-            }
-            return matching.sorted { $0.submission.id < $1.submission.id }
-                .drop { after != nil && $0.submission.id <= after ?? $0.submission.id }
-                .prefix(limit).map { Self.describe($0) }
-        }
-    }
-
-    package func find(_ id: RequestID) -> LiveRequest? {
-        self.state.withLock { state in state.live[id].map { Self.describe($0.record) } }
-    }
-
-    private static func describe(_ record: RequestRecord) -> LiveRequest {
-        let waiting =
-            record.state == .queued
-            ? WaitingStatus(reason: .slotsFull, position: 1, estimatedStart: nil) : nil
-        return LiveRequest(record: record, waiting: waiting)
-    }
-
-    package func drainAll() {
-        for status in self.pools() { _ = self.setMode(.draining, pool: status.configuration.name) }
-    }
-
-    package var liveCount: Int { self.state.withLock { $0.live.count } }
-
-    package func checkBooks() -> String? { nil }
 }

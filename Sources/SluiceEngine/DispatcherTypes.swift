@@ -7,17 +7,17 @@ package protocol WakeTimer: Sendable {
     func wake(at: Instant, _ action: @escaping @Sendable () -> Void)
 }
 
-/// Proof of admission; `turn` waits with it.
+/// Proof of admission; `turn` waits with it. Whoever holds one must call `turn`, once before each attempt.
 package struct Ticket: Sendable {
     package let id: RequestID
-    /// Set when a slot was free at once, so that `turn` need not wait.
-    package let lease: Lease?
+    /// Whether a slot was free at once, so that `turn` will not wait.
+    package let isClaimed: Bool
     let handle: RequestHandle
     let seat: Seat.Key
 
-    init(id: RequestID, lease: Lease?, handle: RequestHandle, seat: Seat.Key) {
+    init(id: RequestID, isClaimed: Bool, handle: RequestHandle, seat: Seat.Key) {
         self.id = id
-        self.lease = lease
+        self.isClaimed = isClaimed
         self.handle = handle
         self.seat = seat
     }
@@ -57,22 +57,6 @@ package enum Finish: Sendable {
     case ended(RequestRecord)
     /// Another attempt is due after `delay`: call `turn` again with the same ticket.
     case requeued(delay: Duration)
-}
-
-package enum CancelCause: Sendable, CaseIterable {
-    case clientGone
-    case operatorRequest
-    case shutdown
-    /// Only for running work whose deadline passed.
-    case deadline
-}
-
-package enum CancelAnswer: Sendable, Equatable {
-    case cancelled
-    /// It runs; its task was told to stop.
-    case cancelling
-    case alreadyEnded(OutcomeReason?)
-    case unknown
 }
 
 /// Which live requests to list; `nil` matches all.

@@ -27,11 +27,13 @@ package struct RetryPolicy: Sendable, Equatable {
     package var budgetRatio: Double
     /// Retries a minute that are always allowed, so that a quiet pool can retry at all.
     package var budgetFloor: Int
+    /// Refusals by 429 or 503 after which a request ends even if its deadline is far away.
+    package var maximumThrottles: Int
 
     package init(
         mode: RetryMode = .auto, maximumAttempts: Int = 3, baseDelay: Duration = .seconds(1),
         maximumDelay: Duration = .seconds(60), maximumRetryAfter: Duration = .seconds(300),
-        budgetRatio: Double = 0.2, budgetFloor: Int = 10
+        budgetRatio: Double = 0.2, budgetFloor: Int = 10, maximumThrottles: Int = 50
     ) {
         self.mode = mode
         self.maximumAttempts = maximumAttempts
@@ -40,6 +42,7 @@ package struct RetryPolicy: Sendable, Equatable {
         self.maximumRetryAfter = maximumRetryAfter
         self.budgetRatio = budgetRatio
         self.budgetFloor = budgetFloor
+        self.maximumThrottles = maximumThrottles
     }
 }
 

@@ -1,0 +1,144 @@
+import SluiceBasics
+
+extension DispatchMachine {
+    /// Takes a request in, or says why not and what would help.
+    package mutating func submit(
+        _ submission: Submission,
+        seat: UInt64,
+        now: Instant,
+        _ effects: inout DispatchEffects
+    ) -> Admission {
+        guard let pool = self.poolIndex(submission.pool) else {
+            let known = self.poolNames.joined(separator: ", ")
+            return .rejected(Rejection(.malformed, message: "Unknown pool '\(submission.pool)'. Pools: \(known)."))
+        }
+        if let rejection = self.refusal(of: submission, pool: pool, now: now) {
+            self.pools[pool].rejections.add(rejection.reason)
+            return .rejected(rejection)
+        }
+        switch self.pools[pool].queue.enqueue(submission, seat: seat, now: now) {
+        case .accepted(let handle):
+            self.wake(by: submission.deadline)
+            if self.reportsSteps, let record = self.pools[pool].queue.record(handle) {
+                self.report(record, .queued, now, &effects)
+            }
+            let lease = self.pump(pool, now: now, &effects, own: handle)
+            if lease == nil { self.wakeForGate(pool, now: now) }
+            self.assertBooks(pool)
+            return .accepted(handle, lease)
+        case .duplicate(let state):
+            let message = "Request \(submission.id) is already \(state.rawValue) in pool '\(submission.pool)'."
+            return .rejected(self.booked(Rejection(.duplicateConflict, message: message), pool: pool))
+        case .full(let bound):
+            return .rejected(self.booked(self.fullRejection(bound, submission, pool: pool), pool: pool))
+        }
+    }
+
+    /// Books a request that was refused before it reached admission.
+    package mutating func reject(_ submission: Submission, _ rejection: Rejection) {
+        guard let pool = self.poolIndex(submission.pool) else { return }
+        self.pools[pool].rejections.add(rejection.reason)
+    }
+
+    private mutating func booked(_ rejection: Rejection, pool: Int) -> Rejection {
+        self.pools[pool].rejections.add(rejection.reason)
+        return rejection
+    }
+
+    private func fullRejection(_ bound: QueueBound, _ submission: Submission, pool: Int) -> Rejection {
+        let relief = self.pools[pool].relief
+        let configuration = self.pools[pool].configuration
+        let name = configuration.name
+        switch bound {
+        case .requests:
+            let message =
+                "Pool '\(name)' is full: it holds \(configuration.maximumRequests) requests "
+                + "(maximumRequests). Try again later."
+            return Rejection(.full, message: message, retryAfter: relief)
+        case .bytes:
+            guard submission.payloadBytes <= configuration.maximumBytes else {
+                let message =
+                    "The payload of \(submission.payloadBytes) bytes is larger than pool '\(name)' may ever "
+                    + "hold: maximumBytes is \(configuration.maximumBytes)."
+                return Rejection(.oversize, message: message)
+            }
+            let message =
+                "Pool '\(name)' is full: its payloads would exceed \(configuration.maximumBytes) bytes "
+                + "(maximumBytes). Try again later."
+            return Rejection(.full, message: message, retryAfter: relief)
+        case .tenant:
+            let limit = configuration.maximumRequestsPerTenant ?? 0
+            let message =
+                "Tenant '\(submission.tenant)' already has \(limit) requests in pool '\(name)' "
+                + "(maximumRequestsPerTenant). Try again when one of them has ended."
+            return Rejection(.tenantFull, message: message, retryAfter: relief)
+        }
+    }
+
+    private func refusal(of submission: Submission, pool: Int, now: Instant) -> Rejection? {
+        let name = self.pools[pool].configuration.name
+        if self.pools[pool].mode == .draining {
+            return Rejection(
+                .paused,
+                message: "Pool '\(name)' is draining and accepts nothing. Try again later.",
+                retryAfter: .seconds(5)
+            )
+        }
+        let remaining = submission.deadline - now
+        guard remaining > .zero else {
+            return Rejection(.wouldMissDeadline, message: "The deadline passed before the request was submitted.")
+        }
+        guard self.pools[pool].mode == .running else { return nil }
+        // The gate and the estimate cost a look at the tree: only when somebody is waiting or nothing may start.
+        let gate = self.gate(pool, now: now)
+        guard gate > .zero || self.pools[pool].freeSlots == 0 || self.pools[pool].readyCount > 0 else { return nil }
+        let ahead = self.pools[pool].queue.backlog(ahead: submission.priority)
+        let wait = max(gate, self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero)
+        guard wait >= remaining else { return nil }
+        let cause = gate >= remaining ? self.gateName(pool, now: now) : "\(ahead) requests are ahead of it"
+        let message =
+            "The request would miss its deadline: it would start in about \(Self.seconds(wait)) s, and "
+            + "\(Self.seconds(remaining)) s remain (pool '\(name)': \(cause)). Allow more time (x-sluice-timeout-ms) or try "
+            + "again later."
+        return Rejection(.wouldMissDeadline, message: message, retryAfter: max(.seconds(1), wait - remaining))
+    }
+
+    private func gateName(_ pool: Int, now: Instant) -> String {
+        let backend = self.backends[self.pools[pool].backend]
+        return backend.breaker.admits(at: now)
+            ? "backend '\(backend.name)' limits its rate" : "the circuit of backend '\(backend.name)' is open"
+    }
+
+    /// With one decimal.
+    static func seconds(_ span: Duration) -> String {
+        let tenths = (span.wholeNanoseconds + 50_000_000) / 100_000_000
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    private mutating func wakeForGate(_ pool: Int, now: Instant) {
+        let gate = self.gate(pool, now: now)
+        if gate > .zero { self.wake(by: now + gate) }
+    }
+
+    // MARK: Estimates
+
+    /// How long nothing of this pool can start: its backend limits the rate, or the circuit is open.
+    func gate(_ pool: Int, now: Instant) -> Duration {
+        var until = self.pools[pool].throttledUntil
+        if let open = self.backends[self.pools[pool].backend].breaker.openUntil { until = max(until, open) }
+        return until > now ? until - now : .zero
+    }
+
+    /// When a request with `ahead` others before it would start: the backlog over the measured service rate, which is
+    /// slots / mean time in a slot. `nil` without enough measurements, and while the pool is paused.
+    func estimatedWait(_ pool: Int, ahead: Int, now: Instant) -> Duration? {
+        guard self.pools[pool].mode != .paused, self.pools[pool].configuration.slots > 0 else { return nil }
+        let gate = self.gate(pool, now: now)
+        // Behind a gate all slots become free before it opens.
+        let free = gate > .zero ? self.pools[pool].configuration.slots : self.pools[pool].freeSlots
+        guard ahead >= free else { return gate }
+        guard let mean = self.pools[pool].service.trusted else { return nil }
+        let turns = Double(ahead - free + 1) / Double(self.pools[pool].configuration.slots)
+        return gate + .nanoseconds(Int64(min(1e18, Double(mean.wholeNanoseconds) * turns)))
+    }
+}

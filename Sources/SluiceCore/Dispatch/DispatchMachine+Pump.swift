@@ -1,0 +1,133 @@
+import SluiceBasics
+
+// The only place that claims, and the keeping of the breakers' permits.
+extension DispatchMachine {
+    /// Fills the free slots of the pool; with an unsettled breaker also those of its neighbours at the same backend.
+    mutating func pump(backendOf pool: Int, now: Instant, _ effects: inout DispatchEffects) {
+        let backend = self.pools[pool].backend
+        if self.backends[backend].breaker.state == .closed {
+            _ = self.pump(pool, now: now, &effects, own: nil)
+        } else {
+            self.pump(backend: backend, now: now, &effects)
+        }
+    }
+
+    mutating func pump(backend: Int, now: Instant, _ effects: inout DispatchEffects) {
+        let count = self.backends[backend].pools.count
+        guard count > 0 else { return }
+        let first = self.backends[backend].turn % count
+        self.backends[backend].turn = first + 1
+        for offset in 0..<count {
+            let pool = self.backends[backend].pools[(first + offset) % count]
+            _ = self.pump(pool, now: now, &effects, own: nil)
+        }
+    }
+
+    /// Claims for the pool until slots, requests or permits run out. Returns the lease of `own` instead of granting it.
+    mutating func pump(
+        _ pool: Int,
+        now: Instant,
+        _ effects: inout DispatchEffects,
+        own: RequestHandle?
+    ) -> QueueLease? {
+        var ownLease: QueueLease?
+        let backend = self.pools[pool].backend
+        while self.pools[pool].readyCount > 0, self.pools[pool].freeSlots > 0, self.pools[pool].mode != .paused,
+            self.pools[pool].throttledUntil <= now
+        {
+            let before = self.backends[backend].breaker.state
+            guard let permit = self.backends[backend].breaker.permit(at: now) else { break }
+            self.reportBreaker(backend, before: before, now: now, &effects)
+            let expiry = self.leaseMode == .held ? nil : now + self.pools[pool].configuration.lease
+            var expired: [EndedRequest] = []
+            let lease = self.pools[pool].queue.claim(now: now, expiry: expiry) { expired.append($0) }
+            for request in expired {
+                self.report(request.record, .ended, now, &effects)
+                effects.ended.append(request)
+            }
+            guard let lease else {
+                self.backends[backend].breaker.settle(permit, .neutral, at: now)
+                break
+            }
+            if let expiry { self.wake(by: expiry) }
+            let seat = self.pools[pool].queue.notePermit(lease.handle, permit)
+            if self.reportsSteps, let record = self.pools[pool].queue.record(lease.handle) {
+                self.report(record, .claimed, now, &effects)
+            }
+            if lease.handle == own {
+                ownLease = lease
+            } else {
+                effects.grants.append(Grant(seat: seat, lease: lease, backend: self.backends[backend].name))
+            }
+        }
+        return ownLease
+    }
+
+    /// Gives a permit back to its breaker and follows what that changes.
+    mutating func settle(
+        _ notes: DispatchNotes,
+        _ verdict: BackendVerdict,
+        pool: Int,
+        now: Instant,
+        _ effects: inout DispatchEffects
+    ) {
+        guard let permit = notes.permit else { return }
+        let backend = self.pools[pool].backend
+        let before = self.backends[backend].breaker.state
+        self.backends[backend].breaker.settle(permit, verdict, at: now)
+        self.reportBreaker(backend, before: before, now: now, &effects)
+    }
+
+    private mutating func reportBreaker(
+        _ backend: Int,
+        before: BreakerState,
+        now: Instant,
+        _ effects: inout DispatchEffects
+    ) {
+        let state = self.backends[backend].breaker.state
+        guard state != before else { return }
+        let name = self.backends[backend].name
+        for pool in self.backends[backend].pools {
+            let event = PoolEvent(
+                pool: self.pools[pool].configuration.name,
+                change: .breaker(backend: name, state),
+                at: now
+            )
+            effects.changes.append(event)
+        }
+        guard let until = self.backends[backend].breaker.openUntil else { return }
+        self.wake(by: until)
+        // Fail fast what cannot be met any more.
+        let message = "The circuit of backend '\(name)' is open, and it stays so until after the deadline."
+        for pool in self.backends[backend].pools {
+            let ended = self.pools[pool].queue.expireQueued(deadlineBefore: until, message: message, now: now)
+            for request in ended {
+                self.report(request.record, .ended, now, &effects)
+                effects.ended.append(request)
+            }
+        }
+    }
+
+    /// Adds an event to the effects if anybody wants it.
+    func report(
+        _ record: RequestRecord,
+        _ state: RequestState,
+        _ now: Instant,
+        _ effects: inout DispatchEffects
+    ) {
+        guard self.reportsSteps else { return }
+        effects.steps.append(
+            RequestEvent(
+                id: record.submission.id,
+                pool: record.submission.pool,
+                tenant: record.submission.tenant,
+                model: record.submission.model,
+                state: state,
+                reason: record.reason,
+                waiting: nil,
+                attempt: record.attempts.count,
+                at: now
+            )
+        )
+    }
+}

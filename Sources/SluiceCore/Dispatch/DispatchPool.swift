@@ -1,0 +1,63 @@
+import SluiceBasics
+
+/// One pool inside the dispatch machine.
+struct DispatchPool: Sendable {
+    var configuration: PoolConfiguration
+    var mode = PoolMode.running
+    /// Index of its backend.
+    let backend: Int
+    var queue: InMemoryQueue
+    /// The backend asked for patience until then.
+    var throttledUntil = Instant.zero
+    var service = ServiceTime()
+    /// Starts, and retries as marks, within the last minute.
+    var budget = RollingRatio(window: .seconds(60))
+    var attemptsStarted: UInt64 = 0
+    var retries: UInt64 = 0
+    var rejections = OutcomeCounts()
+
+    init(_ configuration: PoolConfiguration, index: Int, backend: Int) {
+        self.configuration = configuration
+        self.backend = backend
+        self.queue = InMemoryQueue(rules: Self.rules(configuration), pool: UInt16(index))
+    }
+
+    static func rules(_ configuration: PoolConfiguration) -> QueueRules {
+        QueueRules(
+            order: configuration.order,
+            maximumRequests: configuration.maximumRequests,
+            maximumBytes: configuration.maximumBytes,
+            maximumRequestsPerTenant: configuration.maximumRequestsPerTenant,
+            // The machine decides on attempts, and its shell keeps no payload that could be driven again.
+            maximumAttempts: .max,
+            replay: configuration.retry.mode,
+            maximumDead: 0
+        )
+    }
+
+    var freeSlots: Int { max(0, self.configuration.slots - self.queue.stats.inFlight) }
+    var readyCount: Int { self.queue.stats.queued - self.queue.stats.delayed }
+
+    mutating func budgetAllowsRetry(at now: Instant) -> Bool {
+        self.budget.advance(to: now)
+        let allowed = Int(Double(self.budget.total) * self.configuration.retry.budgetRatio)
+        return self.budget.marked < max(self.configuration.retry.budgetFloor, allowed)
+    }
+
+    /// When half of a full queue should have drained, for `Retry-After`.
+    var relief: Duration {
+        guard let mean = self.service.average, self.configuration.slots > 0 else { return .seconds(1) }
+        let backlog = Double(self.queue.stats.queued) / 2 / Double(self.configuration.slots)
+        return .nanoseconds(min(60_000_000_000, max(1_000_000_000, Int64(Double(mean.wholeNanoseconds) * backlog))))
+    }
+}
+
+/// One backend inside the dispatch machine.
+struct DispatchBackend: Sendable {
+    let name: String
+    var breaker: CircuitBreaker
+    /// Pools that call it, in order of configuration.
+    var pools: [Int] = []
+    /// Which of them is asked first next time, so that none starves the others of probes.
+    var turn = 0
+}

@@ -1,0 +1,169 @@
+import SluiceBasics
+
+/// Everything that decides what follows a failed attempt.
+package struct RetryQuestion: Sendable {
+    package var failure: AttemptFailure
+    package var policy: RetryPolicy
+    /// Attempts that count, this one included.
+    package var attempts: Int
+    /// Refusals by 429 or 503 before this one.
+    package var throttles: Int
+    package var cancelCause: CancelCause?
+    package var now: Instant
+    package var deadline: Instant
+    /// Nothing can start before this: the breaker is open.
+    package var notBefore: Instant
+    /// Whether the pool's retry budget has room.
+    package var budgetAllows: Bool
+
+    package init(
+        failure: AttemptFailure,
+        policy: RetryPolicy,
+        attempts: Int,
+        throttles: Int = 0,
+        cancelCause: CancelCause? = nil,
+        now: Instant,
+        deadline: Instant,
+        notBefore: Instant = .zero,
+        budgetAllows: Bool = true
+    ) {
+        self.failure = failure
+        self.policy = policy
+        self.attempts = attempts
+        self.throttles = throttles
+        self.cancelCause = cancelCause
+        self.now = now
+        self.deadline = deadline
+        self.notBefore = notBefore
+        self.budgetAllows = budgetAllows
+    }
+}
+
+extension RetryQuestion {
+    private enum Kind {
+        /// Nothing was sent.
+        case unsent
+        /// The backend asks for patience.
+        case throttle
+        /// Refused before any work was done; as safe to repeat as what was never sent.
+        case refusal
+        /// Sent, and answered with a failure.
+        case answered
+        /// Sent; what the backend did is not known.
+        case unknown
+        /// No attempt could do better.
+        case final
+        case deadline
+        case cancelled
+    }
+
+    private var kind: Kind {
+        switch self.failure.failureClass {
+        case .connectRefused, .connectTimeout, .connectError: .unsent
+        case .rateLimited: .throttle
+        case .overloaded: self.failure.retryAfter == nil ? .refusal : .throttle
+        case .serverError: .answered
+        case .readTimeout: self.now >= self.deadline ? .deadline : .unknown
+        case .reset, .malformedResponse: .unknown
+        case .responseTooLarge, .authentication, .invalidRequest, .routeOrModel, .providerRejected: .final
+        case .deadline: .deadline
+        case .cancelled: .cancelled
+        }
+    }
+
+    /// The rules, in the order in which they apply.
+    package func answer(random: inout SeededRandom) -> Verdict {
+        if let cause = self.cancelCause { return .end(cause.reason, message: cause.explanation) }
+        let kind = self.kind
+        switch kind {
+        case .cancelled: return .end(.clientGone, message: CancelCause.clientGone.explanation)
+        case .deadline: return .end(.deadline, message: CancelCause.deadline.explanation)
+        case .final: return self.giveUp("no other attempt can help")
+        case .unsent, .throttle, .refusal, .answered, .unknown: break
+        }
+        if self.failure.committed { return self.giveUp("part of the answer had already gone to the client") }
+        if self.policy.mode == .neverAfterSend && (kind == .answered || kind == .unknown) {
+            return self.giveUp("retry mode never-after-send forbids another attempt")
+        }
+        return kind == .throttle ? self.throttled(&random) : self.retried(&random)
+    }
+
+    private func throttled(_ random: inout SeededRandom) -> Verdict {
+        guard self.throttles < self.policy.maximumThrottles else {
+            return self.giveUp(
+                "refused \(self.throttles + 1) times, and maximumThrottles is \(self.policy.maximumThrottles)"
+            )
+        }
+        let asked = min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter)
+        let delay = max(asked, self.jitter(exponent: self.throttles, &random))
+        guard self.leavesTime(after: delay) else {
+            let seconds = delay.wholeNanoseconds / 1_000_000_000
+            return .end(
+                .deadline,
+                message: "The backend asked to wait \(seconds) s, which is beyond the deadline. "
+                    + self.description
+            )
+        }
+        return .throttle(after: delay)
+    }
+
+    private func retried(_ random: inout SeededRandom) -> Verdict {
+        guard self.attempts < self.policy.maximumAttempts else {
+            return self.giveUp("attempt \(self.attempts) of \(self.policy.maximumAttempts)")
+        }
+        guard self.budgetAllows else {
+            let percent = Int(self.policy.budgetRatio * 100)
+            return self.giveUp("the pool's retry budget (\(percent) % of its starts in a minute) is used up")
+        }
+        let asked = min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter)
+        let delay = max(asked, self.jitter(exponent: self.attempts - 1, &random))
+        guard self.leavesTime(after: delay) else { return self.giveUp("no time is left for another attempt") }
+        return .retry(after: delay)
+    }
+
+    private func leavesTime(after delay: Duration) -> Bool {
+        max(self.now + delay, self.notBefore) < self.deadline
+    }
+
+    /// "Full jitter" (AWS Architecture Blog, Exponential Backoff and Jitter, 2015): uniform in 0...min(cap, base · 2ⁿ).
+    private func jitter(exponent: Int, _ random: inout SeededRandom) -> Duration {
+        let base =
+            Double(self.policy.baseDelay.wholeNanoseconds) * Double(UInt64(1) << UInt64(min(max(0, exponent), 40)))
+        let ceiling = min(base, Double(self.policy.maximumDelay.wholeNanoseconds))
+        return .nanoseconds(Int64(ceiling * random.unit()))
+    }
+
+    private func giveUp(_ why: String) -> Verdict {
+        .end(self.finalReason, message: "\(self.description) Not retried: \(why).")
+    }
+
+    private var finalReason: OutcomeReason {
+        if self.policy.mode == .neverAfterSend && self.kind == .unknown { return .outcomeUnknown }
+        switch self.failure.failureClass {
+        case .malformedResponse: return .malformedResponse
+        case .responseTooLarge: return .resultTooLarge
+        default: return .backend
+        }
+    }
+
+    private var description: String {
+        let status = self.failure.status.map { " (status \($0))" } ?? ""
+        return "Backend failure \(self.failure.failureClass.rawValue)\(status): \(self.failure.message)"
+    }
+}
+
+extension AttemptFailure {
+    /// What this failure says about the backend.
+    ///
+    /// - Parameter patience: how long the attempt was given. A client with a very short deadline must not be able to make a
+    ///   healthy backend look broken, so a timeout counts only if a usual answer would have come in time.
+    package func verdict(patience: Duration, usual: Duration?) -> BackendVerdict {
+        switch self.failureClass {
+        case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse: .failing
+        case .overloaded: self.retryAfter == nil ? .failing : .neutral
+        case .readTimeout, .deadline: patience >= max(.seconds(1), (usual ?? .zero) * 2) ? .failing : .neutral
+        case .rateLimited, .cancelled, .responseTooLarge: .neutral
+        case .authentication, .invalidRequest, .routeOrModel, .providerRejected: .neutral
+        }
+    }
+}

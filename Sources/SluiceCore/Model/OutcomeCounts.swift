@@ -1,0 +1,55 @@
+/// A counter for each reason, without hashing.
+package struct OutcomeCounts: Sendable, Equatable {
+    private var counts: [UInt64]
+
+    /// Requests that were accepted and have ended.
+    package private(set) var ended: UInt64 = 0
+
+    package init() {
+        self.counts = Array(repeating: 0, count: OutcomeReason.allCases.count)
+    }
+
+    package subscript(reason: OutcomeReason) -> UInt64 { self.counts[reason.ordinal] }
+
+    package mutating func add(_ reason: OutcomeReason) {
+        self.counts[reason.ordinal] += 1
+        if reason.outcome != .rejected { self.ended += 1 }
+    }
+
+    /// The reasons that occurred.
+    package var table: [OutcomeReason: UInt64] {
+        var table: [OutcomeReason: UInt64] = [:]
+        for reason in OutcomeReason.allCases where self[reason] > 0 { table[reason] = self[reason] }
+        return table
+    }
+}
+
+extension OutcomeReason {
+    /// Position in `allCases`.
+    package var ordinal: Int {
+        switch self {
+        case .ok: 0
+        case .late: 1
+        case .backend: 2
+        case .malformedResponse: 3
+        case .resultTooLarge: 4
+        case .clientGone: 5
+        case .operatorRequest: 6
+        case .shutdown: 7
+        case .deadline: 8
+        case .full: 9
+        case .tenantFull: 10
+        case .oversize: 11
+        case .paused: 12
+        case .wouldMissDeadline: 13
+        case .malformed: 14
+        case .duplicateConflict: 15
+        case .offlineProducerBeforeDispatch: 16
+        case .offlineProducerBeforeReply: 17
+        case .dispatcherCrash: 18
+        case .attempts: 19
+        case .poison: 20
+        case .outcomeUnknown: 21
+        }
+    }
+}

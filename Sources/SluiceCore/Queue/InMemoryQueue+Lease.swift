@@ -1,0 +1,197 @@
+import SluiceBasics
+
+// Claim, start, finish: two steps before the call, so that it is known afterwards whether it was ever sent.
+extension InMemoryQueue {
+    /// Claims the next request in line. Requests at the head whose deadline has passed end on the way.
+    ///
+    /// - Parameter expiry: when the claim lapses unless extended; `nil`: never, its holder lives in this process.
+    package mutating func claim(
+        now: Instant,
+        expiry: Instant?,
+        ended: (EndedRequest) -> Void = { _ in }
+    ) -> QueueLease? {
+        while let head = self.ready.first {
+            let slot = Int(head.value)
+            guard self.entries[slot].deadline > now else {
+                if let request = self.expire(slot, now: now) { ended(request) }
+                continue
+            }
+            return self.take(slot, now: now, expiry: expiry)
+        }
+        return nil
+    }
+
+    /// Claims one request out of line, after a scheduler has chosen it.
+    package mutating func claim(_ handle: RequestHandle, now: Instant, expiry: Instant?) -> QueueLease? {
+        guard let slot = self.slot(handle), self.entries[slot].phase == .ready, self.entries[slot].deadline > now
+        else { return nil }
+        return self.take(slot, now: now, expiry: expiry)
+    }
+
+    private mutating func take(_ slot: Int, now: Instant, expiry: Instant?) -> QueueLease? {
+        guard let id = self.entries[slot].record?.submission.id else { return nil }
+        self.detach(slot)
+        self.tokens += 1
+        self.entries[slot].phase = .claimed
+        self.entries[slot].token = self.tokens
+        self.entries[slot].claimedAt = now
+        self.entries[slot].record?.state = .claimed
+        self.entries[slot].record?.claimedAt = now
+        if let expiry { self.leases.set(UInt32(slot), at: expiry) }
+        self.stats.inFlight += 1
+        return QueueLease(
+            id: id,
+            handle: self.handle(slot),
+            token: LeaseToken(value: self.tokens),
+            deadline: self.entries[slot].deadline
+        )
+    }
+
+    /// The last stop before money is spent. Asking again with the same token is harmless.
+    package mutating func start(
+        _ handle: RequestHandle,
+        _ token: LeaseToken,
+        backend: String,
+        now: Instant
+    ) -> StartAnswer {
+        guard let slot = self.owned(handle, token) else { return self.fence(.fenced) }
+        let calls = self.entries[slot].record?.attempts.count ?? 0
+        if self.entries[slot].phase == .started { return .proceed(attempt: calls) }
+        if let cause = self.entries[slot].cancelCause {
+            return self.conclude(slot, cause.reason, message: cause.explanation, now: now).map { .ended($0) } ?? .fenced
+        }
+        if self.entries[slot].deadline <= now {
+            return self.expire(slot, now: now).map { .ended($0) } ?? .fenced
+        }
+        self.entries[slot].phase = .started
+        self.entries[slot].attempts += 1
+        self.entries[slot].record?.state = .started
+        if calls == 0 { self.entries[slot].record?.startedAt = now }
+        self.entries[slot].record?.attempts.append(
+            AttemptRecord(number: calls + 1, backend: backend, startedAt: now)
+        )
+        return .proceed(attempt: calls + 1)
+    }
+
+    /// The first content arrived. `false` if the token is stale.
+    package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) -> Bool {
+        guard let slot = self.owned(handle, token), self.entries[slot].phase == .started else { return false }
+        self.entries[slot].record?.state = .streaming
+        if self.entries[slot].record?.firstByteAt == nil { self.entries[slot].record?.firstByteAt = now }
+        let last = (self.entries[slot].record?.attempts.count ?? 0) - 1
+        if last >= 0, self.entries[slot].record?.attempts[last].firstByteAt == nil {
+            self.entries[slot].record?.attempts[last].firstByteAt = now
+        }
+        return true
+    }
+
+    package mutating func extend(_ handle: RequestHandle, _ token: LeaseToken, until expiry: Instant) -> ExtendAnswer {
+        guard let slot = self.owned(handle, token) else { return self.fence(.fenced) }
+        self.leases.set(UInt32(slot), at: expiry)
+        return self.entries[slot].cancelCause == nil ? .extended : .cancel
+    }
+
+    /// Ends an attempt. The verdict is the caller's; the queue enforces its own limits on top.
+    package mutating func finish(
+        _ handle: RequestHandle,
+        _ token: LeaseToken,
+        result: AttemptResult?,
+        verdict: Verdict,
+        now: Instant
+    ) -> FinishAnswer {
+        guard let slot = self.owned(handle, token) else {
+            return self.finishUnowned(handle, token, verdict: verdict, now: now)
+        }
+        let wasStarted = self.entries[slot].phase == .started
+        if wasStarted, let result { self.closeAttempt(slot, result, verdict, now: now) }
+        switch verdict {
+        case .done(let usage):
+            self.entries[slot].record?.usage = usage
+            return self.concluded(slot, .ok, message: nil, now: now)
+        case .end(let reason, let message):
+            return self.concluded(slot, reason, message: message, now: now)
+        case .retry(let delay), .throttle(let delay):
+            return self.requeue(slot, after: delay, counts: verdict == .retry(after: delay), now: now)
+        case .release:
+            if wasStarted { self.entries[slot].attempts -= 1 }
+            if let cause = self.entries[slot].cancelCause {
+                return self.concluded(slot, cause.reason, message: cause.explanation, now: now)
+            }
+            self.detach(slot)
+            self.makeReady(slot)
+            return .requeued(due: now)
+        }
+    }
+
+    private mutating func requeue(_ slot: Int, after delay: Duration, counts: Bool, now: Instant) -> FinishAnswer {
+        if !counts && self.entries[slot].phase == .started { self.entries[slot].attempts -= 1 }
+        if let cause = self.entries[slot].cancelCause {
+            return self.concluded(slot, cause.reason, message: cause.explanation, now: now)
+        }
+        if counts && self.entries[slot].attempts >= self.rules.maximumAttempts {
+            let message = "All \(self.rules.maximumAttempts) attempts failed."
+            return self.concluded(slot, .attempts, message: message, now: now)
+        }
+        let due = now + delay
+        if due >= self.entries[slot].deadline {
+            let message = "The next attempt would begin after the deadline."
+            return self.concluded(slot, .deadline, message: message, now: now)
+        }
+        self.detach(slot)
+        if delay > .zero { self.schedule(slot, at: due) } else { self.makeReady(slot) }
+        return .requeued(due: due)
+    }
+
+    /// A stale call. Only a success counts, and only while nobody else holds the request.
+    private mutating func finishUnowned(
+        _ handle: RequestHandle,
+        _ token: LeaseToken,
+        verdict: Verdict,
+        now: Instant
+    ) -> FinishAnswer {
+        guard let slot = self.slot(handle) else { return .unknown }
+        guard case .done(let usage) = verdict, token.value > 0, token.value <= self.entries[slot].token else {
+            return self.fence(.fenced)
+        }
+        switch self.entries[slot].phase {
+        case .ready, .scheduled:
+            self.entries[slot].record?.usage = usage
+            return self.concluded(slot, .late, message: nil, now: now)
+        case .dead:
+            // The only call that was ever made came back after all.
+            guard self.entries[slot].record?.reason == .outcomeUnknown, token.value == self.entries[slot].token else {
+                return self.fence(.fenced)
+            }
+            self.entries[slot].record?.usage = usage
+            self.revive(slot)
+            self.stats.resolved += 1
+            return self.concluded(slot, .late, message: nil, now: now)
+        case .claimed, .started, .free:
+            return self.fence(.fenced)
+        }
+    }
+
+    private mutating func fence<Answer>(_ answer: Answer) -> Answer {
+        self.stats.fenced += 1
+        return answer
+    }
+
+    private mutating func closeAttempt(_ slot: Int, _ result: AttemptResult, _ verdict: Verdict, now: Instant) {
+        let last = (self.entries[slot].record?.attempts.count ?? 0) - 1
+        guard last >= 0 else { return }
+        self.entries[slot].record?.attempts[last].endedAt = now
+        switch result {
+        case .success(let status, _):
+            self.entries[slot].record?.attempts[last].status = status
+        case .failure(let failure):
+            self.entries[slot].record?.attempts[last].status = failure.status
+            self.entries[slot].record?.attempts[last].failure = failure.failureClass
+            self.entries[slot].record?.attempts[last].message = failure.message
+        }
+        switch verdict {
+        case .retry(let delay), .throttle(let delay):
+            self.entries[slot].record?.attempts[last].retryDelay = delay
+        case .done, .end, .release: break
+        }
+    }
+}

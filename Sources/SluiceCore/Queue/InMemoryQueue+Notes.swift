@@ -1,0 +1,59 @@
+import SluiceBasics
+
+/// What the dispatcher has to know of an attempt to judge it.
+struct AttemptFacts {
+    let notes: DispatchNotes
+    let wasStarted: Bool
+    /// Those that count, this one included.
+    let attempts: Int
+    let claimedAt: Instant
+    let deadline: Instant
+    let cancelCause: CancelCause?
+}
+
+// The dispatcher's own notes with a request.
+extension InMemoryQueue {
+    /// `nil` if the token is stale.
+    func attemptFacts(_ handle: RequestHandle, _ token: LeaseToken) -> AttemptFacts? {
+        guard let slot = self.owned(handle, token) else { return nil }
+        return AttemptFacts(
+            notes: self.entries[slot].notes,
+            wasStarted: self.entries[slot].phase == .started,
+            attempts: self.entries[slot].attempts,
+            claimedAt: self.entries[slot].claimedAt,
+            deadline: self.entries[slot].deadline,
+            cancelCause: self.entries[slot].cancelCause
+        )
+    }
+
+    package func holds(_ handle: RequestHandle, _ token: LeaseToken) -> Bool { self.owned(handle, token) != nil }
+
+    func deadline(_ handle: RequestHandle) -> Instant? { self.slot(handle).map { self.entries[$0].deadline } }
+
+    func seat(_ handle: RequestHandle) -> UInt64? { self.slot(handle).map { self.entries[$0].notes.seat } }
+
+    /// Returns the seat.
+    mutating func notePermit(_ handle: RequestHandle, _ permit: BreakerPermit) -> UInt64 {
+        let slot = Int(handle.slot)
+        self.entries[slot].notes.permit = permit
+        return self.entries[slot].notes.seat
+    }
+
+    mutating func clearPermit(_ handle: RequestHandle) {
+        guard let slot = self.slot(handle) else { return }
+        self.entries[slot].notes.permit = nil
+        self.entries[slot].notes.isThrottled = false
+    }
+
+    mutating func noteRequeue(_ handle: RequestHandle, _ verdict: Verdict) {
+        guard let slot = self.slot(handle) else { return }
+        self.entries[slot].notes.permit = nil
+        self.entries[slot].notes.isThrottled = false
+        guard case .throttle = verdict else { return }
+        self.entries[slot].notes.isThrottled = true
+        self.entries[slot].notes.throttles += 1
+    }
+
+    /// When a delayed request may run.
+    func due(_ handle: RequestHandle) -> Instant? { self.scheduled.time(of: handle.slot) }
+}

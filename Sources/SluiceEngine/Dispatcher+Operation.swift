@@ -1,0 +1,145 @@
+import SluiceBasics
+import SluiceCore
+
+// The operator's side.
+extension Dispatcher {
+    /// Queued work ends at once; running work is told to stop, and its task reports the end.
+    package func cancel(_ id: RequestID, cause: CancelCause) -> CancelAnswer {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            guard let handle = state.machine.handle(of: id) else { return .unknown }
+            return state.machine.cancel(handle, cause: cause, now: now, &effects)
+        }
+    }
+
+    @discardableResult
+    func cancel(_ handle: RequestHandle, cause: CancelCause) -> CancelAnswer {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            state.machine.cancel(handle, cause: cause, now: now, &effects)
+        }
+    }
+
+    package func cancelAll(cause: CancelCause) {
+        self.scan { handle, _ in handle }.forEach { self.cancel($0, cause: cause) }
+    }
+
+    package func pools() -> [PoolStatus] {
+        let now = self.clock.now()
+        return self.state.withLock { $0.machine.statuses(now: now) }
+    }
+
+    package func pool(_ name: String) -> PoolStatus? {
+        let now = self.clock.now()
+        return self.state.withLock { $0.machine.status(name, now: now) }
+    }
+
+    /// Returns `false` for an unknown pool.
+    package func setMode(_ mode: PoolMode, pool: String) -> Bool {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            state.machine.setMode(mode, pool: pool, now: now, &effects)
+        }
+    }
+
+    /// Changes slots, bounds, order or retry rules while the pool works; name and backend stay. `nil`: unknown pool.
+    package func update(pool: String, _ change: (inout PoolConfiguration) -> Void) -> PoolStatus? {
+        guard var configuration = self.pool(pool)?.configuration else { return nil }
+        change(&configuration)
+        configuration.name = pool
+        let adopted = configuration
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            guard state.machine.configure(adopted, now: now, &effects) else { return nil }
+            return state.machine.status(pool, now: now)
+        }
+    }
+
+    package func drainAll() {
+        let names = self.state.withLock { $0.machine.poolNames }
+        for name in names { _ = self.setMode(.draining, pool: name) }
+    }
+
+    package var liveCount: Int { self.state.withLock { $0.machine.liveCount } }
+
+    /// `nil` when the books balance, else what is wrong. Counts everything again: O(n log n) under the lock.
+    package func checkBooks() -> String? {
+        self.state.withLock { state in
+            if let complaint = state.machine.checkBooks() { return complaint }
+            let seats = state.seats.occupied
+            let live = state.machine.liveCount
+            return seats < live ? "\(live) live requests have only \(seats) seats." : nil
+        }
+    }
+
+    package func find(_ id: RequestID) -> LiveRequest? {
+        let now = self.clock.now()
+        return self.state.withLock { state in
+            guard let handle = state.machine.handle(of: id), let record = state.machine.record(handle) else {
+                return nil
+            }
+            return LiveRequest(record: record, waiting: state.machine.waiting(handle, now: now))
+        }
+    }
+
+    /// Live requests that match, oldest first, beginning after an id. The lock is taken for a part at a time, so a long
+    /// list does not hold up dispatch; what changes meanwhile may or may not be seen.
+    package func live(_ filter: LiveFilter, limit: Int, after: RequestID?) -> [LiveRequest] {
+        guard limit > 0 else { return [] }
+        let now = self.clock.now()
+        var candidates: [(id: RequestID, handle: RequestHandle)] = []
+        self.scanSlices { handle, record, machine in
+            let id = record.submission.id
+            if let after, id <= after { return }
+            guard filter.matches(record) else { return }
+            if let reason = filter.waiting, machine.waiting(handle, now: now)?.reason != reason { return }
+            candidates.append((id, handle))
+            guard candidates.count >= limit * 2 + 1_024 else { return }
+            candidates.sort { $0.id < $1.id }
+            candidates.removeLast(candidates.count - limit)
+        }
+        candidates.sort { $0.id < $1.id }
+        let chosen = candidates.prefix(limit)
+        return self.state.withLock { state in
+            chosen.compactMap { candidate in
+                state.machine.record(candidate.handle).map {
+                    LiveRequest(record: $0, waiting: state.machine.waiting(candidate.handle, now: now))
+                }
+            }
+        }
+    }
+
+    private static var sliceSize: Int { 2_048 }
+
+    private func scanSlices(_ body: (RequestHandle, RequestRecord, DispatchMachine) -> Void) {
+        let poolCount = self.state.withLock { $0.machine.poolNames.count }
+        for pool in 0..<poolCount {
+            var start = 0
+            var isDone = false
+            while !isDone {
+                let slots = start..<start + Self.sliceSize
+                isDone = self.state.withLock { state in
+                    state.machine.liveHandles(pool: pool, slots: slots) { body($0, $1, state.machine) }
+                    return slots.upperBound >= state.machine.slotCount(pool: pool)
+                }
+                start = slots.upperBound
+            }
+        }
+    }
+
+    private func scan<Element>(_ transform: (RequestHandle, RequestRecord) -> Element) -> [Element] {
+        var found: [Element] = []
+        self.scanSlices { handle, record, _ in found.append(transform(handle, record)) }
+        return found
+    }
+}
+
+extension LiveFilter {
+    func matches(_ record: RequestRecord) -> Bool {
+        if let state = self.state, record.state != state { return false }
+        if let pool = self.pool, record.submission.pool != pool { return false }
+        if let tenant = self.tenant, record.submission.tenant != tenant { return false }
+        if let model = self.model, record.submission.model != model { return false }
+        return true
+    }
+}
