@@ -1,1 +1,114 @@
+#include "CSimdJSON.h"
+
+#include <cstring>
+#include <new>
 #include <simdjson.h>
+#include <type_traits>
+
+namespace dom = simdjson::dom;
+
+static_assert(sizeof(dom::element) == sizeof(sluice_json_value), "an element travels as two words");
+static_assert(std::is_trivially_copyable<dom::element>::value, "an element travels by copying its bytes");
+
+struct sluice_json_parser {
+    dom::parser parser;
+};
+
+static dom::element element_of(sluice_json_value value) {
+    dom::element element;
+    std::memcpy(static_cast<void *>(&element), &value, sizeof value);
+    return element;
+}
+
+static sluice_json_value value_of(dom::element element) {
+    sluice_json_value value;
+    std::memcpy(&value, &element, sizeof value);
+    return value;
+}
+
+extern "C" {
+
+sluice_json_parser *sluice_json_parser_new(size_t maximum_depth) {
+    auto *parser = new (std::nothrow) sluice_json_parser;
+    if (parser != nullptr && parser->parser.allocate(4096, maximum_depth) != simdjson::SUCCESS) {
+        delete parser;
+        return nullptr;
+    }
+    return parser;
+}
+
+void sluice_json_parser_free(sluice_json_parser *parser) { delete parser; }
+
+int sluice_json_parse(sluice_json_parser *parser, const char *bytes, size_t size, bool padded, sluice_json_value *root) {
+    dom::element element;
+    auto error = parser->parser.parse(bytes, size, !padded).get(element);
+    if (error != simdjson::SUCCESS) return error;
+    *root = value_of(element);
+    return 0;
+}
+
+size_t sluice_json_padding(void) { return simdjson::SIMDJSON_PADDING; }
+
+const char *sluice_json_error_text(int code) {
+    return simdjson::error_message(static_cast<simdjson::error_code>(code));
+}
+
+int sluice_json_kind(sluice_json_value value) {
+    switch (element_of(value).type()) {
+        case dom::element_type::BOOL: return SLUICE_JSON_BOOL;
+        case dom::element_type::INT64: return SLUICE_JSON_INTEGER;
+        case dom::element_type::UINT64: return SLUICE_JSON_UNSIGNED;
+        case dom::element_type::DOUBLE: return SLUICE_JSON_DOUBLE;
+        case dom::element_type::STRING: return SLUICE_JSON_STRING;
+        case dom::element_type::ARRAY: return SLUICE_JSON_ARRAY;
+        case dom::element_type::OBJECT: return SLUICE_JSON_OBJECT;
+        default: return SLUICE_JSON_NULL;
+    }
+}
+
+int sluice_json_bool(sluice_json_value value, bool *result) { return element_of(value).get_bool().get(*result); }
+int sluice_json_int64(sluice_json_value value, int64_t *result) { return element_of(value).get_int64().get(*result); }
+int sluice_json_double(sluice_json_value value, double *result) { return element_of(value).get_double().get(*result); }
+
+int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) {
+    std::string_view view;
+    auto error = element_of(value).get_string().get(view);
+    if (error != simdjson::SUCCESS) return error;
+    *bytes = view.data();
+    *size = view.size();
+    return 0;
+}
+
+int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result) {
+    dom::element element;
+    auto error = element_of(object).at_key(std::string_view(key, size)).get(element);
+    if (error != simdjson::SUCCESS) return error;
+    *result = value_of(element);
+    return 0;
+}
+
+size_t sluice_json_count(sluice_json_value value) {
+    dom::array array;
+    if (element_of(value).get_array().get(array) == simdjson::SUCCESS) return array.size();
+    dom::object object;
+    if (element_of(value).get_object().get(object) == simdjson::SUCCESS) return object.size();
+    return 0;
+}
+
+int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) {
+    dom::array array;
+    if (element_of(value).get_array().get(array) == simdjson::SUCCESS) {
+        for (auto element : array) {
+            if (!visitor(context, nullptr, 0, value_of(element))) break;
+        }
+        return 0;
+    }
+    dom::object object;
+    auto error = element_of(value).get_object().get(object);
+    if (error != simdjson::SUCCESS) return error;
+    for (auto field : object) {
+        if (!visitor(context, field.key.data(), field.key.size(), value_of(field.value))) break;
+    }
+    return 0;
+}
+}

@@ -1,3 +1,45 @@
 #ifndef SLUICE_CSIMDJSON_H
 #define SLUICE_CSIMDJSON_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A C face for simdjson's DOM. No exception leaves it; every call answers 0 or one of simdjson's error codes.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sluice_json_parser sluice_json_parser;
+
+// A place in a parsed document: good until its parser parses again or is freed.
+typedef struct sluice_json_value {
+    const void *document;
+    size_t index;
+} sluice_json_value;
+
+enum { SLUICE_JSON_NULL, SLUICE_JSON_BOOL, SLUICE_JSON_INTEGER, SLUICE_JSON_UNSIGNED, SLUICE_JSON_DOUBLE, SLUICE_JSON_STRING, SLUICE_JSON_ARRAY, SLUICE_JSON_OBJECT };
+
+sluice_json_parser *sluice_json_parser_new(size_t maximum_depth);
+void sluice_json_parser_free(sluice_json_parser *parser);
+// `padded`: at least SLUICE_JSON_PADDING readable bytes follow the text, so that it need not be copied.
+int sluice_json_parse(sluice_json_parser *parser, const char *bytes, size_t size, bool padded, sluice_json_value *root);
+size_t sluice_json_padding(void);
+const char *sluice_json_error_text(int code);
+
+int sluice_json_kind(sluice_json_value value);
+int sluice_json_bool(sluice_json_value value, bool *result);
+int sluice_json_int64(sluice_json_value value, int64_t *result);
+int sluice_json_double(sluice_json_value value, double *result);
+int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size);
+int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result);
+// Members of an object or elements of an array.
+size_t sluice_json_count(sluice_json_value value);
+
+// Calls `element` for each, with the member's key or NULL, until it answers false.
+typedef bool (*sluice_json_visitor)(void *context, const char *key, size_t key_size, sluice_json_value value);
+int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,0 +1,118 @@
+import CSimdJSON
+
+/// A value in a parsed document. Good only inside the closure of `JSON.read` that it came from.
+package struct JSONValue {
+    package enum Kind: Sendable {
+        case null
+        case bool
+        case number
+        case string
+        case array
+        case object
+    }
+
+    private let value: sluice_json_value
+
+    init(_ value: sluice_json_value) { self.value = value }
+
+    package var kind: Kind {
+        switch Int(sluice_json_kind(self.value)) {
+        case SLUICE_JSON_BOOL: .bool
+        case SLUICE_JSON_INTEGER, SLUICE_JSON_UNSIGNED, SLUICE_JSON_DOUBLE: .number
+        case SLUICE_JSON_STRING: .string
+        case SLUICE_JSON_ARRAY: .array
+        case SLUICE_JSON_OBJECT: .object
+        default: .null
+        }
+    }
+
+    package var isNull: Bool { self.kind == .null }
+
+    /// The member of this name; `nil` when there is none or this is not an object. The first wins among duplicates.
+    package subscript(_ key: StaticString) -> JSONValue? {
+        var found = sluice_json_value()
+        let code = key.withUTF8Buffer { bytes in
+            sluice_json_member(
+                self.value, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
+        }
+        return code == 0 ? JSONValue(found) : nil
+    }
+
+    /// As the other, for names that are not known beforehand.
+    package subscript(named key: String) -> JSONValue? {
+        var found = sluice_json_value()
+        var key = key
+        let code = key.withUTF8 { bytes in
+            sluice_json_member(
+                self.value, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
+        }
+        return code == 0 ? JSONValue(found) : nil
+    }
+
+    package var string: String? { self.withStringBytes { String(decoding: $0, as: UTF8.self) } }
+
+    /// The string's unescaped UTF-8 without making a `String`; `nil` when this is not a string.
+    package func withStringBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
+        var bytes: UnsafePointer<CChar>?
+        var size = 0
+        guard sluice_json_string(self.value, &bytes, &size) == 0 else { return nil }
+        return body(UnsafeRawBufferPointer(start: bytes, count: size))
+    }
+
+    /// The string's length in UTF-8.
+    package var stringByteCount: Int? { self.withStringBytes { $0.count } }
+
+    /// `nil` when this is not a whole number that fits.
+    package var int: Int? {
+        var result: Int64 = 0
+        guard sluice_json_int64(self.value, &result) == 0 else { return nil }
+        return Int(result)
+    }
+
+    package var double: Double? {
+        var result = 0.0
+        return sluice_json_double(self.value, &result) == 0 ? result : nil
+    }
+
+    package var bool: Bool? {
+        var result = false
+        return sluice_json_bool(self.value, &result) == 0 ? result : nil
+    }
+
+    /// Elements of an array or members of an object; 0 for others.
+    package var count: Int { sluice_json_count(self.value) }
+
+    /// Calls `body` with each element until it answers false.
+    package func forEachElement(_ body: (JSONValue) -> Bool) {
+        guard self.kind == .array else { return }
+        self.visit { _, value in body(value) }
+    }
+
+    /// Calls `body` with each member until it answers false.
+    package func forEachMember(_ body: (String, JSONValue) -> Bool) {
+        guard self.kind == .object else { return }
+        self.visit { key, value in body(String(decoding: key, as: UTF8.self), value) }
+    }
+
+    private func visit(_ body: (UnsafeRawBufferPointer, JSONValue) -> Bool) {
+        withoutActuallyEscaping(body) { escaping in
+            let visitor = Visitor(body: escaping)
+            withExtendedLifetime(visitor) {
+                let context = Unmanaged.passUnretained(visitor).toOpaque()
+                _ = sluice_json_each(
+                    self.value,
+                    { context, key, size, value in
+                        guard let context else { return false }
+                        let visitor = Unmanaged<Visitor>.fromOpaque(context).takeUnretainedValue()
+                        return visitor.body(UnsafeRawBufferPointer(start: key, count: size), JSONValue(value))
+                    }, context)
+            }
+        }
+    }
+
+    private final class Visitor {
+        let body: (UnsafeRawBufferPointer, JSONValue) -> Bool
+
+        init(body: @escaping (UnsafeRawBufferPointer, JSONValue) -> Bool) { self.body = body }
+    }
+}

@@ -1,0 +1,160 @@
+/// Writes JSON, compact and in the order of the calls.
+///
+/// ```swift
+/// var json = JSONWriter()
+/// json.object {
+///     $0.field("id", "req_1")
+///     $0.array("attempts") { $0.object { $0.field("number", 1) } }
+/// }
+/// let bytes = json.bytes
+/// ```
+package struct JSONWriter {
+    package private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    package init(reserving capacity: Int = 256) {
+        self.bytes.reserveCapacity(capacity)
+    }
+
+    // MARK: Containers
+
+    package mutating func object(_ body: (inout JSONWriter) -> Void) {
+        self.separate()
+        self.enclose("{", "}", body)
+    }
+
+    package mutating func array(_ body: (inout JSONWriter) -> Void) {
+        self.separate()
+        self.enclose("[", "]", body)
+    }
+
+    package mutating func object(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        self.name(name)
+        self.enclose("{", "}", body)
+    }
+
+    package mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        self.name(name)
+        self.enclose("[", "]", body)
+    }
+
+    private mutating func enclose(_ opening: Unicode.Scalar, _ closing: Unicode.Scalar, _ body: (inout JSONWriter) -> Void) {
+        self.bytes.append(UInt8(ascii: opening))
+        self.needsComma = false
+        body(&self)
+        self.bytes.append(UInt8(ascii: closing))
+        self.needsComma = true
+    }
+
+    // MARK: Fields
+
+    package mutating func field(_ name: String, _ value: String?) {
+        self.name(name)
+        if let value { self.quote(value) } else { self.raw("null") }
+    }
+
+    package mutating func field(_ name: String, _ value: Int?) {
+        self.name(name)
+        self.raw(value.map { String($0) } ?? "null")
+    }
+
+    package mutating func field(_ name: String, _ value: UInt64) {
+        self.name(name)
+        self.raw(String(value))
+    }
+
+    package mutating func field(_ name: String, _ value: Bool?) {
+        self.name(name)
+        self.raw(value.map { $0 ? "true" : "false" } ?? "null")
+    }
+
+    /// Not a number and infinities become null: JSON has no words for them.
+    package mutating func field(_ name: String, _ value: Double?) {
+        self.name(name)
+        self.number(value)
+    }
+
+    package mutating func nullField(_ name: String) {
+        self.name(name)
+        self.raw("null")
+    }
+
+    /// A value that is JSON already.
+    package mutating func rawField(_ name: String, _ json: [UInt8]) {
+        self.name(name)
+        self.bytes.append(contentsOf: json)
+    }
+
+    // MARK: Elements
+
+    package mutating func value(_ value: String) {
+        self.separate()
+        self.quote(value)
+    }
+
+    package mutating func value(_ value: Int) {
+        self.separate()
+        self.raw(String(value))
+    }
+
+    package mutating func value(_ value: Double) {
+        self.separate()
+        self.number(value)
+    }
+
+    package mutating func value(_ value: Bool) {
+        self.separate()
+        self.raw(value ? "true" : "false")
+    }
+
+    package mutating func rawValue(_ json: [UInt8]) {
+        self.separate()
+        self.bytes.append(contentsOf: json)
+    }
+
+    // MARK: Parts
+
+    private mutating func separate() {
+        if self.needsComma { self.bytes.append(UInt8(ascii: ",")) }
+        self.needsComma = true
+    }
+
+    private mutating func name(_ name: String) {
+        self.separate()
+        self.quote(name)
+        self.bytes.append(UInt8(ascii: ":"))
+    }
+
+    private mutating func raw(_ text: String) { self.bytes.append(contentsOf: text.utf8) }
+
+    private mutating func number(_ value: Double?) {
+        guard let value, value.isFinite else { return self.raw("null") }
+        if value == value.rounded(), abs(value) < 1e15 {
+            self.raw(String(Int64(value)))
+        } else {
+            self.raw(value.description)
+        }
+    }
+
+    private mutating func quote(_ text: String) {
+        self.bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                self.bytes.append(UInt8(ascii: "\\"))
+                self.bytes.append(byte)
+            case 0x0A: self.raw("\\n")
+            case 0x0D: self.raw("\\r")
+            case 0x09: self.raw("\\t")
+            case 0..<0x20:
+                self.raw("\\u00")
+                self.bytes.append(Self.digits[Int(byte >> 4)])
+                self.bytes.append(Self.digits[Int(byte & 15)])
+            default: self.bytes.append(byte)
+            }
+        }
+        self.bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+}
