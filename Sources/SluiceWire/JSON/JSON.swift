@@ -1,9 +1,9 @@
 import CSimdJSON
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Why a text is not JSON, or not JSON that we take.
@@ -49,7 +49,8 @@ package enum JSON {
 
     /// Parses `bytes` and calls `body` with the root. Values are good inside `body` only.
     package static func read<Result, Failure: Error>(
-        _ bytes: [UInt8], _ body: (JSONValue) throws(Failure) -> Result
+        _ bytes: [UInt8],
+        _ body: (JSONValue) throws(Failure) -> Result
     ) throws -> Result {
         guard bytes.count <= Self.keptParserBytes, let kept = Self.keptParser() else {
             guard let parser = sluice_json_parser_new(Self.maximumDepth) else { throw JSONError(code: 2) }
@@ -60,13 +61,20 @@ package enum JSON {
     }
 
     private static func read<Result, Failure: Error>(
-        _ bytes: [UInt8], _ parser: OpaquePointer, _ body: (JSONValue) throws(Failure) -> Result
+        _ bytes: [UInt8],
+        _ parser: OpaquePointer,
+        _ body: (JSONValue) throws(Failure) -> Result
     ) throws -> Result {
         var root = sluice_json_value()
         let isPadded = bytes.capacity - bytes.count >= sluice_json_padding()
         let code = bytes.withUnsafeBytes { buffer in
             sluice_json_parse(
-                parser, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count, isPadded, &root)
+                parser,
+                buffer.baseAddress?.assumingMemoryBound(to: CChar.self),
+                buffer.count,
+                isPadded,
+                &root
+            )
         }
         guard code == 0 else { throw JSONError(code: code) }
         return try body(JSONValue(root))

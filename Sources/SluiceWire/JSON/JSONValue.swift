@@ -33,7 +33,11 @@ package struct JSONValue {
         var found = sluice_json_value()
         let code = key.withUTF8Buffer { bytes in
             sluice_json_member(
-                self.value, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
+                self.value,
+                UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self),
+                bytes.count,
+                &found
+            )
         }
         return code == 0 ? JSONValue(found) : nil
     }
@@ -44,7 +48,11 @@ package struct JSONValue {
         var key = key
         let code = key.withUTF8 { bytes in
             sluice_json_member(
-                self.value, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
+                self.value,
+                UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self),
+                bytes.count,
+                &found
+            )
         }
         return code == 0 ? JSONValue(found) : nil
     }
@@ -105,7 +113,9 @@ package struct JSONValue {
                         guard let context else { return false }
                         let visitor = Unmanaged<Visitor>.fromOpaque(context).takeUnretainedValue()
                         return visitor.body(UnsafeRawBufferPointer(start: key, count: size), JSONValue(value))
-                    }, context)
+                    },
+                    context
+                )
             }
         }
     }

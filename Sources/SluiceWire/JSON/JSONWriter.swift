@@ -38,7 +38,11 @@ package struct JSONWriter {
         self.enclose("[", "]", body)
     }
 
-    private mutating func enclose(_ opening: Unicode.Scalar, _ closing: Unicode.Scalar, _ body: (inout JSONWriter) -> Void) {
+    private mutating func enclose(
+        _ opening: Unicode.Scalar,
+        _ closing: Unicode.Scalar,
+        _ body: (inout JSONWriter) -> Void
+    ) {
         self.bytes.append(UInt8(ascii: opening))
         self.needsComma = false
         body(&self)

@@ -1,0 +1,96 @@
+import SluiceWire
+
+/// An OpenAI-compatible server: where it is and how it is asked.
+package struct OpenAIBackend: Sendable {
+    package let name: String
+    /// Ends without a slash, e.g. `https://api.openai.com/v1`.
+    package let baseURL: String
+    /// Client's name of a model → the backend's.
+    package let modelAliases: [String: String]
+    private let fixedHeaders: [(String, String)]
+    private let urls: [OpenAIOperation: String]
+
+    /// - Parameters:
+    ///   - apiKey: sent as a bearer token; `nil` sends none.
+    ///   - extraHeaders: sent with every call.
+    package init(
+        name: String,
+        baseURL: String,
+        apiKey: String?,
+        extraHeaders: [(String, String)] = [],
+        modelAliases: [String: String] = [:]
+    ) {
+        self.name = name
+        var base = baseURL
+        while base.hasSuffix("/") { base.removeLast() }
+        self.baseURL = base
+        self.modelAliases = modelAliases
+        var headers = [("Content-Type", "application/json")]
+        if let apiKey, !apiKey.isEmpty { headers.append(("Authorization", "Bearer \(apiKey)")) }
+        self.fixedHeaders = headers + extraHeaders
+        var urls: [OpenAIOperation: String] = [:]
+        for operation in OpenAIOperation.allCases { urls[operation] = "\(base)/\(operation.path)" }
+        self.urls = urls
+    }
+
+    /// Client headers that the backend gets to see.
+    private static let passedRequestHeaders = [
+        "traceparent", "tracestate", "openai-organization", "openai-project", "openai-beta", "idempotency-key",
+    ]
+
+    /// Without user and password, for people.
+    package var address: String {
+        guard let at = self.baseURL.lastIndex(of: "@"), let colon = self.baseURL.firstIndex(of: ":") else {
+            return self.baseURL
+        }
+        let scheme = self.baseURL[..<colon]
+        return "\(scheme)://" + self.baseURL[self.baseURL.index(after: at)...]
+    }
+
+    /// The call for a request. The body passes byte for byte, but for the model's name where an alias says so.
+    package func request(
+        _ operation: OpenAIOperation,
+        body: [UInt8],
+        model: String,
+        clientHeaders: HTTPFields,
+        requestID: String,
+        timeout: Duration,
+        maximumResponseBytes: Int = 64 << 20,
+        allowsSilentResend: Bool = true
+    ) -> HTTPClientRequest {
+        var headers = HTTPFields()
+        headers.reserve(fields: 8, bytes: 256)
+        for (name, value) in self.fixedHeaders { headers.append(name, value) }
+        headers.append("x-request-id", requestID)
+        for name in Self.passedRequestHeaders {
+            guard let value = clientHeaders.bytes(of: name) else { continue }
+            headers.append(name: Array(name.utf8)[...], value: value)
+        }
+        var request = HTTPClientRequest(
+            method: operation == .models ? .get : .post,
+            url: self.urls[operation] ?? "\(self.baseURL)/\(operation.path)",
+            headers: headers,
+            body: self.rewritten(body, model: model),
+            timeout: timeout,
+            maximumResponseBytes: maximumResponseBytes
+        )
+        request.allowsSilentResend = allowsSilentResend
+        return request
+    }
+
+    private func rewritten(_ body: [UInt8], model: String) -> [UInt8] {
+        guard !self.modelAliases.isEmpty, let alias = self.modelAliases[model] else { return body }
+        var writer = JSONWriter()
+        writer.value(alias)
+        var result: [UInt8] = []
+        result.reserveCapacity(body.count + writer.bytes.count)
+        var copied = 0
+        for range in JSONTopLevelScanner.ranges(of: "model", in: body) {
+            result.append(contentsOf: body[copied..<range.lowerBound])
+            result.append(contentsOf: writer.bytes)
+            copied = range.upperBound
+        }
+        result.append(contentsOf: body[copied...])
+        return result
+    }
+}

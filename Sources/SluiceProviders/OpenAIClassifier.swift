@@ -1,0 +1,150 @@
+import SluiceCore
+import SluiceWire
+
+/// What a backend's answer means for the request that it answers.
+package enum OpenAIClassifier {
+    /// - Parameter now: seconds since 1970, for dates in `Retry-After`.
+    package static func classify(_ response: HTTPClientResponse, now: Int) -> AttemptResult {
+        guard (200..<300).contains(response.status) else {
+            return .failure(Self.failure(status: response.status, headers: response.headers, now: now))
+        }
+        guard Self.isJSON(response.headers) else {
+            let type = response.headers["content-type"] ?? "no content type"
+            return .failure(
+                AttemptFailure(
+                    .malformedResponse,
+                    status: response.status,
+                    message: "the backend answered with \(type.prefix(80)) where JSON was expected"
+                )
+            )
+        }
+        return Self.readBody(response)
+    }
+
+    private static func isJSON(_ headers: HTTPFields) -> Bool {
+        guard let type = headers.bytes(of: "content-type") else { return false }
+        return Bytes.contains(type, "json")
+    }
+
+    private static func readBody(_ response: HTTPClientResponse) -> AttemptResult {
+        do {
+            return try JSON.read(response.body) { root in
+                guard root.kind == .object else {
+                    return .failure(
+                        AttemptFailure(
+                            .malformedResponse,
+                            status: response.status,
+                            message: "the backend answered with JSON that is not an object"
+                        )
+                    )
+                }
+                if let error = root["error"], !error.isNull, root["choices"] == nil, root["output"] == nil,
+                    root["data"] == nil
+                {
+                    return .failure(Self.failure(inside: error, status: response.status))
+                }
+                return .success(status: response.status, usage: Self.usage(root))
+            }
+        } catch {
+            return .failure(
+                AttemptFailure(
+                    .malformedResponse,
+                    status: response.status,
+                    message: "the backend's answer is not valid JSON"
+                )
+            )
+        }
+    }
+
+    /// `usage` in the words of chat completions or of responses.
+    static func usage(_ root: JSONValue) -> TokenUsage? {
+        guard let usage = root["usage"], usage.kind == .object else { return nil }
+        let prompt = usage["prompt_tokens"]?.int ?? usage["input_tokens"]?.int
+        let completion = usage["completion_tokens"]?.int ?? usage["output_tokens"]?.int
+        guard prompt != nil || completion != nil else { return nil }
+        return TokenUsage(prompt: max(0, prompt ?? 0), completion: max(0, completion ?? 0))
+    }
+
+    /// An error object inside an answer whose status says success.
+    static func failure(inside error: JSONValue, status: Int) -> AttemptFailure {
+        let code = error["code"]?.int ?? error["status"]?.int
+        let type = error["type"]?.string ?? error["code"]?.string ?? ""
+        if let code, (400..<600).contains(code) {
+            var failure = Self.failure(status: code, headers: HTTPFields(), now: 0)
+            failure.message = "the backend reported error \(code) inside an answer with status \(status)"
+            return failure
+        }
+        let failureClass: FailureClass =
+            switch type {
+            case "rate_limit_exceeded", "rate_limit_error", "requests", "tokens": .rateLimited
+            case "overloaded_error": .overloaded
+            case "invalid_request_error": .invalidRequest
+            case "authentication_error", "invalid_api_key", "permission_error": .authentication
+            case "not_found_error", "model_not_found": .routeOrModel
+            default: .serverError
+            }
+        return AttemptFailure(
+            failureClass,
+            status: status,
+            message: "the backend reported an error inside an answer with status \(status)"
+        )
+    }
+
+    /// What a status that is not a success means.
+    package static func failure(status: Int, headers: HTTPFields, now: Int) -> AttemptFailure {
+        let wait = RetryAfter.read(headers, now: now)
+        let failureClass: FailureClass =
+            switch status {
+            case 401, 403: .authentication
+            case 404: .routeOrModel
+            case 408, 425: .serverError
+            case 429: .rateLimited
+            case 503, 529: wait == nil ? .serverError : .overloaded
+            case 500...: .serverError
+            case 400, 413, 415, 422: .invalidRequest
+            case 300..<400: .providerRejected
+            case 400..<500: .providerRejected
+            default: .malformedResponse
+            }
+        return AttemptFailure(
+            failureClass,
+            status: status,
+            retryAfter: wait,
+            message: "the backend answered with status \(status)"
+        )
+    }
+
+    package static func classify(_ error: HTTPClientError) -> AttemptFailure {
+        let failureClass: FailureClass =
+            switch error.kind {
+            case .connectRefused: .connectRefused
+            case .connectTimeout: .connectTimeout
+            case .resolve, .connect, .tls, .invalidURL, .tooManyTransfers: .connectError
+            case .timeout: .readTimeout
+            case .reset: error.sent ? .reset : .connectError
+            case .malformed: .malformedResponse
+            case .responseTooLarge: .responseTooLarge
+            case .cancelled, .shutdown: .cancelled
+            }
+        return AttemptFailure(failureClass, message: error.message)
+    }
+
+    /// The backend's headers that mean something to the client.
+    package static func passedHeaders(_ headers: HTTPFields, contentType: Bool = true) -> HTTPFields {
+        var passed = HTTPFields()
+        headers.forEach { name, value in
+            if Self.passes(name, contentType: contentType) { passed.append(name: name, value: value) }
+        }
+        return passed
+    }
+
+    private static func passes(_ name: ArraySlice<UInt8>, contentType: Bool) -> Bool {
+        switch name.first.map({ $0 | 0x20 }) {
+        case UInt8(ascii: "c"): contentType && Bytes.equals(name, "content-type")
+        case UInt8(ascii: "x"): Bytes.hasPrefix(name, "x-ratelimit-") || Bytes.equals(name, "x-request-id")
+        case UInt8(ascii: "o"): Bytes.hasPrefix(name, "openai-")
+        case UInt8(ascii: "r"): Bytes.equals(name, "retry-after") || Bytes.equals(name, "retry-after-ms")
+        default: false
+        }
+    }
+}

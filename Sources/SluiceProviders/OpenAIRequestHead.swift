@@ -1,0 +1,195 @@
+import SluiceWire
+
+/// The few fields of a request that dispatch needs. Everything else passes through unread.
+package struct OpenAIRequestHead: Sendable, Equatable {
+    package var model: String
+    package var isStream: Bool
+    package var messageCount: Int
+    /// What the client allows the answer to hold.
+    package var maximumTokens: Int?
+    /// Rough count of prompt and expected completion tokens.
+    package var tokenEstimate: Int
+
+    /// Bytes of English text per token; the field's rule of thumb.
+    private static let bytesPerToken = 4
+    /// Tokens that an image counts for when nothing better is known.
+    private static let tokensPerImage = 765
+    private static let maximumModelBytes = 256
+
+    package static func read(
+        _ body: [UInt8],
+        operation: OpenAIOperation
+    ) throws(InvalidRequest) -> OpenAIRequestHead {
+        do {
+            return try JSON.read(body) { root throws(InvalidRequest) in try Self.read(root, operation) }
+        } catch let error as InvalidRequest {
+            throw error
+        } catch let error as JSONError {
+            throw InvalidRequest(error.message, code: "invalid_json")
+        } catch {
+            throw InvalidRequest("The body could not be read.", code: "invalid_json")
+        }
+    }
+
+    private static func read(
+        _ root: JSONValue,
+        _ operation: OpenAIOperation
+    ) throws(InvalidRequest) -> OpenAIRequestHead {
+        guard root.kind == .object else {
+            throw InvalidRequest("The body must be a JSON object.", code: "invalid_type")
+        }
+        var head = OpenAIRequestHead(
+            model: try Self.model(root),
+            isStream: try Self.flag(root, "stream"),
+            messageCount: 0,
+            maximumTokens: nil,
+            tokenEstimate: 0
+        )
+        switch operation {
+        case .chatCompletions: try head.readMessages(root)
+        case .completions: try head.readText(root, "prompt")
+        case .embeddings: try head.readText(root, "input")
+        case .responses: head.readInput(root)
+        case .models: break
+        }
+        try head.readMaximumTokens(root)
+        head.tokenEstimate += head.maximumTokens ?? 0
+        return head
+    }
+
+    private static func model(_ root: JSONValue) throws(InvalidRequest) -> String {
+        guard let value = root["model"], !value.isNull else {
+            throw InvalidRequest("The field 'model' is missing.", param: "model", code: "missing_required_parameter")
+        }
+        guard let model = value.string else {
+            throw InvalidRequest("The field 'model' must be a string.", param: "model", code: "invalid_type")
+        }
+        guard !model.isEmpty, model.utf8.count <= Self.maximumModelBytes else {
+            throw InvalidRequest(
+                "The field 'model' must have 1 to \(Self.maximumModelBytes) bytes.",
+                param: "model",
+                code: "invalid_value"
+            )
+        }
+        return model
+    }
+
+    private static func flag(_ root: JSONValue, _ name: StaticString) throws(InvalidRequest) -> Bool {
+        guard let value = root[name], !value.isNull else { return false }
+        guard let flag = value.bool else {
+            throw InvalidRequest("The field '\(name)' must be true or false.", param: "\(name)", code: "invalid_type")
+        }
+        return flag
+    }
+
+    private mutating func readMaximumTokens(_ root: JSONValue) throws(InvalidRequest) {
+        for name: StaticString in ["max_completion_tokens", "max_output_tokens", "max_tokens"] {
+            guard let value = root[name], !value.isNull else { continue }
+            guard let count = value.int, count > 0 else {
+                throw InvalidRequest(
+                    "The field '\(name)' must be a whole number above 0.",
+                    param: "\(name)",
+                    code: "invalid_value"
+                )
+            }
+            self.maximumTokens = min(count, 10_000_000)
+            return
+        }
+    }
+
+    private mutating func readMessages(_ root: JSONValue) throws(InvalidRequest) {
+        guard let messages = root["messages"], !messages.isNull else {
+            throw InvalidRequest(
+                "The field 'messages' is missing.",
+                param: "messages",
+                code: "missing_required_parameter"
+            )
+        }
+        guard messages.kind == .array else {
+            throw InvalidRequest("The field 'messages' must be a list.", param: "messages", code: "invalid_type")
+        }
+        self.messageCount = messages.count
+        guard self.messageCount > 0 else {
+            throw InvalidRequest("The field 'messages' must not be empty.", param: "messages", code: "empty_array")
+        }
+        var bytes = 0
+        var images = 0
+        var wrong: Int?
+        var index = 0
+        messages.forEachElement { message in
+            if message.kind != .object { wrong = wrong ?? index }
+            Self.measure(message["content"], &bytes, &images)
+            index += 1
+            return wrong == nil
+        }
+        if let wrong {
+            throw InvalidRequest(
+                "The field 'messages[\(wrong)]' must be an object.",
+                param: "messages[\(wrong)]",
+                code: "invalid_type"
+            )
+        }
+        self.tokenEstimate = bytes / Self.bytesPerToken + images * Self.tokensPerImage + 4 * self.messageCount
+    }
+
+    private static func measure(_ content: JSONValue?, _ bytes: inout Int, _ images: inout Int) {
+        guard let content else { return }
+        if let size = content.stringByteCount {
+            bytes += size
+            return
+        }
+        var text = 0
+        var pictures = 0
+        content.forEachElement { part in
+            if let size = part["text"]?.stringByteCount { text += size } else { pictures += 1 }
+            return true
+        }
+        bytes += text
+        images += pictures
+    }
+
+    private mutating func readText(_ root: JSONValue, _ name: StaticString) throws(InvalidRequest) {
+        guard let value = root[name], !value.isNull else {
+            throw InvalidRequest(
+                "The field '\(name)' is missing.",
+                param: "\(name)",
+                code: "missing_required_parameter"
+            )
+        }
+        switch value.kind {
+        case .string: self.tokenEstimate = (value.stringByteCount ?? 0) / Self.bytesPerToken
+        case .array:
+            var bytes = 0
+            var numbers = 0
+            value.forEachElement { element in
+                if let size = element.stringByteCount { bytes += size } else { numbers += max(1, element.count) }
+                return true
+            }
+            self.tokenEstimate = bytes / Self.bytesPerToken + numbers
+        default:
+            throw InvalidRequest(
+                "The field '\(name)' must be a string or a list.",
+                param: "\(name)",
+                code: "invalid_type"
+            )
+        }
+        self.messageCount = 1
+    }
+
+    private mutating func readInput(_ root: JSONValue) {
+        guard let input = root["input"] else { return }
+        if let size = input.stringByteCount {
+            self.messageCount = 1
+            self.tokenEstimate = size / Self.bytesPerToken
+            return
+        }
+        var bytes = 0
+        var images = 0
+        input.forEachElement { item in
+            Self.measure(item["content"], &bytes, &images)
+            return true
+        }
+        self.messageCount = input.count
+        self.tokenEstimate = bytes / Self.bytesPerToken + images * Self.tokensPerImage
+    }
+}

@@ -1,0 +1,76 @@
+import SluiceBasics
+import SluiceCore
+
+/// Counters and histograms per pool. Labels come from closed sets only: a client cannot grow them.
+package final class Metrics: Sendable {
+    struct Pool: Sendable {
+        var ended = [UInt64](repeating: 0, count: OutcomeReason.allCases.count)
+        var failedAttempts = [UInt64](repeating: 0, count: FailureClass.allCases.count)
+        var attempts: UInt64 = 0
+        var retries: UInt64 = 0
+        var promptTokens: UInt64 = 0
+        var completionTokens: UInt64 = 0
+        var queueWait = Histogram()
+        var timeToFirstToken = Histogram()
+        var execution = Histogram()
+        var total = Histogram()
+    }
+
+    private let pools: Lock<[(name: String, pool: Pool)]>
+    private static let maximumPools = 1024
+
+    package init() { self.pools = Lock([]) }
+
+    func snapshot() -> [(name: String, pool: Pool)] { self.pools.withLock { $0 } }
+
+    func ended(_ record: RequestRecord) {
+        self.update(record.submission.pool) { pool in
+            if let reason = record.reason { pool.ended[reason.position] &+= 1 }
+            for attempt in record.attempts {
+                pool.attempts &+= 1
+                if attempt.number > 1 { pool.retries &+= 1 }
+                if let failure = attempt.failure { pool.failedAttempts[failure.position] &+= 1 }
+            }
+            if let usage = record.usage {
+                pool.promptTokens &+= UInt64(clamping: usage.prompt)
+                pool.completionTokens &+= UInt64(clamping: usage.completion)
+            }
+            guard let end = record.endedAt else { return }
+            pool.queueWait.record((record.startedAt ?? end) - record.submittedAt)
+            if let started = record.startedAt {
+                pool.execution.record(end - started)
+                if record.submission.isStream, let first = record.firstByteAt {
+                    pool.timeToFirstToken.record(first - record.submittedAt)
+                }
+            }
+            pool.total.record(end - record.submittedAt)
+        }
+    }
+
+    func rejected(_ pool: String, _ reason: OutcomeReason) {
+        self.update(pool) { $0.ended[reason.position] &+= 1 }
+    }
+
+    private func update(_ name: String, _ change: (inout Pool) -> Void) {
+        self.pools.withLock { pools in
+            if let index = pools.firstIndex(where: { $0.name == name }) {
+                change(&pools[index].pool)
+            } else if pools.count < Self.maximumPools {
+                var pool = Pool()
+                change(&pool)
+                pools.append((name, pool))
+            }
+        }
+    }
+}
+
+extension OutcomeReason {
+    private static let positions = Dictionary(uniqueKeysWithValues: Self.allCases.enumerated().map { ($1, $0) })
+    /// Index in `allCases`.
+    var position: Int { Self.positions[self] ?? 0 }
+}
+
+extension FailureClass {
+    private static let positions = Dictionary(uniqueKeysWithValues: Self.allCases.enumerated().map { ($1, $0) })
+    var position: Int { Self.positions[self] ?? 0 }
+}
