@@ -51,6 +51,10 @@ let package = Package(
         ),
         .target(name: "SluiceTestKit", dependencies: ["SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine"]),
 
+        .executableTarget(
+            name: "core-benchmark", dependencies: ["SluiceBasics", "SluiceCore", "SluiceEngine"],
+            path: "Benchmarks/CoreBenchmark"),
+
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceWireTests", dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"]),
@@ -82,7 +86,7 @@ let package = Package(
 )
 
 /// Targets that touch C or raw memory. Everywhere else `unsafe` does not compile.
-let adapters: Set<String> = ["SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice"]
+let adapters: Set<String> = ["SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice", "core-benchmark"]
 
 for target in package.targets where [.regular, .executable, .test].contains(target.type) && !target.name.hasPrefix("C") {
     var settings: [SwiftSetting] = [

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A state that only one thread at a time can touch.
@@ -10,10 +10,11 @@ import Darwin
 /// threads outnumber cores, and ThreadSanitizer reports races inside it that do not exist; `pthread_mutex` does neither.
 ///
 /// Hold it briefly: no I/O, no callback, no other lock inside.
+@usableFromInline
 package final class Lock<State>: @unchecked Sendable {
     // Sound: `state` is only reached between lock and unlock of a mutex whose address never changes.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var state: State
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline var state: State
 
     package init(_ state: consuming sending State) {
         self.mutex = .allocate(capacity: 1)
@@ -28,7 +29,7 @@ package final class Lock<State>: @unchecked Sendable {
     }
 
     /// Runs `body` with the state, alone.
-    @inline(always)
+    @inlinable @inline(always)
     package func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {

@@ -1,4 +1,5 @@
 /// A list that holds its first two elements without allocating, because most answers have no more.
+@usableFromInline
 package struct Few<Element: Sendable>: Sendable {
     @usableFromInline var first: Element?
     @usableFromInline var second: Element?

@@ -75,7 +75,9 @@ extension DispatchMachine {
         }
     }
 
-    private func refusal(of submission: Submission, pool: Int, now: Instant) -> Rejection? {
+    // `mutating` though it changes nothing: reading through a mutable path borrows the pool, where a plain method makes
+    // the compiler copy its collections, a dozen reference counts.
+    private mutating func refusal(of submission: Submission, pool: Int, now: Instant) -> Rejection? {
         let name = self.pools[pool].configuration.name
         if self.pools[pool].mode == .draining {
             return Rejection(
@@ -125,7 +127,10 @@ extension DispatchMachine {
     /// How long nothing of this pool can start: its backend limits the rate, or the circuit is open.
     func gate(_ pool: Int, now: Instant) -> Duration {
         var until = self.pools[pool].throttledUntil
-        if let open = self.backends[self.pools[pool].backend].breaker.openUntil { until = max(until, open) }
+        let backend = self.pools[pool].backend
+        if self.backends[backend].breaker.state == .open, let open = self.backends[backend].breaker.openUntil {
+            until = max(until, open)
+        }
         return until > now ? until - now : .zero
     }
 

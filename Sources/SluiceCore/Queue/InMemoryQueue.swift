@@ -75,7 +75,7 @@ package struct InMemoryQueue: Sendable {
     }
 
     /// How many requests would run before a new one of this priority.
-    package func backlog(ahead priority: Priority) -> Int {
+    package mutating func backlog(ahead priority: Priority) -> Int {
         self.ready.rank(of: OrderKey(rank: self.rules.order.rank(priority), sequence: .max))
     }
 
@@ -91,20 +91,22 @@ package struct InMemoryQueue: Sendable {
     // MARK: Coming in
 
     package mutating func enqueue(_ submission: Submission, seat: UInt64 = 0, now: Instant) -> EnqueueAnswer {
-        if let slot = self.ids[submission.id] {
-            return .duplicate(self.entries[Int(slot)].record?.state ?? .queued)
-        }
         if self.stats.live >= self.rules.maximumRequests { return .full(.requests) }
         if self.stats.bytes + submission.payloadBytes > self.rules.maximumBytes { return .full(.bytes) }
         if let limit = self.rules.maximumRequestsPerTenant, self.tenants.count(of: submission.tenant) >= limit {
             return .full(.tenant)
         }
         let slot = self.allocate()
+        if let known = self.ids.updateValue(UInt32(slot), forKey: submission.id) {
+            // Rare: undone rather than looked up first.
+            self.ids[submission.id] = known
+            self.freeSlots.append(UInt32(slot))
+            return .duplicate(self.entries[Int(known)].record?.state ?? .queued)
+        }
         self.sequence += 1
         let key = OrderKey(rank: self.rules.order.rank(submission.priority), sequence: self.sequence)
         let tenant = self.tenants.enter(submission.tenant)
         self.fill(slot, submission, key: key, tenant: tenant, seat: seat, now: now)
-        self.ids[submission.id] = UInt32(slot)
         self.ready.insert(key, UInt32(slot))
         self.watchDeadline(slot)
         self.stats.accepted += 1
