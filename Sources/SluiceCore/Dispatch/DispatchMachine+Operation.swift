@@ -148,6 +148,10 @@ extension DispatchMachine {
     /// The books of one pool as they stand.
     package func stats(_ name: String) -> QueueStats? { self.poolIndex(name).map { self.pools[$0].queue.stats } }
 
+    package func stats(at pool: Int) -> QueueStats { self.pools[pool].queue.stats }
+
+    package func breakerState(at pool: Int) -> BreakerState { self.backends[self.pools[pool].backend].breaker.state }
+
     package func liveHandles(pool: Int, slots: Range<Int>, _ body: (RequestHandle, RequestRecord) -> Void) {
         guard pool < self.pools.count else { return }
         self.pools[pool].queue.forEachLive(in: slots, body)

@@ -5,7 +5,7 @@ extension DispatchMachine {
     /// Fills the free slots of the pool; with an unsettled breaker also those of its neighbours at the same backend.
     mutating func pump(backendOf pool: Int, now: Instant, _ effects: inout DispatchEffects) {
         let backend = self.pools[pool].backend
-        if self.backends[backend].breaker.state == .closed {
+        if self.backends[backend].breaker.state == .closed && !self.backends[backend].hasChanged {
             _ = self.pump(pool, now: now, &effects, own: nil)
         } else {
             self.pump(backend: backend, now: now, &effects)
@@ -15,6 +15,7 @@ extension DispatchMachine {
     mutating func pump(backend: Int, now: Instant, _ effects: inout DispatchEffects) {
         let count = self.backends[backend].pools.count
         guard count > 0 else { return }
+        self.backends[backend].hasChanged = false
         let first = self.backends[backend].turn % count
         self.backends[backend].turn = first + 1
         for offset in 0..<count {
@@ -86,6 +87,7 @@ extension DispatchMachine {
     ) {
         let state = self.backends[backend].breaker.state
         guard state != before else { return }
+        self.backends[backend].hasChanged = true
         let name = self.backends[backend].name
         for pool in self.backends[backend].pools {
             let event = PoolEvent(

@@ -122,19 +122,32 @@ package struct DispatchMachine: Sendable {
         }
         self.observe(result, facts, pool: pool, now: now, &effects)
         let verdict = self.verdict(on: result, facts, pool: pool, now: now)
-        switch verdict {
-        case .retry:
-            self.pools[pool].retries += 1
-            self.pools[pool].budget.mark(at: now)
-        case .throttle(let delay):
-            self.pools[pool].throttledUntil = max(self.pools[pool].throttledUntil, now + delay)
-        case .done, .end, .release: break
-        }
+        self.note(verdict, on: result, pool: pool, now: now)
         let answer = self.pools[pool].queue.finish(handle, token, result: result, verdict: verdict, now: now)
         let ending = self.conclude(answer, handle, verdict, now: now, &effects)
         self.pump(backendOf: pool, now: now, &effects)
         self.assertBooks(pool)
         return ending
+    }
+
+    /// Books a retry; holds the pool back when the backend asked for patience, whatever becomes of this request.
+    private mutating func note(_ verdict: Verdict, on result: AttemptResult, pool: Int, now: Instant) {
+        var until = Instant.zero
+        switch verdict {
+        case .retry:
+            self.pools[pool].retries += 1
+            self.pools[pool].budget.mark(at: now)
+        case .throttle(let delay): until = now + delay
+        case .done, .end, .release: break
+        }
+        if case .failure(let failure) = result, let asked = failure.retryAfter,
+            failure.failureClass == .rateLimited || failure.failureClass == .overloaded
+        {
+            until = max(until, now + min(asked, self.pools[pool].configuration.retry.maximumRetryAfter))
+        }
+        guard until > self.pools[pool].throttledUntil else { return }
+        self.pools[pool].throttledUntil = until
+        self.wake(by: until)
     }
 
     private mutating func conclude(

@@ -60,4 +60,6 @@ struct DispatchBackend: Sendable {
     var pools: [Int] = []
     /// Which of them is asked first next time, so that none starves the others of probes.
     var turn = 0
+    /// The breaker changed since all of them were last asked.
+    var hasChanged = false
 }

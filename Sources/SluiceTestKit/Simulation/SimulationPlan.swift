@@ -1,0 +1,162 @@
+import SluiceBasics
+import SluiceCore
+
+/// Everything about one run that follows from its seed.
+package struct SimulationPlan: Sendable {
+    var pools: [PoolConfiguration]
+    var backends: [BackendPolicy]
+    var leaseMode: LeaseMode
+    var requests: Int
+    var tenants: Int
+    /// Mean time between arrivals.
+    var spacing: Duration
+    /// Mean time of a healthy call.
+    var service: Duration
+    var cancelShare: Double
+    var operatorShare: Double
+    /// Of deadlines that are a few seconds instead of minutes.
+    var hurryShare: Double
+    /// Of claims whose holder stops extending its lease.
+    var zombieShare: Double
+
+    init(seed: UInt64, random: inout SeededRandom, requests: Int?) {
+        let backendCount = Int.random(in: 1...3, using: &random)
+        self.backends = (0..<backendCount).map { index in
+            BackendPolicy(
+                name: "backend-\(index)",
+                breaker: BreakerConfiguration(
+                    consecutiveFailures: Int.random(in: 2...8, using: &random),
+                    failureRatio: 0.5,
+                    minimumCalls: Int.random(in: 5...20, using: &random),
+                    window: .seconds(30),
+                    openFor: .milliseconds(Int.random(in: 500...20_000, using: &random)),
+                    probesToClose: Int.random(in: 1...3, using: &random)
+                )
+            )
+        }
+        let poolCount = Int.random(in: 1...4, using: &random)
+        self.pools = (0..<poolCount).map { index in
+            PoolConfiguration(
+                name: "pool-\(index)",
+                backend: "backend-\(index % backendCount)",
+                order: random.unit() < 0.5 ? .fifo : .priority,
+                slots: Int.random(in: 1...8, using: &random),
+                maximumRequests: Int.random(in: 20...400, using: &random),
+                maximumBytes: Int.random(in: 4_000...80_000, using: &random),
+                maximumRequestsPerTenant: random.unit() < 0.5 ? Int.random(in: 5...60, using: &random) : nil,
+                retry: Self.retry(&random),
+                lease: .seconds(10)
+            )
+        }
+        self.leaseMode = random.unit() < 0.6 ? .held : .expiring
+        self.requests = requests ?? (seed % 100 == 99 ? 2_000 : Int.random(in: 60...180, using: &random))
+        self.tenants = Int.random(in: 1...6, using: &random)
+        self.spacing = .milliseconds(Int.random(in: 5...300, using: &random))
+        self.service = .milliseconds(Int.random(in: 20...2_000, using: &random))
+        self.cancelShare = [0, 0.05, 0.3][Int.random(in: 0..<3, using: &random)]
+        self.operatorShare = [0, 0.01, 0.05][Int.random(in: 0..<3, using: &random)]
+        self.hurryShare = [0, 0.2, 0.8][Int.random(in: 0..<3, using: &random)]
+        self.zombieShare = self.leaseMode == .expiring ? [0.1, 0.6][Int.random(in: 0..<2, using: &random)] : 0
+    }
+
+    private static func retry(_ random: inout SeededRandom) -> RetryPolicy {
+        RetryPolicy(
+            mode: random.unit() < 0.7 ? .auto : .neverAfterSend,
+            maximumAttempts: Int.random(in: 1...5, using: &random),
+            baseDelay: .milliseconds(Int.random(in: 10...1_000, using: &random)),
+            maximumDelay: .seconds(20),
+            maximumRetryAfter: .seconds(30),
+            budgetRatio: 0.2,
+            budgetFloor: [1, 10, 60][Int.random(in: 0..<3, using: &random)],
+            maximumThrottles: Int.random(in: 3...50, using: &random)
+        )
+    }
+}
+
+/// What a simulated backend does with one call.
+struct Fate: Sendable {
+    var after: Duration
+    var firstByteAfter: Duration?
+    var result: AttemptResult
+    /// Never answers: ends when the deadline does, or when it is told to stop.
+    var hangs = false
+}
+
+/// A backend with good days and bad days.
+struct SimulatedBackend: Sendable {
+    enum Mood: CaseIterable {
+        case healthy
+        case down
+        case flaky
+        case limiting
+        case hanging
+        case slow
+    }
+
+    var mood = Mood.healthy
+    var changesAt = Instant.zero
+
+    mutating func advance(to now: Instant, random: inout SeededRandom) {
+        while self.changesAt <= now {
+            self.mood = random.unit() < 0.5 ? .healthy : Mood.allCases.randomElement(using: &random) ?? .healthy
+            self.changesAt = self.changesAt + .milliseconds(Int.random(in: 500...20_000, using: &random))
+        }
+    }
+
+    func fate(service: Duration, random: inout SeededRandom) -> Fate {
+        let span = service * (0.1 + 2 * random.unit())
+        switch self.mood {
+        case .healthy: return random.unit() < 0.97 ? self.success(span, &random) : self.fault(span, &random)
+        case .slow: return self.success(span * 10, &random)
+        case .down: return self.failure(.connectRefused, after: .milliseconds(1))
+        case .flaky: return random.unit() < 0.5 ? self.success(span, &random) : self.fault(span, &random)
+        case .hanging:
+            var fate = self.failure(.readTimeout, after: .zero)
+            fate.hangs = random.unit() < 0.7
+            return fate.hangs ? fate : self.success(span, &random)
+        case .limiting:
+            guard random.unit() < 0.6 else { return self.success(span, &random) }
+            let asked = random.unit() < 0.7 ? Duration.milliseconds(Int.random(in: 100...8_000, using: &random)) : nil
+            let isLimit = random.unit() < 0.5
+            return Fate(
+                after: .milliseconds(2),
+                result: .failure(
+                    AttemptFailure(
+                        isLimit ? .rateLimited : .overloaded,
+                        status: isLimit ? 429 : 503,
+                        retryAfter: asked,
+                        message: "later"
+                    )
+                )
+            )
+        }
+    }
+
+    private func success(_ span: Duration, _ random: inout SeededRandom) -> Fate {
+        let streams = random.unit() < 0.4
+        return Fate(
+            after: span,
+            firstByteAfter: streams ? span * 0.3 : nil,
+            result: .success(status: 200, usage: TokenUsage(prompt: 10, completion: 20))
+        )
+    }
+
+    private func fault(_ span: Duration, _ random: inout SeededRandom) -> Fate {
+        let classes: [FailureClass] = [
+            .serverError, .serverError, .reset, .reset, .malformedResponse, .connectTimeout, .connectError,
+            .invalidRequest, .authentication, .responseTooLarge, .readTimeout, .providerRejected,
+        ]
+        var fate = self.failure(classes.randomElement(using: &random) ?? .reset, after: span)
+        if random.unit() < 0.2, case .failure(var failure) = fate.result, failure.failureClass.mayHaveExecuted {
+            // Broke in the middle of a stream.
+            failure.committed = true
+            fate.result = .failure(failure)
+            fate.firstByteAfter = span * 0.5
+        }
+        return fate
+    }
+
+    private func failure(_ failureClass: FailureClass, after span: Duration) -> Fate {
+        Fate(after: span, result: .failure(AttemptFailure(failureClass, message: "simulated")))
+    }
+}
