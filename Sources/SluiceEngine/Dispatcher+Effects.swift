@@ -9,7 +9,7 @@ struct Aftermath: Sendable {
     }
 
     struct End: Sendable {
-        let record: RequestRecord
+        let request: EndedRequest
         let continuation: CheckedContinuation<Turn, Never>?
     }
 
@@ -30,7 +30,8 @@ extension Lease {
 
 extension Dispatcher.State {
     /// Under the lock: finds out whom the effects concern.
-    mutating func absorb(_ effects: DispatchEffects) -> Aftermath {
+    mutating func absorb(_ effects: DispatchEffects) -> Aftermath? {
+        if effects.isEmpty && self.machine.wake >= self.armed { return nil }
         var aftermath = Aftermath()
         effects.grants.forEach { grant in
             let lease = Lease(grant.lease, backend: grant.backend)
@@ -38,8 +39,8 @@ extension Dispatcher.State {
             aftermath.resumptions.append(Aftermath.Resumption(continuation: continuation, lease: lease))
         }
         for request in effects.ended {
-            let continuation = self.seats.end(Seat.Key(packed: request.notes.seat), request.record)
-            aftermath.ends.append(Aftermath.End(record: request.record, continuation: continuation))
+            let continuation = self.seats.end(Seat.Key(packed: request.notes.seat), request)
+            aftermath.ends.append(Aftermath.End(request: request, continuation: continuation))
         }
         for seat in effects.cancellations {
             guard let cancellation = self.seats.cancellation(Seat.Key(packed: seat)) else { continue }
@@ -62,13 +63,13 @@ extension Dispatcher {
         _ body: (inout State, inout DispatchEffects) -> Answer
     ) -> Answer {
         let reportsSteps = self.observer.wantsSteps
-        let (answer, aftermath) = self.state.withLock { state -> (Answer, Aftermath) in
+        let (answer, aftermath) = self.state.withLock { state -> (Answer, Aftermath?) in
             state.machine.reportsSteps = reportsSteps
             var effects = DispatchEffects()
             let answer = body(&state, &effects)
             return (answer, state.absorb(effects))
         }
-        self.carryOut(aftermath)
+        if let aftermath { self.carryOut(aftermath) }
         return answer
     }
 
@@ -76,8 +77,8 @@ extension Dispatcher {
         for step in aftermath.steps { self.observer.stepped(step) }
         for change in aftermath.changes { self.observer.changed(change) }
         for end in aftermath.ends {
-            self.observer.ended(end.record)
-            end.continuation?.resume(returning: .ended(end.record))
+            self.observer.ended(end.request.record)
+            end.continuation?.resume(returning: .ended(end.request.record))
         }
         aftermath.resumptions.forEach { $0.continuation.resume(returning: .run($0.lease)) }
         for cancellation in aftermath.cancellations { cancellation.cancel() }

@@ -115,6 +115,10 @@ package final class Dispatcher: Sendable {
     /// The first content came back.
     package func firstByte(_ lease: Lease) {
         let now = self.clock.now()
+        guard self.observer.wantsSteps else {
+            self.state.withLock { $0.machine.firstByte(lease.handle, lease.token, now: now) }
+            return
+        }
         self.perform(now) { state, effects in
             state.machine.firstByte(lease.handle, lease.token, now: now, &effects)
         }

@@ -21,15 +21,6 @@ struct Seat: Sendable {
         var packed: UInt64 { UInt64(self.generation) << 32 | UInt64(self.index) }
     }
 
-    /// A record is large; seats are many.
-    final class Epitaph: Sendable {
-        let record: RequestRecord
-
-        init(_ record: RequestRecord) {
-            self.record = record
-        }
-    }
-
     enum Occupancy: Sendable {
         case free
         /// Between two calls of its task.
@@ -38,7 +29,7 @@ struct Seat: Sendable {
         /// Its turn came before anybody waited for it.
         case granted(Lease)
         /// Its end came before anybody waited for it.
-        case ended(Epitaph)
+        case ended(EndedRequest)
     }
 
     var generation: UInt32 = 0
@@ -92,9 +83,9 @@ struct Seats: Sendable {
         case .granted(let lease):
             self.seats[Int(key.index)].occupancy = .idle
             return .turn(.run(lease))
-        case .ended(let epitaph):
+        case .ended(let request):
             self.leave(key)
-            return .turn(.ended(epitaph.record))
+            return .turn(.ended(request.record))
         case .idle, .waiting: return .nothingYet
         case .free: return .vanished
         }
@@ -116,13 +107,13 @@ struct Seats: Sendable {
     }
 
     /// Returns who has to be woken.
-    mutating func end(_ key: Seat.Key, _ record: RequestRecord) -> CheckedContinuation<Turn, Never>? {
+    mutating func end(_ key: Seat.Key, _ request: EndedRequest) -> CheckedContinuation<Turn, Never>? {
         guard self.holds(key) else { return nil }
         if case .waiting(let continuation) = self.seats[Int(key.index)].occupancy {
             self.leave(key)
             return continuation
         }
-        self.seats[Int(key.index)].occupancy = .ended(Seat.Epitaph(record))
+        self.seats[Int(key.index)].occupancy = .ended(request)
         return nil
     }
 }

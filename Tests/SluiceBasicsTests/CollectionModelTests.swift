@@ -81,6 +81,28 @@ import Testing
         }
     }
 
+    @Test(arguments: 0..<40)
+    func `slot table behaves as a dictionary`(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        var table = SlotTable()
+        var model: [UInt64: UInt32] = [:]
+        // Few names that collide, or many.
+        let range = UInt64([40, 3_000][seed % 2])
+        for step in 0..<4_000 as Range<UInt32> {
+            let name = UInt64.random(in: 0..<range, using: &random)
+            let key = SlotTable.Key(high: name & 1, low: name << 40)
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0:
+                #expect(table.insert(key, step) == model[name])
+                if model[name] == nil { model[name] = step }
+            case 1: #expect(table.remove(key) == model.removeValue(forKey: name))
+            default: #expect(table.slot(of: key) == model[name])
+            }
+            #expect(table.count == model.count)
+        }
+        for (name, slot) in model { #expect(table.slot(of: SlotTable.Key(high: name & 1, low: name << 40)) == slot) }
+    }
+
     @Test func `few keeps the order beyond its inline elements`() {
         var few = Few<Int>()
         #expect(few.isEmpty)

@@ -19,6 +19,11 @@ package struct DispatchEffects: Sendable {
     package var changes: [PoolEvent] = []
 
     package init() {}
+
+    package var isEmpty: Bool {
+        self.grants.isEmpty && self.ended.isEmpty && self.cancellations.isEmpty && self.steps.isEmpty
+            && self.changes.isEmpty
+    }
 }
 
 package enum Admission: Sendable {

@@ -83,6 +83,12 @@ package struct DispatchMachine: Sendable {
         }
     }
 
+    /// Where nobody wants to hear of it.
+    package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) {
+        guard Int(handle.pool) < self.pools.count else { return }
+        _ = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
+    }
+
     package mutating func firstByte(
         _ handle: RequestHandle,
         _ token: LeaseToken,

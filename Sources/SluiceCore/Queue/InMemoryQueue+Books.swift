@@ -37,7 +37,7 @@ extension InMemoryQueue {
         for slot in self.entries.indices {
             let entry = self.entries[slot]
             guard entry.phase != .free else { continue }
-            guard let record = entry.record, self.ids[record.submission.id] == UInt32(slot) else {
+            guard let record = entry.record, self.ids.slot(of: record.submission.id.key) == UInt32(slot) else {
                 return "Slot \(slot) is \(entry.phase) without a record or an id."
             }
             if let complaint = self.audit(entry, slot) { return complaint }
@@ -46,7 +46,7 @@ extension InMemoryQueue {
                 counted.dead += 1
                 continue
             }
-            if entry.isQueued { counted.queued += 1 } else { counted.inFlight += 1 }
+            if entry.phase.isQueued { counted.queued += 1 } else { counted.inFlight += 1 }
             if entry.phase == .scheduled { counted.delayed += 1 }
             counted.bytes += entry.payloadBytes
             perTenant[record.submission.tenant, default: 0] += 1
@@ -75,8 +75,8 @@ extension InMemoryQueue {
         let isLeased = self.leases.time(of: UInt32(slot)) != nil
         if isReady != (entry.phase == .ready) { return "Slot \(slot) is \(entry.phase), ready: \(isReady)." }
         if isScheduled != (entry.phase == .scheduled) { return "Slot \(slot) is \(entry.phase), scheduled too." }
-        if isLeased && !entry.isInFlight { return "Slot \(slot) is \(entry.phase) and leased." }
-        if entry.isQueued && !entry.watchesDeadline { return "Slot \(slot) is queued without a deadline." }
+        if isLeased && !entry.phase.isInFlight { return "Slot \(slot) is \(entry.phase) and leased." }
+        if entry.phase.isQueued && !entry.watchesDeadline { return "Slot \(slot) is queued without a deadline." }
         if entry.phase == .dead && entry.watchesDeadline { return "Slot \(slot) is dead with a deadline." }
         return nil
     }

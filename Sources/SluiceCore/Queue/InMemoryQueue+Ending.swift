@@ -9,10 +9,7 @@ extension InMemoryQueue {
         self.stats.ended.add(reason)
         self.stats.bytes -= self.entries[slot].payloadBytes
         self.tenants.leave(self.entries[slot].tenant)
-        self.entries[slot].record?.state = .ended
-        self.entries[slot].record?.reason = reason
-        self.entries[slot].record?.message = message
-        self.entries[slot].record?.endedAt = now
+        self.entries[slot].end(reason, message: message, now: now)
         if reason.outcome == .dead && self.rules.maximumDead > 0 { return self.bury(slot, now: now) }
         let notes = self.entries[slot].notes
         guard let record = self.vacate(slot) else { return nil }
@@ -33,12 +30,9 @@ extension InMemoryQueue {
     }
 
     private mutating func vacate(_ slot: Int) -> RequestRecord? {
-        let record = self.entries[slot].record.take()
-        if let record { self.ids[record.submission.id] = nil }
-        self.entries[slot].phase = .free
-        self.entries[slot].generation &+= 1
+        self.ids.remove(self.entries[slot].id.key)
         self.freeSlots.append(UInt32(slot))
-        return record
+        return self.entries[slot].vacate()
     }
 
     private mutating func bury(_ slot: Int, now: Instant) -> EndedRequest? {
@@ -74,7 +68,7 @@ extension InMemoryQueue {
 
     package mutating func cancel(_ handle: RequestHandle, cause: CancelCause, now: Instant) -> QueueCancelAnswer {
         guard let slot = self.slot(handle), self.entries[slot].phase != .dead else { return .unknown }
-        if self.entries[slot].isQueued {
+        if self.entries[slot].phase.isQueued {
             return self.conclude(slot, cause.reason, message: cause.explanation, now: now).map { .ended($0) }
                 ?? .unknown
         }

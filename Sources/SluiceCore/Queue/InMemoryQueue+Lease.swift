@@ -28,19 +28,14 @@ extension InMemoryQueue {
         return self.take(slot, now: now, expiry: expiry)
     }
 
-    private mutating func take(_ slot: Int, now: Instant, expiry: Instant?) -> QueueLease? {
-        guard let id = self.entries[slot].record?.submission.id else { return nil }
+    private mutating func take(_ slot: Int, now: Instant, expiry: Instant?) -> QueueLease {
         self.detach(slot)
         self.tokens += 1
-        self.entries[slot].phase = .claimed
-        self.entries[slot].token = self.tokens
-        self.entries[slot].claimedAt = now
-        self.entries[slot].record?.state = .claimed
-        self.entries[slot].record?.claimedAt = now
+        self.entries[slot].claim(token: self.tokens, now: now)
         if let expiry { self.leases.set(UInt32(slot), at: expiry) }
         self.stats.inFlight += 1
         return QueueLease(
-            id: id,
+            id: self.entries[slot].id,
             handle: self.handle(slot),
             token: LeaseToken(value: self.tokens),
             deadline: self.entries[slot].deadline
@@ -55,33 +50,21 @@ extension InMemoryQueue {
         now: Instant
     ) -> StartAnswer {
         guard let slot = self.owned(handle, token) else { return self.fence(.fenced) }
-        let calls = self.entries[slot].record?.attempts.count ?? 0
-        if self.entries[slot].phase == .started { return .proceed(attempt: calls) }
+        if self.entries[slot].phase == .started { return .proceed(attempt: self.entries[slot].calls) }
         if let cause = self.entries[slot].cancelCause {
             return self.conclude(slot, cause.reason, message: cause.explanation, now: now).map { .ended($0) } ?? .fenced
         }
         if self.entries[slot].deadline <= now {
             return self.expire(slot, now: now).map { .ended($0) } ?? .fenced
         }
-        self.entries[slot].phase = .started
-        self.entries[slot].attempts += 1
-        self.entries[slot].record?.state = .started
-        if calls == 0 { self.entries[slot].record?.startedAt = now }
-        self.entries[slot].record?.attempts.append(
-            AttemptRecord(number: calls + 1, backend: backend, startedAt: now)
-        )
-        return .proceed(attempt: calls + 1)
+        self.entries[slot].start(backend: backend, now: now)
+        return .proceed(attempt: self.entries[slot].calls)
     }
 
     /// The first content arrived. `false` if the token is stale.
     package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) -> Bool {
         guard let slot = self.owned(handle, token), self.entries[slot].phase == .started else { return false }
-        self.entries[slot].record?.state = .streaming
-        if self.entries[slot].record?.firstByteAt == nil { self.entries[slot].record?.firstByteAt = now }
-        let last = (self.entries[slot].record?.attempts.count ?? 0) - 1
-        if last >= 0, self.entries[slot].record?.attempts[last].firstByteAt == nil {
-            self.entries[slot].record?.attempts[last].firstByteAt = now
-        }
+        self.entries[slot].firstByte(now: now)
         return true
     }
 
@@ -103,7 +86,7 @@ extension InMemoryQueue {
             return self.finishUnowned(handle, token, verdict: verdict, now: now)
         }
         let wasStarted = self.entries[slot].phase == .started
-        if wasStarted, let result { self.closeAttempt(slot, result, verdict, now: now) }
+        if wasStarted, let result { self.entries[slot].closeAttempt(result, verdict, now: now) }
         switch verdict {
         case .done(let usage):
             self.entries[slot].record?.usage = usage
@@ -174,24 +157,5 @@ extension InMemoryQueue {
     private mutating func fence<Answer>(_ answer: Answer) -> Answer {
         self.stats.fenced += 1
         return answer
-    }
-
-    private mutating func closeAttempt(_ slot: Int, _ result: AttemptResult, _ verdict: Verdict, now: Instant) {
-        let last = (self.entries[slot].record?.attempts.count ?? 0) - 1
-        guard last >= 0 else { return }
-        self.entries[slot].record?.attempts[last].endedAt = now
-        switch result {
-        case .success(let status, _):
-            self.entries[slot].record?.attempts[last].status = status
-        case .failure(let failure):
-            self.entries[slot].record?.attempts[last].status = failure.status
-            self.entries[slot].record?.attempts[last].failure = failure.failureClass
-            self.entries[slot].record?.attempts[last].message = failure.message
-        }
-        switch verdict {
-        case .retry(let delay), .throttle(let delay):
-            self.entries[slot].record?.attempts[last].retryDelay = delay
-        case .done, .end, .release: break
-        }
     }
 }

@@ -66,7 +66,7 @@ extension InMemoryQueue {
     }
 
     private mutating func meetDeadline(_ slot: Int, now: Instant, into reaped: inout Reaped) {
-        if self.entries[slot].isQueued {
+        if self.entries[slot].phase.isQueued {
             if let ended = self.expire(slot, now: now) { reaped.ended.append(ended) }
             return
         }
@@ -88,7 +88,7 @@ extension InMemoryQueue {
             Int64(bitPattern: element.key.rank) < instant.nanoseconds
         {
             let slot = Int(element.value)
-            guard self.entries[slot].isQueued else {
+            guard self.entries[slot].phase.isQueued else {
                 rank += 1
                 continue
             }

@@ -15,7 +15,7 @@ package struct InMemoryQueue: Sendable {
     let pool: UInt16
     var entries: [QueueEntry] = []
     var freeSlots: [UInt32] = []
-    var ids: [RequestID: UInt32] = [:]
+    var ids = SlotTable()
     var ready = CountedTree()
     var scheduled = IndexedHeap()
     var leases = IndexedHeap()
@@ -49,7 +49,7 @@ package struct InMemoryQueue: Sendable {
     }
 
     package func handle(of id: RequestID) -> RequestHandle? {
-        self.ids[id].map { self.handle(Int($0)) }
+        self.ids.slot(of: id.key).map { self.handle(Int($0)) }
     }
 
     package func record(_ handle: RequestHandle) -> RequestRecord? {
@@ -57,20 +57,20 @@ package struct InMemoryQueue: Sendable {
     }
 
     package func record(of id: RequestID) -> RequestRecord? {
-        self.ids[id].flatMap { self.entries[Int($0)].record }
+        self.ids.slot(of: id.key).flatMap { self.entries[Int($0)].record }
     }
 
     /// The slot of a request that the bearer of the token holds.
     @inline(always)
     func owned(_ handle: RequestHandle, _ token: LeaseToken) -> Int? {
-        guard let slot = self.slot(handle), self.entries[slot].isInFlight, self.entries[slot].token == token.value
+        guard let slot = self.slot(handle), self.entries[slot].phase.isInFlight, self.entries[slot].token == token.value
         else { return nil }
         return slot
     }
 
     /// How many requests run before this one if nothing changes; delayed ones count from the place they return to.
     package func rank(_ handle: RequestHandle) -> Int? {
-        guard let slot = self.slot(handle), self.entries[slot].isQueued else { return nil }
+        guard let slot = self.slot(handle), self.entries[slot].phase.isQueued else { return nil }
         return self.ready.rank(of: self.entries[slot].key)
     }
 
@@ -97,16 +97,14 @@ package struct InMemoryQueue: Sendable {
             return .full(.tenant)
         }
         let slot = self.allocate()
-        if let known = self.ids.updateValue(UInt32(slot), forKey: submission.id) {
-            // Rare: undone rather than looked up first.
-            self.ids[submission.id] = known
+        if let known = self.ids.insert(submission.id.key, UInt32(slot)) {
             self.freeSlots.append(UInt32(slot))
             return .duplicate(self.entries[Int(known)].record?.state ?? .queued)
         }
         self.sequence += 1
         let key = OrderKey(rank: self.rules.order.rank(submission.priority), sequence: self.sequence)
         let tenant = self.tenants.enter(submission.tenant)
-        self.fill(slot, submission, key: key, tenant: tenant, seat: seat, now: now)
+        self.entries[slot].fill(submission, key: key, tenant: tenant, seat: seat, now: now)
         self.ready.insert(key, UInt32(slot))
         self.watchDeadline(slot)
         self.stats.accepted += 1
@@ -121,38 +119,26 @@ package struct InMemoryQueue: Sendable {
         return self.entries.count - 1
     }
 
-    private mutating func fill(
-        _ slot: Int,
-        _ submission: Submission,
-        key: OrderKey,
-        tenant: UInt32,
-        seat: UInt64,
-        now: Instant
-    ) {
-        self.entries[slot].phase = .ready
-        self.entries[slot].cancelCause = nil
-        self.entries[slot].tenant = tenant
-        self.entries[slot].key = key
-        self.entries[slot].token = 0
-        self.entries[slot].attempts = 0
-        self.entries[slot].recoveries = 0
-        self.entries[slot].deadline = submission.deadline
-        self.entries[slot].payloadBytes = submission.payloadBytes
-        self.entries[slot].notes = DispatchNotes(seat: seat)
-        self.entries[slot].record = RequestRecord(submission: submission, submittedAt: now)
-    }
-
     // MARK: Indices
+
+    /// By sequence as well: keys of the tree have to be unique.
+    @inline(always)
+    private func deadlineKey(_ slot: Int) -> OrderKey {
+        OrderKey(
+            rank: UInt64(bitPattern: max(0, self.entries[slot].deadline.nanoseconds)),
+            sequence: self.entries[slot].key.sequence
+        )
+    }
 
     mutating func watchDeadline(_ slot: Int) {
         self.entries[slot].watchesDeadline = true
-        self.deadlines.insert(self.entries[slot].deadlineKey, UInt32(slot))
+        self.deadlines.insert(self.deadlineKey(slot), UInt32(slot))
     }
 
     mutating func unwatchDeadline(_ slot: Int) {
         guard self.entries[slot].watchesDeadline else { return }
         self.entries[slot].watchesDeadline = false
-        self.deadlines.remove(self.entries[slot].deadlineKey)
+        self.deadlines.remove(self.deadlineKey(slot))
     }
 
     /// Takes a request out of whatever structure its phase keeps it in.
@@ -203,6 +189,10 @@ package struct InMemoryQueue: Sendable {
         }
         self.ready = rebuilt
     }
+}
+
+extension RequestID {
+    var key: SlotTable.Key { SlotTable.Key(high: self.high, low: self.low) }
 }
 
 extension QueueOrder {

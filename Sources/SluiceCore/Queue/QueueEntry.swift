@@ -13,9 +13,14 @@ struct QueueEntry: Sendable {
         case started
         /// In `dead`.
         case dead
+
+        // Not on the entry: asking a large struct a question copies it.
+        var isQueued: Bool { self == .ready || self == .scheduled }
+        var isInFlight: Bool { self == .claimed || self == .started }
     }
 
     var generation: UInt32 = 0
+    var id = RequestID(high: 0, low: 0)
     var phase: Phase = .free
     var cancelCause: CancelCause?
     var tenant: UInt32 = 0
@@ -26,6 +31,8 @@ struct QueueEntry: Sendable {
     /// Counted attempts: throttled and released ones are given back.
     var attempts = 0
     var recoveries = 0
+    /// Attempts in the record.
+    var calls = 0
     /// Whether it is in `deadlines`.
     var watchesDeadline = false
     var deadline = Instant.zero
@@ -34,12 +41,102 @@ struct QueueEntry: Sendable {
     var notes = DispatchNotes()
     /// `nil` in a free slot only.
     var record: RequestRecord?
+}
 
-    var isQueued: Bool { self.phase == .ready || self.phase == .scheduled }
-    var isInFlight: Bool { self.phase == .claimed || self.phase == .started }
-    /// By sequence as well: keys of the deadline tree have to be unique.
-    var deadlineKey: OrderKey {
-        OrderKey(rank: UInt64(bitPattern: max(0, self.deadline.nanoseconds)), sequence: self.key.sequence)
+// Steps of a life, each in one access to the slot: every access to an element of the slab has its price, and a question to
+// the record through the slab copies it.
+extension QueueEntry {
+    mutating func fill(
+        _ submission: Submission,
+        key: OrderKey,
+        tenant: UInt32,
+        seat: UInt64,
+        now: Instant
+    ) {
+        self.id = submission.id
+        self.phase = .ready
+        self.cancelCause = nil
+        self.tenant = tenant
+        self.key = key
+        self.token = 0
+        self.attempts = 0
+        self.recoveries = 0
+        self.calls = 0
+        self.deadline = submission.deadline
+        self.payloadBytes = submission.payloadBytes
+        self.notes = DispatchNotes(seat: seat)
+        self.record = RequestRecord(submission: submission, submittedAt: now)
+    }
+
+    mutating func claim(token: UInt64, now: Instant) {
+        self.phase = .claimed
+        self.token = token
+        self.claimedAt = now
+        self.record?.state = .claimed
+        self.record?.claimedAt = now
+    }
+
+    mutating func start(backend: String, now: Instant) {
+        if self.calls == 0 { self.record?.startedAt = now }
+        self.phase = .started
+        self.attempts += 1
+        self.calls += 1
+        self.record?.state = .started
+        self.record?.attempts.append(AttemptRecord(number: self.calls, backend: backend, startedAt: now))
+    }
+
+    mutating func firstByte(now: Instant) {
+        self.record?.noteFirstByte(now)
+    }
+
+    mutating func closeAttempt(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
+        self.record?.closeAttempt(result, verdict, now: now)
+    }
+
+    mutating func end(_ reason: OutcomeReason, message: String?, now: Instant) {
+        self.record?.state = .ended
+        self.record?.reason = reason
+        self.record?.message = message
+        self.record?.endedAt = now
+    }
+
+    mutating func vacate() -> RequestRecord? {
+        self.phase = .free
+        self.generation &+= 1
+        return self.record.take()
+    }
+}
+
+extension RequestRecord {
+    fileprivate mutating func noteFirstByte(_ now: Instant) {
+        self.state = .streaming
+        if self.firstByteAt == nil { self.firstByteAt = now }
+        let last = self.attempts.count - 1
+        if last >= 0, self.attempts[last].firstByteAt == nil { self.attempts[last].firstByteAt = now }
+    }
+
+    fileprivate mutating func closeAttempt(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
+        let last = self.attempts.count - 1
+        guard last >= 0 else { return }
+        self.attempts[last].close(result, verdict, now: now)
+    }
+}
+
+extension AttemptRecord {
+    fileprivate mutating func close(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
+        self.endedAt = now
+        switch result {
+        case .success(let status, _):
+            self.status = status
+        case .failure(let failure):
+            self.status = failure.status
+            self.failure = failure.failureClass
+            self.message = failure.message
+        }
+        switch verdict {
+        case .retry(let delay), .throttle(let delay): self.retryDelay = delay
+        case .done, .end, .release: break
+        }
     }
 }
 

@@ -100,9 +100,16 @@ package enum QueueCancelAnswer: Sendable {
 }
 
 /// A request that has left the queue, and what the dispatcher had noted about it.
-package struct EndedRequest: Sendable {
-    package var record: RequestRecord
-    package var notes: DispatchNotes
+///
+/// A class because a record is half a kilobyte, and on its way out passes through half a dozen answers.
+package final class EndedRequest: Sendable {
+    package let record: RequestRecord
+    package let notes: DispatchNotes
+
+    init(record: RequestRecord, notes: DispatchNotes) {
+        self.record = record
+        self.notes = notes
+    }
 }
 
 /// What a dispatcher remembers with a queued request; means nothing to the queue.
