@@ -262,4 +262,47 @@ private let success = AttemptResult.success(status: 200, usage: TokenUsage(promp
         #expect(bench.observer.ended.count == 2_000)
         #expect(dispatcher.checkBooks() == nil)
     }
+
+    @Test func `retries, cancellations and time from many threads leave balanced books`() async throws {
+        let policy = RetryPolicy(maximumAttempts: 3, baseDelay: .milliseconds(50), budgetFloor: 10_000)
+        let bench = Bench(slots: 5, retry: policy, maximumRequests: 10_000)
+        let dispatcher = bench.dispatcher
+        let start = bench.clock.now()
+        let finished = Lock(0)
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<400 {
+                group.addTask {
+                    defer { finished.withLock { $0 += 1 } }
+                    let seconds = number % 7 == 0 ? 1 : 1_000
+                    guard
+                        let ticket = try? dispatcher.submit(
+                            .sample(UInt64(number), deadline: start + .seconds(seconds)),
+                            cancellation: nil
+                        )
+                    else { return }
+                    for round in 1... {
+                        guard case .run(let lease) = await dispatcher.turn(ticket) else { return }
+                        guard case .proceed = dispatcher.start(lease) else { return }
+                        await Task.yield()
+                        let fails = (number + round) % 3 == 0
+                        let failure = AttemptFailure(.connectError, message: "no")
+                        guard case .requeued = dispatcher.finish(lease, fails ? .failure(failure) : success) else {
+                            return
+                        }
+                        if number % 11 == 0 { _ = dispatcher.cancel(ticket.id, cause: .operatorRequest) }
+                    }
+                }
+            }
+            group.addTask {
+                while finished.withLock({ $0 }) < 400 {
+                    bench.clock.advance(by: .milliseconds(20))
+                    await Task.yield()
+                }
+            }
+        }
+        #expect(dispatcher.liveCount == 0)
+        #expect(dispatcher.checkBooks() == nil)
+        let rejected = bench.observer.rejections.count
+        #expect(bench.observer.ended.count + rejected == 400)
+    }
 }

@@ -112,9 +112,7 @@ extension DispatchMachine {
 
     /// Adds an event to the effects if anybody wants it.
     func report(
-        _ record: RequestRecord,
-        _ state: RequestState,
-        _ now: Instant,
+        _ record: RequestRecord, _ state: RequestState, waiting: WaitingReason? = nil, _ now: Instant,
         _ effects: inout DispatchEffects
     ) {
         guard self.reportsSteps else { return }

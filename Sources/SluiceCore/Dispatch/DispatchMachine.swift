@@ -171,7 +171,7 @@ package struct DispatchMachine: Sendable {
             self.pools[Int(handle.pool)].queue.noteRequeue(handle, verdict)
             self.wake(by: due)
             if self.reportsSteps, let record = self.pools[Int(handle.pool)].queue.record(handle) {
-                self.report(record, .queued, now, &effects)
+                self.report(record, .queued, waiting: verdict.waitingReason, now, &effects)
             }
             return .requeued(delay: due - now)
         case .fenced, .unknown: return .fenced

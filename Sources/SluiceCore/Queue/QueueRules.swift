@@ -78,6 +78,17 @@ package enum Verdict: Sendable, Equatable {
     case release
 }
 
+extension Verdict {
+    /// What a request waits for after this verdict; `nil` if it has ended or may run at once.
+    package var waitingReason: WaitingReason? {
+        switch self {
+        case .retry: .backoff
+        case .throttle: .rateLimited
+        case .done, .end, .release: nil
+        }
+    }
+}
+
 package enum FinishAnswer: Sendable {
     case ended(EndedRequest)
     case requeued(due: Instant)
