@@ -18,7 +18,7 @@ let package = Package(
             name: "CSimdJSON",
             linkerSettings: [.linkedLibrary("simdjson")]
         ),
-        .target(name: "CConsole"),
+        .target(name: "CConsole", exclude: ["web"]),
 
         // Layer 0
         .target(name: "SluiceBasics"),

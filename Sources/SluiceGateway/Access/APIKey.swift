@@ -1,0 +1,74 @@
+import SluiceCore
+
+/// Who may ask for what. The key itself is not kept, only its digest.
+package struct APIKey: Sendable {
+    /// For logs and lists.
+    package var name: String
+    /// SHA-256.
+    package var digest: [UInt8]
+    package var tenant: String
+    package var defaultPool: String?
+    /// `nil`: all.
+    package var allowedPools: [String]?
+    package var highestPriority: Priority
+    /// May use the operator's API.
+    package var isOperator: Bool
+
+    package init(
+        name: String, digest: [UInt8], tenant: String, defaultPool: String? = nil, allowedPools: [String]? = nil,
+        highestPriority: Priority = .urgent, isOperator: Bool = false
+    ) {
+        self.name = name
+        self.digest = digest
+        self.tenant = tenant
+        self.defaultPool = defaultPool
+        self.allowedPools = allowedPools
+        self.highestPriority = highestPriority
+        self.isOperator = isOperator
+    }
+
+    /// From the key's text.
+    package init(
+        name: String, secret: String, tenant: String, defaultPool: String? = nil, allowedPools: [String]? = nil,
+        highestPriority: Priority = .urgent, isOperator: Bool = false
+    ) {
+        self.init(
+            name: name, digest: Digest.sha256(Array(secret.utf8)), tenant: tenant, defaultPool: defaultPool,
+            allowedPools: allowedPools, highestPriority: highestPriority, isOperator: isOperator)
+    }
+}
+
+/// The caller of one request, as far as access goes.
+package struct Caller: Sendable, Equatable {
+    package var tenant: String
+    package var keyName: String?
+    package var defaultPool: String?
+    package var allowedPools: [String]?
+    package var highestPriority: Priority
+    package var isOperator: Bool
+
+    /// When no keys are configured.
+    static func anonymous(tenant: String) -> Caller {
+        Caller(
+            tenant: tenant, keyName: nil, defaultPool: nil, allowedPools: nil, highestPriority: .urgent,
+            isOperator: true)
+    }
+
+    init(
+        tenant: String, keyName: String?, defaultPool: String?, allowedPools: [String]?, highestPriority: Priority,
+        isOperator: Bool
+    ) {
+        self.tenant = tenant
+        self.keyName = keyName
+        self.defaultPool = defaultPool
+        self.allowedPools = allowedPools
+        self.highestPriority = highestPriority
+        self.isOperator = isOperator
+    }
+
+    init(_ key: APIKey) {
+        self.init(
+            tenant: key.tenant, keyName: key.name, defaultPool: key.defaultPool, allowedPools: key.allowedPools,
+            highestPriority: key.highestPriority, isOperator: key.isOperator)
+    }
+}

@@ -1,0 +1,40 @@
+import SluiceBasics
+import SluiceCore
+import SluiceWire
+
+/// The keys in force; may be exchanged while the gateway runs.
+package final class KeyRing: Sendable {
+    private let keys: Lock<[APIKey]>
+
+    package init(_ keys: [APIKey]) { self.keys = Lock(keys) }
+
+    package func replace(_ keys: [APIKey]) { self.keys.withLock { $0 = keys } }
+
+    package var isOpen: Bool { self.keys.withLock { $0.isEmpty } }
+
+    /// Who asks, by `Authorization: Bearer` or `x-api-key`.
+    func caller(_ headers: HTTPFields) throws(GatewayError) -> Caller {
+        let keys = self.keys.withLock { $0 }
+        guard !keys.isEmpty else {
+            return .anonymous(tenant: try Ingress.identifier(headers, "x-sluice-tenant") ?? "default")
+        }
+        guard let secret = Self.secret(headers) else {
+            throw .unauthorized("No API key was given. Send it as 'Authorization: Bearer KEY'.")
+        }
+        let digest = Digest.sha256(secret)
+        // Every key is compared, so that the time taken says nothing about which one was close.
+        var match: APIKey?
+        for key in keys where Digest.equal(key.digest, digest) { match = key }
+        guard let match else { throw .unauthorized("The API key is not known here.") }
+        return Caller(match)
+    }
+
+    private static func secret(_ headers: HTTPFields) -> [UInt8]? {
+        if let value = headers.bytes(of: "authorization") {
+            guard value.count > 7, value.prefix(7).elementsEqual("Bearer ".utf8) || value.prefix(7).elementsEqual("bearer ".utf8)
+            else { return nil }
+            return Array(value.dropFirst(7))
+        }
+        return headers.bytes(of: "x-api-key").map { Array($0) }
+    }
+}

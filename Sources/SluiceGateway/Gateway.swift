@@ -1,0 +1,192 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceProviders
+import SluiceTelemetry
+import SluiceWire
+
+/// The HTTP face of the runtime: takes work in, answers it, and lets operators see and steer.
+package final class Gateway: HTTPHandler {
+    package typealias Spawn = @Sendable (@escaping @Sendable () async -> Void) -> any Cancellable
+    package typealias Sleep = @Sendable (Duration) async throws -> Void
+
+    let configuration: GatewayConfiguration
+    let dispatcher: Dispatcher
+    let telemetry: Telemetry
+    let client: any HTTPClient
+    let clock: any TimeSource
+    let relay: Relay
+    let spawn: Spawn
+    let sleep: Sleep
+    let log: @Sendable (GatewayLogEntry) -> Void
+    package let keys: KeyRing
+    let results: ResultStore
+    let catalogue: ModelCatalogue
+    let health: HealthMonitor
+    let startedAt: Instant
+    /// More gauges for `/metrics`, e.g. of the transport: name, help, value.
+    private let gauges: @Sendable () -> [(name: String, help: String, value: Double)]
+    private let random: Lock<SeededRandom>
+    private let isDraining = Lock(false)
+
+    /// - Parameters:
+    ///   - spawn: starts a task of its own, for answers that are fetched later.
+    ///   - sleep: waits, for heartbeats.
+    package init(
+        configuration: GatewayConfiguration, dispatcher: Dispatcher, client: any HTTPClient, telemetry: Telemetry,
+        clock: any TimeSource, spawn: @escaping Spawn, sleep: @escaping Sleep,
+        log: @escaping @Sendable (GatewayLogEntry) -> Void,
+        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
+    ) {
+        self.configuration = configuration
+        self.dispatcher = dispatcher
+        self.client = client
+        self.telemetry = telemetry
+        self.clock = clock
+        self.spawn = spawn
+        self.sleep = sleep
+        self.log = log
+        self.gauges = gauges
+        self.keys = KeyRing(configuration.keys)
+        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, log: log)
+        self.results = ResultStore(
+            maximumResults: configuration.maximumResults, maximumBytes: configuration.maximumResultBytes,
+            age: configuration.resultAge)
+        self.catalogue = ModelCatalogue()
+        self.health = HealthMonitor(stuckAfter: configuration.stuckAfter)
+        self.startedAt = clock.now()
+        self.random = Lock(SeededRandom(seed: Digest.random()))
+    }
+
+    /// Readiness goes off; what runs goes on.
+    package func drain() {
+        self.isDraining.withLock { $0 = true }
+        self.dispatcher.drainAll()
+    }
+
+    var draining: Bool { self.isDraining.withLock { $0 } }
+
+    func newID() -> RequestID {
+        let random = self.random.withLock { ($0.next(), $0.next()) }
+        return RequestID(milliseconds: UInt64(max(0, self.clock.wallClockNanoseconds() / 1_000_000)), random: random)
+    }
+
+    // MARK: Routes
+
+    package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        do throws(GatewayError) {
+            return try await self.route(request)
+        } catch {
+            return error.response()
+        }
+    }
+
+    private func route(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
+        switch request.path {
+        case "/v1/chat/completions": return try await self.infer(request, .chatCompletions)
+        case "/v1/completions": return try await self.infer(request, .completions)
+        case "/v1/embeddings": return try await self.infer(request, .embeddings)
+        case "/v1/responses": return try await self.infer(request, .responses)
+        case "/v1/models":
+            try Self.require(request, [.get, .head])
+            _ = try self.keys.caller(request.headers)
+            return try await self.models()
+        case "/healthz":
+            try Self.require(request, [.get, .head])
+            return self.healthz()
+        case "/readyz":
+            try Self.require(request, [.get, .head])
+            return self.readyz()
+        case "/metrics":
+            try Self.require(request, [.get, .head])
+            try self.requireOperator(request)
+            let bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
+            return HTTPResponse(
+                headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]), body: .bytes(bytes))
+        default:
+            if request.path.hasPrefix("/api/") { return try await self.operate(request) }
+            if let asset = ConsoleAssets.response(request) {
+                try Self.require(request, [.get, .head])
+                return asset
+            }
+            throw .notFound(
+                "There is nothing at '\(request.path.prefix(200))'. See /v1/chat/completions, /v1/completions, "
+                    + "/v1/embeddings, /v1/responses, /v1/models, /api/pools, /api/requests, /metrics, /healthz, /readyz.",
+                code: "not_found")
+        }
+    }
+
+    static func require(_ request: HTTPRequest, _ methods: [HTTPMethod]) throws(GatewayError) {
+        guard methods.contains(request.method) else {
+            throw .methodNotAllowed(methods.map(\.rawValue).joined(separator: ", "))
+        }
+    }
+
+    func requireOperator(_ request: HTTPRequest) throws(GatewayError) {
+        guard try self.keys.caller(request.headers).isOperator else {
+            throw .forbidden("This key may not see or steer the runtime; use a key with operator: true.", code: "not_operator")
+        }
+    }
+
+    // MARK: Inference
+
+    private func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse {
+        try Self.require(request, [.post])
+        let caller = try self.keys.caller(request.headers)
+        let pool = try Ingress.pool(request.headers, caller: caller, self.configuration)
+        guard let backend = self.configuration.backends[pool] else {
+            throw .notFound("There is no pool '\(pool)'.", param: "x-sluice-pool", code: "pool_not_found")
+        }
+        let head = try Self.read(request.body, operation)
+        let respondsLater = Ingress.wantsAsync(request.headers)
+        if respondsLater && head.isStream {
+            throw .invalid(
+                "A stream cannot be answered later: leave out 'stream' or 'Prefer: respond-async'.", param: "stream")
+        }
+        let id = self.newID()
+        let timeout = try Ingress.timeout(request.headers, self.configuration)
+        let submission = Submission(
+            id: id, pool: pool, tenant: caller.tenant,
+            priority: try Ingress.priority(request.headers, caller: caller), producer: caller.keyName,
+            model: head.model, operation: operation.rawValue, isStream: head.isStream,
+            payloadBytes: request.body.count, messageCount: head.messageCount, tokenEstimate: head.tokenEstimate,
+            deadline: self.clock.now() + timeout, traceparent: request.headers["traceparent"],
+            respondsLater: respondsLater)
+        let cancellation = respondsLater ? LateCancellation() : request.cancellation
+        let ticket = try self.submit(submission, cancellation)
+        let call = Call(
+            ticket: ticket, idText: id.description, submission: submission, operation: operation,
+            headers: request.headers, body: request.body, backend: backend,
+            allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
+            maximumResponseBytes: self.configuration.maximumResponseBytes)
+        if let late = cancellation as? LateCancellation, respondsLater { return self.later(call, late) }
+        return head.isStream ? await self.relay.streamed(call) : await self.relay.whole(call)
+    }
+
+    private static func read(
+        _ body: [UInt8], _ operation: OpenAIOperation
+    ) throws(GatewayError) -> OpenAIRequestHead {
+        do throws(InvalidRequest) {
+            return try OpenAIRequestHead.read(body, operation: operation)
+        } catch {
+            throw GatewayError(error)
+        }
+    }
+
+    private func submit(
+        _ submission: Submission, _ cancellation: (any Cancellable)?
+    ) throws(GatewayError) -> Ticket {
+        do throws(Rejection) {
+            return try self.dispatcher.submit(submission, cancellation: cancellation)
+        } catch {
+            self.log(
+                GatewayLogEntry(
+                    .warning, "request rejected",
+                    [
+                        ("request", submission.id.description), ("pool", submission.pool),
+                        ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
+                    ]))
+            throw GatewayError(error)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import SluiceBasics
+import SluiceProviders
+
+/// What a gateway needs to know beside the dispatcher.
+package struct GatewayConfiguration: Sendable {
+    package var version: String
+    /// Used when neither the request nor its key names one.
+    package var defaultPool: String
+    /// By pool.
+    package var backends: [String: OpenAIBackend]
+    /// Pools whose requests may reach the backend at most once.
+    package var poolsThatNeverResend: Set<String>
+    /// Empty: everybody may do everything, as `default`.
+    package var keys: [APIKey]
+    /// Models to list; empty: ask the default pool's backend.
+    package var models: [String]
+    package var defaultTimeout: Duration
+    package var maximumTimeout: Duration
+    package var maximumResponseBytes: Int
+    /// Results of `Prefer: respond-async`.
+    package var maximumResults: Int
+    package var maximumResultBytes: Int
+    package var resultAge: Duration
+    package var heartbeat: Duration
+    /// Work queued beside a free slot and a closed breaker for this long means that something is stuck.
+    package var stuckAfter: Duration
+    package var fabricGroup: String?
+    package var gatewayName: String?
+    /// Whether request summaries may show the beginning of prompts. Off unless switched on.
+    package var showsPrompts: Bool
+
+    package init(version: String, defaultPool: String = "default", backends: [String: OpenAIBackend]) {
+        self.version = version
+        self.defaultPool = defaultPool
+        self.backends = backends
+        self.poolsThatNeverResend = []
+        self.keys = []
+        self.models = []
+        self.defaultTimeout = .seconds(600)
+        self.maximumTimeout = .seconds(24 * 3600)
+        self.maximumResponseBytes = 64 << 20
+        self.maximumResults = 10_000
+        self.maximumResultBytes = 256 << 20
+        self.resultAge = .seconds(3600)
+        self.heartbeat = .seconds(15)
+        self.stuckAfter = .seconds(30)
+        self.fabricGroup = nil
+        self.gatewayName = nil
+        self.showsPrompts = false
+    }
+}
+
+/// One line for the log. Never holds prompts, completions or keys.
+package struct GatewayLogEntry: Sendable {
+    package enum Level: String, Sendable {
+        case info
+        case warning
+        case error
+    }
+
+    package var level: Level
+    /// Constant; what varies is in `fields`.
+    package var message: String
+    package var fields: [(name: String, value: String)]
+
+    package init(_ level: Level, _ message: String, _ fields: [(name: String, value: String)]) {
+        self.level = level
+        self.message = message
+        self.fields = fields
+    }
+}

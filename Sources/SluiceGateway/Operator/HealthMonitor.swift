@@ -1,0 +1,59 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceWire
+
+/// Judges by progress, not by mere life: work that could run and does not means that something is stuck.
+final class HealthMonitor: Sendable {
+    private struct Sight: Sendable {
+        var started: UInt64
+        var since: Instant
+    }
+
+    private let stuckAfter: Duration
+    private let sights = Lock<[String: Sight]>([:])
+
+    init(stuckAfter: Duration) { self.stuckAfter = stuckAfter }
+
+    /// What is stuck, in a sentence, or `nil`.
+    func complaint(_ pools: [PoolStatus], at now: Instant) -> String? {
+        for pool in pools {
+            let name = pool.configuration.name
+            let couldRun =
+                pool.queued > 0 && pool.inFlight < pool.configuration.slots && pool.mode != .paused
+                && pool.breaker.state == .closed && pool.waitingReason != .backoff && pool.waitingReason != .rateLimited
+            let stuckFor = self.sights.withLock { sights -> Duration in
+                guard couldRun, let sight = sights[name], sight.started == pool.attemptsStarted else {
+                    sights[name] = Sight(started: pool.attemptsStarted, since: now)
+                    return .zero
+                }
+                return now - sight.since
+            }
+            if stuckFor >= self.stuckAfter {
+                return "pool '\(name)' has \(pool.queued) queued requests and free slots, but has started nothing for "
+                    + "\(stuckFor.components.seconds) s"
+            }
+        }
+        return nil
+    }
+}
+
+extension Gateway {
+    func healthz() -> HTTPResponse {
+        let complaint = self.health.complaint(self.dispatcher.pools(), at: self.clock.now())
+        var json = JSONWriter()
+        json.object { json in
+            json.field("status", complaint == nil ? "ok" : "stuck")
+            json.field("detail", complaint)
+            json.field("live_requests", self.dispatcher.liveCount)
+            json.field("uptime_seconds", (self.clock.now() - self.startedAt).inSeconds)
+        }
+        return Self.json(json, status: complaint == nil ? 200 : 503)
+    }
+
+    func readyz() -> HTTPResponse {
+        var json = JSONWriter()
+        json.object { $0.field("status", self.draining ? "draining" : "ready") }
+        return Self.json(json, status: self.draining ? 503 : 200)
+    }
+}

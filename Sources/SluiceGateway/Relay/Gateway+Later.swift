@@ -1,0 +1,56 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceWire
+
+/// Cancels a task that is started after somebody may already have asked for it.
+final class LateCancellation: Cancellable {
+    private struct State {
+        var task: (any Cancellable)?
+        var isCancelled = false
+    }
+
+    private let state = Lock(State())
+
+    func set(_ task: any Cancellable) {
+        let isCancelled = self.state.withLock { state in
+            state.task = task
+            return state.isCancelled
+        }
+        if isCancelled { task.cancel() }
+    }
+
+    func cancel() {
+        let task = self.state.withLock { state in
+            state.isCancelled = true
+            return state.task
+        }
+        task?.cancel()
+    }
+}
+
+// Answers that are fetched later (RFC 7240, `respond-async`).
+extension Gateway {
+    func later(_ call: Call, _ cancellation: LateCancellation) -> HTTPResponse {
+        let results = self.results
+        let relay = self.relay
+        let clock = self.clock
+        cancellation.set(
+            self.spawn {
+                let response = await relay.whole(call)
+                results.keep(response, for: call.submission.id, tenant: call.submission.tenant, at: clock.now())
+            })
+        var json = JSONWriter()
+        json.object { json in
+            json.field("id", call.idText)
+            json.field("state", self.dispatcher.find(call.submission.id)?.record.state.rawValue ?? "ended")
+            json.field("pool", call.submission.pool)
+        }
+        var headers = HTTPFields([
+            ("Content-Type", "application/json"), ("Location", "/api/requests/\(call.idText)"),
+            ("Preference-Applied", "respond-async"),
+        ])
+        TraceHeaders.append(call, nil, to: &headers)
+        return HTTPResponse(status: 202, headers: headers, body: .bytes(json.bytes))
+    }
+}

@@ -1,0 +1,90 @@
+import SluiceBasics
+import SluiceCore
+import SluiceProviders
+import SluiceWire
+
+/// Reads what a client says about its request in headers.
+enum Ingress {
+    private static let maximumIdentifierBytes = 128
+
+    /// `[A-Za-z0-9._:-]{1,128}`: safe in keys, labels and logs.
+    static func isIdentifier(_ bytes: some Collection<UInt8>) -> Bool {
+        guard (1...Self.maximumIdentifierBytes).contains(bytes.count) else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+    }
+
+    static func identifier(_ headers: HTTPFields, _ name: String) throws(GatewayError) -> String? {
+        guard let bytes = headers.bytes(of: name) else { return nil }
+        guard Self.isIdentifier(bytes) else {
+            throw .invalid(
+                "The header '\(name)' must have 1 to \(Self.maximumIdentifierBytes) of the characters A-Z a-z 0-9 . _ : -",
+                param: name)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func priority(_ headers: HTTPFields, caller: Caller) throws(GatewayError) -> Priority {
+        guard let text = headers["x-sluice-priority"] else { return max(.normal, caller.highestPriority) }
+        guard let priority = Priority(name: text) else {
+            let known = Priority.allCases.map(\.name).joined(separator: ", ")
+            throw .invalid("The header 'x-sluice-priority' must be one of: \(known).", param: "x-sluice-priority")
+        }
+        guard priority >= caller.highestPriority else {
+            throw .forbidden(
+                "This key may ask for priority '\(caller.highestPriority.name)' at most, not '\(priority.name)'.",
+                code: "priority_not_allowed")
+        }
+        return priority
+    }
+
+    static func timeout(_ headers: HTTPFields, _ configuration: GatewayConfiguration) throws(GatewayError) -> Duration {
+        guard let text = headers["x-sluice-timeout-ms"] else { return configuration.defaultTimeout }
+        let maximum = configuration.maximumTimeout.wholeNanoseconds / 1_000_000
+        guard let milliseconds = Int64(text), (1...maximum).contains(milliseconds) else {
+            throw .invalid(
+                "The header 'x-sluice-timeout-ms' must be a whole number from 1 to \(maximum).",
+                param: "x-sluice-timeout-ms")
+        }
+        return .milliseconds(milliseconds)
+    }
+
+    static func wantsAsync(_ headers: HTTPFields) -> Bool {
+        guard let prefer = headers["prefer"] else { return false }
+        return prefer.split(separator: ",").contains { part in
+            part.trimmingSpaces().lowercased() == "respond-async"
+        }
+    }
+
+    static func pool(
+        _ headers: HTTPFields, caller: Caller, _ configuration: GatewayConfiguration
+    ) throws(GatewayError) -> String {
+        let asked = try Self.identifier(headers, "x-sluice-pool")
+        let pool = asked ?? caller.defaultPool ?? configuration.defaultPool
+        guard configuration.backends[pool] != nil else {
+            let known = configuration.backends.keys.sorted().joined(separator: ", ")
+            throw .notFound(
+                "There is no pool '\(pool)'. Known pools: \(known).", param: "x-sluice-pool", code: "pool_not_found")
+        }
+        if let allowed = caller.allowedPools, !allowed.contains(pool) {
+            throw .forbidden(
+                "This key may not use pool '\(pool)'. It may use: \(allowed.joined(separator: ", ")).",
+                code: "pool_not_allowed")
+        }
+        return pool
+    }
+}
+
+extension Substring {
+    func trimmingSpaces() -> Substring {
+        var result = self
+        while result.first == " " { result.removeFirst() }
+        while result.last == " " { result.removeLast() }
+        return result
+    }
+}

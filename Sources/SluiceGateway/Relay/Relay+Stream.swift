@@ -1,0 +1,162 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceProviders
+import SluiceWire
+
+extension Relay {
+    /// A stream that has begun: what was held back until then, and where the rest comes from.
+    private struct Opening: Sendable {
+        var held: [UInt8]
+        var inspector: StreamInspector
+        var stream: HTTPClientStream
+        /// The backend has already ended the stream properly.
+        var isComplete: Bool
+    }
+
+    private enum Opened: Sendable {
+        case stream(Opening)
+        /// No stream came of it: a failure, or a whole answer where a stream was asked for.
+        case whole(Attempted)
+    }
+
+    /// Runs the request until its first content has come, with retries; answers with the rest as it comes.
+    func streamed(_ call: Call) async -> HTTPResponse {
+        while true {
+            switch await self.dispatcher.turn(call.ticket) {
+            case .ended(let record): return self.response(call, record, nil)
+            case .run(let lease):
+                switch self.dispatcher.start(lease) {
+                case .ended(let record): return self.response(call, record, nil)
+                case .proceed(let attempt, _, let deadline):
+                    switch await self.open(call, deadline) {
+                    case .stream(let opening):
+                        self.dispatcher.firstByte(lease)
+                        return self.relayed(call, lease, opening, attempt: attempt, deadline)
+                    case .whole(let attempted):
+                        switch self.dispatcher.finish(lease, attempted.result) {
+                        case .ended(let record): return self.response(call, record, attempted.answer)
+                        case .requeued: continue
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Before the first content
+
+    private func open(_ call: Call, _ deadline: Instant) async -> Opened {
+        do throws(HTTPClientError) {
+            let stream = try await self.client.stream(call.request(timeout: deadline - self.clock.now()))
+            guard stream.status == 200, Self.isEventStream(stream.headers) else {
+                return .whole(try await self.collect(call, stream))
+            }
+            return try await self.awaitContent(stream)
+        } catch {
+            return .whole(Attempted(result: .failure(self.failure(error, deadline)), answer: nil))
+        }
+    }
+
+    private static func isEventStream(_ headers: HTTPFields) -> Bool {
+        guard let type = headers["content-type"] else { return false }
+        return type.lowercased().hasPrefix("text/event-stream")
+    }
+
+    private func collect(_ call: Call, _ stream: HTTPClientStream) async throws(HTTPClientError) -> Attempted {
+        var body: [UInt8] = []
+        while let chunk = try await stream.body.next() {
+            body.append(contentsOf: chunk)
+            guard body.count <= call.maximumResponseBytes else {
+                stream.body.close()
+                throw HTTPClientError(
+                    .responseTooLarge,
+                    message: "the response is larger than the limit of \(call.maximumResponseBytes) bytes", sent: true)
+            }
+        }
+        let answer = HTTPClientResponse(status: stream.status, headers: stream.headers, body: body)
+        return Attempted(result: OpenAIClassifier.classify(answer, now: self.epochSeconds), answer: answer)
+    }
+
+    private func awaitContent(_ stream: HTTPClientStream) async throws(HTTPClientError) -> Opened {
+        var opening = Opening(
+            held: [], inspector: StreamInspector(status: stream.status), stream: stream, isComplete: false)
+        while !opening.inspector.hasContent && !opening.inspector.isDone {
+            guard let chunk = try await stream.body.next() else {
+                opening.isComplete = true
+                break
+            }
+            opening.inspector.feed(chunk)
+            if opening.held.isEmpty { opening.held = chunk } else { opening.held.append(contentsOf: chunk) }
+            if let failure = opening.inspector.failure {
+                stream.body.close()
+                return .whole(Attempted(result: .failure(failure), answer: nil))
+            }
+        }
+        guard !opening.held.isEmpty else {
+            let failure = AttemptFailure(
+                .malformedResponse, status: stream.status, message: "the backend's stream ended without an event")
+            return .whole(Attempted(result: .failure(failure), answer: nil))
+        }
+        return .stream(opening)
+    }
+
+    // MARK: After the first content
+
+    private func relayed(
+        _ call: Call, _ lease: Lease, _ opening: Opening, attempt: Int, _ deadline: Instant
+    ) -> HTTPResponse {
+        var headers = OpenAIClassifier.passedHeaders(opening.stream.headers)
+        headers.append("Cache-Control", "no-cache")
+        headers.append("X-Accel-Buffering", "no")
+        let record = self.dispatcher.find(call.submission.id)?.record
+        TraceHeaders.append(call, record, to: &headers)
+        return HTTPResponse(
+            status: opening.stream.status, headers: headers,
+            body: .stream { writer in
+                let passage = await self.pump(opening, to: writer, deadline)
+                guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
+                self.note(call, record)
+                if record.reason?.outcome != .done && !passage.clientKnows {
+                    // The client already has a part of the answer: tell it in the stream's own words, then end properly.
+                    let error = Endings.error(record, backend: call.backend.name)
+                    try await writer.write(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
+                }
+            })
+    }
+
+    private struct Passage {
+        var result: AttemptResult
+        /// The backend's own error event has already been passed on, or nobody is there to be told.
+        var clientKnows: Bool
+    }
+
+    private static let done = Array("[DONE]".utf8)
+
+    /// Passes on chunk for chunk to the end; never throws, so that its lease is always finished.
+    private func pump(_ opening: Opening, to writer: any HTTPBodyWriter, _ deadline: Instant) async -> Passage {
+        var inspector = opening.inspector
+        let body = opening.stream.body
+        do {
+            try await writer.write(opening.held)
+            while !opening.isComplete, let chunk = try await body.next() {
+                inspector.feed(chunk)
+                try await writer.write(chunk)
+            }
+        } catch let error as HTTPClientError {
+            var failure = self.failure(error, deadline)
+            failure.committed = true
+            return Passage(result: .failure(failure), clientKnows: false)
+        } catch {
+            body.close()
+            let failure = AttemptFailure(.cancelled, message: "the client closed the connection", committed: true)
+            return Passage(result: .failure(failure), clientKnows: true)
+        }
+        if var failure = inspector.failure {
+            failure.committed = true
+            return Passage(result: .failure(failure), clientKnows: true)
+        }
+        return Passage(
+            result: .success(status: opening.stream.status, usage: inspector.usage), clientKnows: true)
+    }
+}

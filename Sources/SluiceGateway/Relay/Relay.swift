@@ -1,0 +1,141 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceProviders
+import SluiceWire
+
+/// Carries an accepted request to its end: waits for its turns, calls the backend, answers the client.
+///
+/// Every lease that `start` lets proceed is finished exactly once: `attempt` always comes back with a result, and nothing
+/// stands between it and `finish`. A stream hands its lease over to the closure that writes its body, which the server
+/// calls exactly once.
+struct Relay: Sendable {
+    let dispatcher: Dispatcher
+    let client: any HTTPClient
+    let clock: any TimeSource
+    let log: @Sendable (GatewayLogEntry) -> Void
+
+    /// What came back, beside the verdict that dispatch acts upon.
+    struct Attempted: Sendable {
+        var result: AttemptResult
+        var answer: HTTPClientResponse?
+    }
+
+    /// Runs the request to its end and answers with all of it.
+    func whole(_ call: Call) async -> HTTPResponse {
+        while true {
+            switch await self.dispatcher.turn(call.ticket) {
+            case .ended(let record): return self.response(call, record, nil)
+            case .run(let lease):
+                switch self.dispatcher.start(lease) {
+                case .ended(let record): return self.response(call, record, nil)
+                case .proceed(_, _, let deadline):
+                    let attempted = await self.attempt(call, deadline)
+                    switch self.dispatcher.finish(lease, attempted.result) {
+                    case .ended(let record): return self.response(call, record, attempted.answer)
+                    case .requeued: continue
+                    }
+                }
+            }
+        }
+    }
+
+    private func attempt(_ call: Call, _ deadline: Instant) async -> Attempted {
+        do throws(HTTPClientError) {
+            let answer = try await self.client.execute(call.request(timeout: deadline - self.clock.now()))
+            return Attempted(result: OpenAIClassifier.classify(answer, now: self.epochSeconds), answer: answer)
+        } catch {
+            return Attempted(result: .failure(self.failure(error, deadline)), answer: nil)
+        }
+    }
+
+    /// A timeout of the call is the request's deadline, because it had all the time that was left.
+    func failure(_ error: HTTPClientError, _ deadline: Instant) -> AttemptFailure {
+        var failure = OpenAIClassifier.classify(error)
+        let isTimeout = error.kind == .timeout || error.kind == .connectTimeout
+        if isTimeout && deadline <= self.clock.now() + .milliseconds(2) { failure.failureClass = .deadline }
+        return failure
+    }
+
+    var epochSeconds: Int { Int(self.clock.wallClockNanoseconds() / 1_000_000_000) }
+
+    // MARK: Answers
+
+    /// The answer to a request that has ended.
+    func response(_ call: Call, _ record: RequestRecord, _ answer: HTTPClientResponse?) -> HTTPResponse {
+        self.note(call, record)
+        if let answer, record.reason?.outcome == .done || Self.isClientsFault(record, answer) {
+            var headers = OpenAIClassifier.passedHeaders(answer.headers)
+            TraceHeaders.append(call, record, to: &headers)
+            return HTTPResponse(status: answer.status, headers: headers, body: .bytes(answer.body))
+        }
+        var headers = HTTPFields()
+        TraceHeaders.append(call, record, to: &headers)
+        return Endings.error(record, backend: call.backend.name).response(headers)
+    }
+
+    /// The backend's refusal of the request itself passes as it is; its own troubles get our words.
+    private static func isClientsFault(_ record: RequestRecord, _ answer: HTTPClientResponse) -> Bool {
+        record.reason?.outcome == .failed && (400..<500).contains(answer.status)
+    }
+
+    /// One line for what did not go well.
+    func note(_ call: Call, _ record: RequestRecord) {
+        guard let reason = record.reason, reason != .ok else { return }
+        let last = record.attempts.last
+        var fields = [
+            ("request", call.idText), ("pool", call.submission.pool), ("tenant", call.submission.tenant),
+            ("outcome", reason.outcome.rawValue), ("reason", reason.rawValue),
+            ("attempts", String(record.attempts.count)),
+        ]
+        if let failure = last?.failure { fields.append(("class", failure.rawValue)) }
+        if let status = last?.status { fields.append(("status", String(status))) }
+        if let end = record.endedAt {
+            fields.append(("ms", TraceHeaders.milliseconds(end - record.submittedAt)))
+        }
+        if let message = record.message { fields.append(("detail", message)) }
+        self.log(GatewayLogEntry(reason.outcome == .cancelled ? .info : .warning, "request ended", fields))
+    }
+}
+
+/// What a client is told when its request did not succeed.
+enum Endings {
+    static func error(_ record: RequestRecord, backend: String) -> GatewayError {
+        let last = record.attempts.last
+        let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
+        let detail = record.message.map { ": \($0)" } ?? ""
+        let reason = record.reason ?? .backend
+        switch reason {
+        case .deadline:
+            let waited = record.attempts.isEmpty ? "It was still waiting in the queue and was never sent." : ""
+            return GatewayError(
+                status: 504, message: "The request's deadline passed\(detail). \(waited)", type: "timeout_error",
+                code: "deadline_exceeded")
+        case .clientGone, .operatorRequest, .shutdown:
+            return GatewayError(
+                status: 503, message: Self.cancelled(reason), type: "server_error", code: reason.rawValue)
+        case .outcomeUnknown:
+            return GatewayError(
+                status: Self.isTimeout(last?.failure) ? 504 : 502,
+                message: "Backend '\(backend)' was asked once and what it did is not known\(detail).",
+                type: "server_error", code: reason.rawValue)
+        default:
+            return GatewayError(
+                status: Self.isTimeout(last?.failure) ? 504 : 502,
+                message: "Backend '\(backend)' failed after \(tried)\(detail).", type: "server_error",
+                code: last?.failure?.rawValue ?? reason.rawValue)
+        }
+    }
+
+    private static func isTimeout(_ failure: FailureClass?) -> Bool {
+        failure == .readTimeout || failure == .connectTimeout || failure == .deadline
+    }
+
+    private static func cancelled(_ reason: OutcomeReason) -> String {
+        switch reason {
+        case .operatorRequest: "An operator cancelled the request."
+        case .shutdown: "The request was cancelled because this gateway is shutting down; send it again."
+        default: "The client closed the connection."
+        }
+    }
+}
