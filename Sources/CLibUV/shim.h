@@ -76,6 +76,8 @@ static inline long sluice_raise_open_files(void) {
     return limit.rlim_cur > 0x7fffffff ? 0x7fffffff : (long)limit.rlim_cur;
 }
 
+static inline int sluice_own_usage(struct rusage *usage) { return getrusage(RUSAGE_SELF, usage); }
+
 static inline long sluice_open_files_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;

@@ -137,6 +137,7 @@ enum HTTPServerCallbacks {
 
     private static func send(_ response: HTTPResponse, _ exchange: HTTPExchange, _ handle: OpaquePointer) -> MHD_Result
     {
+        guard response.status != HTTPResponse.disconnect.status else { return .NO }
         let made: OpaquePointer?
         switch response.body {
         case .bytes(let bytes):

@@ -72,6 +72,9 @@ package struct HTTPResponse: Sendable {
         self.body = body
     }
 
+    /// No answer at all: the connection is cut. For simulated backends that misbehave.
+    package static let disconnect = HTTPResponse(status: 0, body: .bytes([]))
+
     /// A response whose body is what the sequence yields, a chunk each.
     package init<Chunks: AsyncSequence & Sendable>(
         status: Int = 200,

@@ -1,0 +1,246 @@
+import SluiceWire
+
+/// The commands that talk to a running gateway.
+struct ClientCommand {
+    struct Failure: Error {
+        var code: Int32
+        var message: String
+    }
+
+    let invocation: Invocation
+    let client: OperatorClient
+    let terminal: Terminal
+
+    init(_ invocation: Invocation, _ environment: [String: String], _ terminal: Terminal) throws(UsageError) {
+        self.invocation = invocation
+        self.terminal = terminal
+        let url = invocation.value("url") ?? environment["SLUICE_URL"] ?? "http://127.0.0.1:8400"
+        do {
+            var key = environment["SLUICE_API_KEY"]
+            if let path = invocation.value("key-file") ?? environment["SLUICE_API_KEY_FILE"] {
+                key = String(decoding: try Files.read(path, limit: 64 << 10), as: UTF8.self)
+                    .split(whereSeparator: { $0 == "\n" || $0 == "\r" }).first.map(String.init)
+            }
+            self.client = try OperatorClient(url: url, key: key)
+        } catch let error as FileError {
+            throw UsageError(error.message, command: invocation.command)
+        } catch {
+            throw UsageError("\(error)", command: invocation.command)
+        }
+    }
+
+    var asJSON: Bool { self.invocation.has("json") }
+
+    func run() -> Int32 {
+        do {
+            switch self.invocation.command.first {
+            case "ls": try self.list()
+            case "show": try self.show()
+            case "cancel": try self.cancel()
+            case "pools": try self.pools()
+            default: try self.attempt()
+            }
+            return ExitCode.success
+        } catch let failure as Failure {
+            self.terminal.errorLine(self.terminal.errorStyle.red("error: ") + failure.message)
+            return failure.code
+        } catch let unreachable as OperatorClient.Unreachable {
+            self.terminal.errorLine(self.terminal.errorStyle.red("error: ") + unreachable.message)
+            return ExitCode.unreachable
+        } catch {
+            self.terminal.errorLine(self.terminal.errorStyle.red("error: ") + "\(error)")
+            return ExitCode.failure
+        }
+    }
+
+    /// The body of a good answer; else the server's own message.
+    func get(_ method: HTTPMethod, _ path: String, body: [UInt8] = []) throws -> [UInt8] {
+        try Self.good(try self.client.call(method, path, body: body))
+    }
+
+    static func good(_ response: HTTPClientResponse) throws -> [UInt8] {
+        guard (200..<300).contains(response.status) else {
+            let message = try? JSON.read(response.body) { $0["error"]?["message"]?.string }
+            throw Failure(
+                code: response.status == 404 ? ExitCode.notFound : ExitCode.failure,
+                message: (message ?? nil) ?? "the server answered with status \(response.status)")
+        }
+        return response.body
+    }
+
+    func printRaw(_ bytes: [UInt8]) { self.terminal.line(String(decoding: bytes, as: UTF8.self)) }
+
+    // MARK: ls
+
+    private func list() throws {
+        var parameters: [String] = []
+        for name in ["state", "pool", "tenant", "model", "reason", "limit"] {
+            if let value = self.invocation.value(name) { parameters.append("\(name)=\(Self.escaped(value))") }
+        }
+        let query = parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&")
+        let body = try self.get(.get, "/api/requests\(query)")
+        if self.asJSON { return self.printRaw(body) }
+        var table = TextTable([
+            ("ID", .left), ("STATE", .left), ("WHY", .left), ("POOL", .left), ("TENANT", .left), ("MODEL", .left),
+            ("AGE", .right), ("TRIES", .right),
+        ])
+        var count = 0
+        try JSON.read(body) { root in
+            root["requests"]?.forEachElement { row in
+                table.add(self.row(row))
+                count += 1
+                return true
+            }
+        }
+        if count == 0 { return self.terminal.line("No requests match.") }
+        self.terminal.out(table.render(style: self.terminal.style))
+    }
+
+    static func escaped(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        return text.utf8.map { byte in
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 46, 95, 126: String(UnicodeScalar(byte))
+            default: "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+            }
+        }.joined()
+    }
+
+    private func row(_ row: JSONValue) -> [TextTable.Cell] {
+        let style = self.terminal.style
+        let outcome = row["outcome"]?.string
+        let state = outcome ?? row["state"]?.string ?? ""
+        let paint: (String) -> String =
+            switch state {
+            case "done": style.green
+            case "failed", "dead", "expired", "lost", "dropped": style.red
+            case "queued": style.yellow
+            case "cancelled": style.dim
+            default: style.cyan
+            }
+        var why = row["reason"]?.string ?? ""
+        if let waiting = row["waiting"], let reason = waiting["reason"]?.string {
+            why = "\(reason) #\(waiting["position"]?.int ?? 0)"
+        }
+        return [
+            .init(row["id"]?.string ?? ""), .init(state, paint), .init(why), .init(row["pool"]?.string ?? ""),
+            .init(row["tenant"]?.string ?? ""), .init(row["model"]?.string ?? ""),
+            .init(Self.span(row["age_ms"]?.double)), .init(String(row["attempts"]?.count ?? 0)),
+        ]
+    }
+
+    /// Milliseconds for people.
+    static func span(_ milliseconds: Double?) -> String {
+        guard let milliseconds else { return "-" }
+        func rounded(_ value: Double) -> String {
+            let tenths = (value * 10).rounded() / 10
+            return tenths == tenths.rounded() ? String(Int(tenths)) : String(tenths)
+        }
+        if milliseconds < 1 { return "\((milliseconds * 1000).rounded() / 1000) ms" }
+        if milliseconds < 1000 { return "\(rounded(milliseconds)) ms" }
+        if milliseconds < 120_000 { return "\(rounded(milliseconds / 1000)) s" }
+        if milliseconds < 7_200_000 { return "\(rounded(milliseconds / 60_000)) min" }
+        return "\(rounded(milliseconds / 3_600_000)) h"
+    }
+
+    // MARK: show, cancel
+
+    private func show() throws {
+        let id = self.invocation.arguments.first ?? ""
+        let body = try self.get(.get, "/api/requests/\(Self.escaped(id))")
+        if self.asJSON { return self.printRaw(body) }
+        try JSON.read(body) { root in self.terminal.out(RequestReport(style: self.terminal.style).text(root)) }
+    }
+
+    private func cancel() throws {
+        guard !self.invocation.arguments.isEmpty else {
+            throw Failure(code: ExitCode.usage, message: "name the requests to cancel; see 'sluice ls'")
+        }
+        for id in self.invocation.arguments {
+            let body = try self.get(.post, "/api/requests/\(Self.escaped(id))/cancel")
+            if self.asJSON {
+                self.printRaw(body)
+                continue
+            }
+            let answer = try JSON.read(body) { $0["answer"]?.string ?? "" }
+            self.terminal.line("\(id) \(answer)")
+        }
+    }
+
+    // MARK: pools
+
+    private func pools() throws {
+        let words = self.invocation.arguments
+        guard let action = words.first else {
+            let body = try self.get(.get, "/api/pools")
+            if self.asJSON { return self.printRaw(body) }
+            return try self.printPools(body)
+        }
+        guard words.count == 2 else {
+            throw Failure(code: ExitCode.usage, message: "say which pool: sluice pools \(action) POOL")
+        }
+        let path = "/api/pools/\(Self.escaped(words[1]))"
+        let body: [UInt8]
+        switch action {
+        case "pause", "resume", "drain": body = try self.get(.post, "\(path)/\(action)")
+        case "set": body = try self.get(.patch, path, body: try self.poolChange())
+        default:
+            throw Failure(code: ExitCode.usage, message: "'\(action)' is not known; known: pause, resume, drain, set")
+        }
+        if self.asJSON { return self.printRaw(body) }
+        var whole = Array(#"{"pools":["#.utf8) + body
+        whole += Array("]}".utf8)
+        try self.printPools(whole)
+    }
+
+    private func poolChange() throws -> [UInt8] {
+        var json = JSONWriter()
+        var wrong: String?
+        json.object { json in
+            for (option, field) in [
+                ("slots", "slots"), ("max-requests", "maximum_requests"), ("max-bytes", "maximum_bytes"),
+            ] {
+                guard let text = self.invocation.value(option) else { continue }
+                guard let number = Int(text) else {
+                    wrong = option
+                    return
+                }
+                json.field(field, number)
+            }
+        }
+        if let wrong { throw Failure(code: ExitCode.usage, message: "--\(wrong) needs a whole number") }
+        return json.bytes
+    }
+
+    private func printPools(_ body: [UInt8]) throws {
+        var table = TextTable([
+            ("POOL", .left), ("MODE", .left), ("QUEUED", .right), ("RUNNING", .right), ("SLOTS", .right),
+            ("OLDEST", .right), ("BREAKER", .left), ("WAITING FOR", .left), ("BACKEND", .left),
+        ])
+        try JSON.read(body) { root in
+            root["pools"]?.forEachElement { pool in
+                table.add(self.poolRow(pool))
+                return true
+            }
+        }
+        self.terminal.out(table.render(style: self.terminal.style))
+    }
+
+    private func poolRow(_ pool: JSONValue) -> [TextTable.Cell] {
+        let style = self.terminal.style
+        let mode = pool["mode"]?.string ?? ""
+        let breaker = pool["breaker"]?["state"]?.string ?? ""
+        let modePaint: (String) -> String = { mode == "running" ? style.green($0) : style.yellow($0) }
+        let breakerPaint: (String) -> String = { breaker == "closed" ? style.green($0) : style.red($0) }
+        func count(_ name: StaticString) -> TextTable.Cell { TextTable.Cell("\(pool[name]?.int ?? 0)") }
+        return [
+            TextTable.Cell(pool["id"]?.string ?? "", style.bold),
+            TextTable.Cell(mode, modePaint),
+            count("queued"), count("in_flight"), count("slots"),
+            TextTable.Cell(Self.span(pool["oldest_queued_ms"]?.double)),
+            TextTable.Cell(breaker, breakerPaint),
+            TextTable.Cell(pool["waiting_reason"]?.string ?? "-"),
+            TextTable.Cell(pool["backend_address"]?.string ?? ""),
+        ]
+    }
+}

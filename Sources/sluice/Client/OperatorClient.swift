@@ -1,0 +1,78 @@
+import SluiceBasics
+import SluiceTransport
+import SluiceWire
+
+/// Asks a running gateway, from a program that waits for the answer.
+struct OperatorClient {
+    struct Unreachable: Error {
+        var message: String
+    }
+
+    let url: String
+    let key: String?
+    private let reactors: ReactorGroup
+    private let client: ReactorHTTPClient
+
+    init(url: String, key: String?) throws {
+        var base = url
+        while base.hasSuffix("/") { base.removeLast() }
+        self.url = base
+        self.key = key
+        self.reactors = try ReactorGroup(count: 1)
+        try self.reactors.start()
+        self.client = ReactorHTTPClient(configuration: HTTPClientConfiguration(), reactors: self.reactors)
+    }
+
+    private func request(_ method: HTTPMethod, _ path: String, _ body: [UInt8]) -> HTTPClientRequest {
+        var headers = HTTPFields([("Content-Type", "application/json")])
+        if let key { headers.append("Authorization", "Bearer \(key)") }
+        return HTTPClientRequest(
+            method: method, url: self.url + path, headers: headers, body: body, timeout: .seconds(600))
+    }
+
+    func call(_ method: HTTPMethod, _ path: String, body: [UInt8] = []) throws(Unreachable) -> HTTPClientResponse {
+        try self.wait { client, request throws(HTTPClientError) in try await client.execute(request) }(
+            self.request(method, path, body))
+    }
+
+    /// Collects a stream, and the time its first and last bytes took.
+    func stream(_ path: String, body: [UInt8]) throws(Unreachable) -> HTTPClientResponse {
+        try self.wait { client, request throws(HTTPClientError) in
+            let stream = try await client.stream(request)
+            var bytes: [UInt8] = []
+            while let chunk = try await stream.body.next() { bytes += chunk }
+            return HTTPClientResponse(status: stream.status, headers: stream.headers, body: bytes)
+        }(self.request(.post, path, body))
+    }
+
+    private typealias Operation =
+        @Sendable (ReactorHTTPClient, HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse
+
+    private func wait(
+        _ operation: @escaping Operation
+    ) -> (HTTPClientRequest) throws(Unreachable) -> HTTPClientResponse {
+        { request throws(Unreachable) in
+            let answer = Lock<Result<HTTPClientResponse, HTTPClientError>?>(nil)
+            let done = Countdown(1)
+            let client = self.client
+            self.reactors.spawn {
+                do throws(HTTPClientError) {
+                    let response = try await operation(client, request)
+                    answer.withLock { $0 = .success(response) }
+                } catch {
+                    answer.withLock { $0 = .failure(error) }
+                }
+                done.signal()
+            }
+            done.wait()
+            switch answer.withLock({ $0 }) {
+            case .success(let response): return response
+            case .failure(let error):
+                throw Unreachable(
+                    message: "cannot reach \(self.url): \(error.message). Is 'sluice serve' running there? "
+                        + "Name another place with --url or SLUICE_URL.")
+            case nil: throw Unreachable(message: "no answer from \(self.url)")
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+import SluiceBasics
+import SluiceWire
+
+/// A simulated OpenAI-compatible backend, as well or as badly behaved as one asks for.
+final class MockBackend: HTTPHandler {
+    private let behaviour: Lock<MockBehaviour>
+    private let random: Lock<SeededRandom>
+    private let seed: UInt64
+    let executions = MockExecutions()
+    private let clock: any TimeSource
+    private let sleep: @Sendable (Duration) async throws -> Void
+
+    init(
+        _ behaviour: MockBehaviour, seed: UInt64, clock: any TimeSource,
+        sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
+        self.behaviour = Lock(behaviour)
+        self.seed = seed
+        self.random = Lock(SeededRandom(seed: seed))
+        self.clock = clock
+        self.sleep = sleep
+    }
+
+    func respond(to request: HTTPRequest) async -> HTTPResponse {
+        switch (request.path, request.method) {
+        case ("/v1/chat/completions", .post): await self.execute(request, "chat/completions")
+        case ("/v1/completions", .post): await self.execute(request, "completions")
+        case ("/v1/embeddings", .post): await self.execute(request, "embeddings")
+        case ("/v1/responses", .post): await self.execute(request, "responses")
+        case ("/v1/models", .get): self.models()
+        case ("/mock/config", .get): self.configuration()
+        case ("/mock/config", .put): self.configure(request.body)
+        case ("/mock/executions", .get):
+            Self.json(self.executions.report(id: request.parameter("id"), at: self.clock.now()))
+        case ("/mock/reset", .post): self.reset()
+        case ("/health", .get): Self.json(Array(#"{"status":"ok"}"#.utf8))
+        default: Self.error(404, "there is nothing at this path", "not_found")
+        }
+    }
+
+    // MARK: Control
+
+    private func configuration() -> HTTPResponse {
+        let behaviour = self.behaviour.withLock { $0 }
+        var json = JSONWriter()
+        json.object { behaviour.write(to: &$0) }
+        return Self.json(json.bytes)
+    }
+
+    /// What is not said becomes the plain default.
+    private func configure(_ body: [UInt8]) -> HTTPResponse {
+        var behaviour = MockBehaviour()
+        do {
+            try JSON.read(body) { root throws(MockBehaviour.Problem) in try behaviour.apply(root) }
+        } catch let problem as MockBehaviour.Problem {
+            return Self.error(400, problem.message, "invalid_behaviour")
+        } catch {
+            return Self.error(400, "\(error)", "invalid_json")
+        }
+        let adopted = behaviour
+        self.behaviour.withLock { $0 = adopted }
+        return self.configuration()
+    }
+
+    private func reset() -> HTTPResponse {
+        self.behaviour.withLock { $0 = MockBehaviour() }
+        self.random.withLock { $0 = SeededRandom(seed: self.seed) }
+        self.executions.reset()
+        return Self.json(Array(#"{"status":"reset"}"#.utf8))
+    }
+
+    private func models() -> HTTPResponse {
+        Self.json(
+            Array(
+                (#"{"object":"list","data":[{"id":"mock","object":"model","created":1700000000,"owned_by":"sluice"},"#
+                    + #"{"id":"mock-embedding","object":"model","created":1700000000,"owned_by":"sluice"}]}"#).utf8))
+    }
+
+    // MARK: Execution
+
+    private func execute(_ request: HTTPRequest, _ operation: String) async -> HTTPResponse {
+        let id = request.headers["x-request-id"] ?? "anonymous"
+        let read: MockRequest
+        do {
+            read = try MockRequest(request.body, defaults: self.behaviour.withLock { $0 })
+        } catch let problem as MockBehaviour.Problem {
+            return Self.error(400, problem.message, "invalid_behaviour")
+        } catch {
+            return Self.error(400, "\(error)", "invalid_json")
+        }
+        let count = self.executions.began(id, at: self.clock.now())
+        var behaviour = read.behaviour
+        if let times = behaviour.times, count > times {
+            behaviour.errors = [:]
+            behaviour.faults = [:]
+        }
+        let run = Run(
+            id: id, behaviour: behaviour, fault: self.draw(behaviour),
+            answer: MockAnswer(
+                id: "chatcmpl-\(id)", request: read, operation: operation,
+                created: Int(self.clock.wallClockNanoseconds() / 1_000_000_000)))
+        return await self.answer(run)
+    }
+
+    private struct Run: Sendable {
+        var id: String
+        var behaviour: MockBehaviour
+        var fault: Draw
+        var answer: MockAnswer
+    }
+
+    private enum Draw: Sendable {
+        case none
+        case status(Int)
+        case fault(MockBehaviour.Fault)
+    }
+
+    private func draw(_ behaviour: MockBehaviour) -> Draw {
+        guard !behaviour.errors.isEmpty || !behaviour.faults.isEmpty else { return .none }
+        return self.random.withLock { random in
+            var ticket = random.unit()
+            for (status, rate) in behaviour.errors.sorted(by: { $0.key < $1.key }) {
+                if ticket < rate { return .status(status) }
+                ticket -= rate
+            }
+            for fault in MockBehaviour.Fault.allCases {
+                let rate = behaviour.faults[fault] ?? 0
+                if ticket < rate { return .fault(fault) }
+                ticket -= rate
+            }
+            return .none
+        }
+    }
+
+    private func wait(_ distribution: Distribution) async throws {
+        guard !distribution.isZero else { return }
+        try await self.sleep(self.random.withLock { distribution.sample(&$0) })
+    }
+
+    private func ended(_ run: Run, abandoned: Bool = false) {
+        self.executions.ended(run.id, abandoned: abandoned, at: self.clock.now())
+    }
+
+    private func answer(_ run: Run) async -> HTTPResponse {
+        let tokens = run.answer.request.promptTokens + run.behaviour.tokens
+        guard self.executions.admits(run.behaviour, tokens: tokens, at: self.clock.now()) else {
+            self.ended(run)
+            return self.refusal(429, run)
+        }
+        do {
+            if case .fault(.hang) = run.fault { try await self.sleep(.seconds(3600)) }
+            try await self.wait(run.behaviour.latency)
+            if run.answer.request.isStream { return self.stream(run) }
+        } catch {
+            self.ended(run, abandoned: true)
+            return .disconnect
+        }
+        self.ended(run)
+        return self.whole(run)
+    }
+
+    private func refusal(_ status: Int, _ run: Run) -> HTTPResponse {
+        var response = Self.error(
+            status, "simulated error \(status)", status == 429 ? "rate_limit_exceeded" : "simulated")
+        if status == 429 || status == 503 {
+            response.headers.append("Retry-After", String(run.behaviour.retryAfterSeconds))
+        }
+        return response
+    }
+
+    private func whole(_ run: Run) -> HTTPResponse {
+        switch run.fault {
+        case .none, .fault(.hang), .fault(.hangMidStream), .fault(.errorMidStream):
+            return Self.json(run.answer.whole())
+        case .status(let status): return self.refusal(status, run)
+        case .fault(.disconnect): return .disconnect
+        case .fault(.garbage): return Self.json(Array("\u{1}{]garbage".utf8))
+        case .fault(.wrongType):
+            return HTTPResponse(
+                headers: HTTPFields([("Content-Type", "text/html")]), body: .bytes(Array("<html>hello</html>".utf8)))
+        case .fault(.errorInStream):
+            return Self.json(Array(#"{"error":{"message":"simulated","type":"server_error","code":500}}"#.utf8))
+        case .fault(.halfBody), .fault(.disconnectMidBody):
+            let body = run.answer.whole()
+            let headers = HTTPFields([
+                ("Content-Type", "application/json"), ("Content-Length", String(body.count)),
+            ])
+            return HTTPResponse(
+                headers: headers,
+                body: .stream { writer in
+                    try await writer.write(Array(body.prefix(body.count / 2)))
+                    throw HTTPWriteError.clientGone
+                })
+        }
+    }
+
+    // MARK: Streams
+
+    private func stream(_ run: Run) -> HTTPResponse {
+        switch run.fault {
+        case .status, .fault(.disconnect), .fault(.wrongType):
+            self.ended(run)
+            return self.whole(run)
+        default: break
+        }
+        return HTTPResponse(
+            headers: HTTPFields([("Content-Type", "text/event-stream")]),
+            body: .stream { writer in
+                do {
+                    try await self.write(run, to: writer)
+                    self.ended(run)
+                } catch is Cut {
+                    self.ended(run)
+                    throw Cut()
+                } catch {
+                    self.ended(run, abandoned: true)
+                    throw error
+                }
+            })
+    }
+
+    /// The backend itself breaks off.
+    private struct Cut: Error {}
+
+    private func write(_ run: Run, to writer: any HTTPBodyWriter) async throws {
+        try await self.wait(run.behaviour.firstToken)
+        let error = SSEWriter.event(
+            data: Array(#"{"error":{"message":"simulated","type":"server_error","code":500}}"#.utf8))
+        var opening = run.answer.opening()
+        switch run.fault {
+        case .fault(.errorInStream): return try await writer.write(opening + error)
+        case .fault(.garbage): return try await writer.write(Array("data: {]garbage\n\n".utf8))
+        default: break
+        }
+        let count = run.answer.chunkCount
+        let pause = run.behaviour.tokensPerSecond > 0 ? Duration.seconds(1 / run.behaviour.tokensPerSecond) : .zero
+        for index in 0..<count {
+            if index > 0 && pause > .zero { try await self.sleep(pause) }
+            if index == count / 2 { try await self.misbehave(run, error, writer, &opening) }
+            try await writer.write(opening + run.answer.piece(index))
+            opening = []
+        }
+        try await writer.write(opening + run.answer.closing())
+    }
+
+    private func misbehave(
+        _ run: Run, _ error: [UInt8], _ writer: any HTTPBodyWriter, _ opening: inout [UInt8]
+    ) async throws {
+        switch run.fault {
+        case .fault(.hangMidStream): try await self.sleep(.seconds(3600))
+        case .fault(.disconnectMidBody), .fault(.halfBody): throw Cut()
+        case .fault(.errorMidStream):
+            try await writer.write(opening + error)
+            opening = []
+            throw Cut()
+        default: break
+        }
+    }
+
+    // MARK: Parts
+
+    private static func json(_ bytes: [UInt8], status: Int = 200) -> HTTPResponse {
+        HTTPResponse(
+            status: status, headers: HTTPFields([("Content-Type", "application/json")]), body: .bytes(bytes))
+    }
+
+    private static func error(_ status: Int, _ message: String, _ code: String) -> HTTPResponse {
+        var json = JSONWriter()
+        json.object { json in
+            json.object("error") { json in
+                json.field("message", message)
+                json.field("type", "mock_error")
+                json.nullField("param")
+                json.field("code", code)
+            }
+        }
+        return Self.json(json.bytes, status: status)
+    }
+}

@@ -1,0 +1,134 @@
+import CLibUV
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceGateway
+import SluiceProviders
+import SluiceTransport
+import SluiceWire
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// `sluice serve`: the whole runtime in one process.
+struct ServeCommand {
+    let loader: ConfigurationLoader
+    let isDemo: Bool
+    let terminal: Terminal
+
+    func run() -> Int32 {
+        do {
+            return try self.serve()
+        } catch {
+            self.terminal.errorLine(self.terminal.errorStyle.red("error: ") + "\(error)")
+            return ExitCode.failure
+        }
+    }
+
+    private struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    private func serve() throws -> Int32 {
+        let configuration: Configuration
+        let keys: [APIKey]
+        do {
+            configuration = try self.loader.load()
+            keys = try KeysFile.keys(configuration)
+        } catch let problems as ConfigurationProblems {
+            throw Failure(description: problems.text)
+        } catch let problem as KeysFile.Problem {
+            throw Failure(description: problem.message)
+        }
+        let openFiles = sluice_raise_open_files()
+        let clock = SystemClock()
+        let threads = configuration.integer("threads") ?? 0
+        let reactors = try ReactorGroup(count: threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        try reactors.start()
+        var wiring = Wiring(configuration: configuration)
+        if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
+        let log = EventLog(
+            format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
+            level: configuration.text("log.level") ?? "info", clock: clock, write: self.terminal.error)
+        let telemetry = wiring.telemetry(clock)
+        let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
+        let server = Lock<HTTPServer?>(nil)
+        let gateway = Gateway(
+            configuration: wiring.gatewayConfiguration(keys: keys), dispatcher: dispatcher,
+            client: ReactorHTTPClient(configuration: wiring.clientConfiguration(), reactors: reactors),
+            telemetry: telemetry, clock: clock, spawn: { reactors.spawn($0) },
+            sleep: { try await reactors.sleep(for: $0) }, log: { log.record($0) },
+            gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) })
+        let listening = try HTTPServer(
+            configuration: wiring.serverConfiguration(), reactors: reactors, handler: gateway)
+        server.withLock { $0 = listening }
+        self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
+        let shutdown = Shutdown(
+            gateway: gateway, dispatcher: dispatcher, server: listening, reactors: reactors, clock: clock,
+            limit: configuration.duration("drain"), terminal: self.terminal)
+        for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { shutdown.request() } }
+        let reload = Reload(loader: self.loader, gateway: gateway, dispatcher: dispatcher, log: log)
+        reactors.onSignal(SIGHUP) { reload.run() }
+        shutdown.wait()
+        reactors.stop()
+        return ExitCode.success
+    }
+
+    /// A simulated backend in this process, on a port of its own.
+    private func startDemo(_ reactors: ReactorGroup, _ clock: any TimeSource) throws -> String {
+        var behaviour = MockBehaviour()
+        behaviour.latency = .lognormal(median: 60, sigma: 0.5)
+        behaviour.firstToken = .lognormal(median: 120, sigma: 0.4)
+        behaviour.tokensPerSecond = 60
+        behaviour.tokens = 24
+        let backend = MockBackend(behaviour, seed: 1, clock: clock, sleep: { try await reactors.sleep(for: $0) })
+        let server = try HTTPServer(
+            configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), reactors: reactors, handler: backend)
+        return "http://127.0.0.1:\(server.port)/v1"
+    }
+
+    private func announce(
+        _ configuration: Configuration, _ wiring: Wiring, port: Int, openFiles: Int, keys: Int
+    ) {
+        let style = self.terminal.errorStyle
+        let host = configuration.address("listen")?.host ?? "127.0.0.1"
+        let scheme = configuration.text("tls.certificate_file") == nil ? "http" : "https"
+        let shown = host.contains(":") ? "[\(host)]" : host
+        var lines = ["\(style.bold("sluice")) \(Version.text) listens on \(style.cyan("\(scheme)://\(shown):\(port)"))"]
+        for pool in Wiring.pools(configuration) {
+            let address = wiring.backend(pool.backend).address
+            lines.append("  pool \(pool.name): \(pool.slots) slots → \(address)\(self.isDemo ? " (simulated)" : "")")
+        }
+        lines.append("  console \(scheme)://\(shown):\(port)/")
+        if keys == 0 { lines.append("  no API keys are configured: everybody who reaches this address may use it") }
+        if openFiles > 0 && openFiles < 4096 {
+            lines.append(
+                "  " + style.yellow("warning: ")
+                    + "only \(openFiles) open files are allowed, which bounds connections; raise it with ulimit -n")
+        }
+        for warning in configuration.warnings { lines.append("  " + style.yellow("warning: ") + warning) }
+        self.terminal.error(lines.joined(separator: "\n") + "\n")
+    }
+}
+
+/// A few numbers of the process for `/metrics`.
+enum ProcessGauges {
+    static func read(_ statistics: HTTPServerStatistics?) -> [(name: String, help: String, value: Double)] {
+        var gauges: [(name: String, help: String, value: Double)] = []
+        if let statistics {
+            gauges.append(("sluice_http_connections", "Open client connections.", Double(statistics.connections)))
+            gauges.append(
+                ("sluice_http_requests_in_flight", "Requests whose handler runs.", Double(statistics.requestsInFlight)))
+        }
+        var usage = rusage()
+        if sluice_own_usage(&usage) == 0 {
+            let user = Double(usage.ru_utime.tv_sec) + Double(usage.ru_utime.tv_usec) / 1e6
+            let system = Double(usage.ru_stime.tv_sec) + Double(usage.ru_stime.tv_usec) / 1e6
+            gauges.append(("process_cpu_seconds_total", "User and system time.", user + system))
+        }
+        return gauges
+    }
+}

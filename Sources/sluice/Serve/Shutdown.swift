@@ -1,0 +1,74 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceGateway
+import SluiceTransport
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The way out: the first request drains, the second leaves at once.
+final class Shutdown: Sendable {
+    private let gateway: Gateway
+    private let dispatcher: Dispatcher
+    private let server: HTTPServer
+    private let reactors: ReactorGroup
+    private let clock: any TimeSource
+    private let limit: Duration
+    private let terminal: Terminal
+    private let isRequested = Lock(false)
+    private let done = Countdown(1)
+
+    init(
+        gateway: Gateway, dispatcher: Dispatcher, server: HTTPServer, reactors: ReactorGroup, clock: any TimeSource,
+        limit: Duration, terminal: Terminal
+    ) {
+        self.gateway = gateway
+        self.dispatcher = dispatcher
+        self.server = server
+        self.reactors = reactors
+        self.clock = clock
+        self.limit = limit
+        self.terminal = terminal
+    }
+
+    func request() {
+        let isSecond = self.isRequested.withLock { requested in
+            let before = requested
+            requested = true
+            return before
+        }
+        guard !isSecond else {
+            self.terminal.errorLine("stopped at once")
+            _exit(ExitCode.interrupted)
+        }
+        self.reactors.spawn { await self.drain() }
+    }
+
+    /// Waits until everything has stopped. Not for a reactor's thread.
+    func wait() { self.done.wait() }
+
+    private func drain() async {
+        self.gateway.drain()
+        let began = self.clock.now()
+        var nextReport = began + .seconds(1)
+        while self.dispatcher.liveCount > 0, self.clock.now() - began < self.limit {
+            do { try await self.reactors.sleep(for: .milliseconds(20)) } catch { break }
+            guard self.clock.now() >= nextReport else { continue }
+            nextReport = nextReport + .seconds(1)
+            let left = (self.limit - (self.clock.now() - began)).components.seconds
+            self.terminal.errorLine(
+                "draining: \(self.dispatcher.liveCount) requests still run, \(left) s left; stop again to leave at once")
+        }
+        let unfinished = self.dispatcher.liveCount
+        if unfinished > 0 { self.dispatcher.cancelAll(cause: .shutdown) }
+        await self.server.stop(grace: .seconds(2))
+        let wrong = self.dispatcher.checkBooks().map { " (\($0))" } ?? ""
+        self.terminal.errorLine(
+            unfinished == 0 ? "drained\(wrong)" : "stopped; \(unfinished) requests were cancelled\(wrong)")
+        self.done.signal()
+    }
+}

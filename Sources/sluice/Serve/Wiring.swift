@@ -1,0 +1,130 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceGateway
+import SluiceProviders
+import SluiceTelemetry
+import SluiceTransport
+import SluiceWire
+
+/// Rings for the dispatcher on a reactor's timer.
+private struct ReactorWakeTimer: WakeTimer {
+    let alarm: Alarm
+    let clock: any TimeSource
+
+    func wake(at: Instant, _ action: @escaping @Sendable () -> Void) {
+        self.alarm.set(after: max(.zero, at - self.clock.now()), action)
+    }
+}
+
+/// Builds the runtime's parts from the configuration and joins them.
+struct Wiring {
+    let configuration: Configuration
+    /// Instead of the configured backends' addresses; for `--demo`.
+    var backendOverride: String?
+
+    static func pools(_ configuration: Configuration) -> [PoolConfiguration] {
+        configuration.names("pools").map { name in
+            let path = "pools.\(name)"
+            return PoolConfiguration(
+                name: name, backend: configuration.text("\(path).backend") ?? "default",
+                order: configuration.text("\(path).order").flatMap { QueueOrder(rawValue: $0) } ?? .priority,
+                slots: configuration.integer("\(path).slots") ?? 64,
+                maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
+                maximumBytes: configuration.integer("\(path).max_bytes") ?? 256 << 20,
+                maximumRequestsPerTenant: configuration.integer("\(path).max_requests_per_tenant"),
+                retry: RetryPolicy(
+                    mode: configuration.text("\(path).retry.mode").flatMap { RetryMode(rawValue: $0) } ?? .auto,
+                    maximumAttempts: configuration.integer("\(path).retry.attempts") ?? 3,
+                    baseDelay: configuration.duration("\(path).retry.base_delay"),
+                    maximumDelay: configuration.duration("\(path).retry.max_delay"),
+                    maximumRetryAfter: configuration.duration("\(path).retry.max_retry_after"),
+                    budgetRatio: configuration.ratio("\(path).retry.budget_ratio"),
+                    budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10),
+                lease: configuration.duration("\(path).lease"))
+        }
+    }
+
+    private func backendPolicies() -> [BackendPolicy] {
+        self.configuration.names("backends").map { name in
+            let path = "backends.\(name).breaker"
+            return BackendPolicy(
+                name: name,
+                breaker: BreakerConfiguration(
+                    consecutiveFailures: self.configuration.integer("\(path).consecutive_failures") ?? 5,
+                    failureRatio: self.configuration.ratio("\(path).failure_ratio"),
+                    minimumCalls: self.configuration.integer("\(path).min_calls") ?? 20,
+                    window: self.configuration.duration("\(path).window"),
+                    openFor: self.configuration.duration("\(path).open_for"),
+                    probesToClose: self.configuration.integer("\(path).probes") ?? 3))
+        }
+    }
+
+    func backend(_ name: String) -> OpenAIBackend {
+        let path = "backends.\(name)"
+        var aliases: [String: String] = [:]
+        for pair in self.configuration.table("\(path).aliases") { aliases[pair.name] = pair.value }
+        let headers = self.configuration.table("\(path).headers").map { ($0.name, $0.value) }
+        return OpenAIBackend(
+            name: name, baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
+            apiKey: self.configuration.text("\(path).key"), extraHeaders: headers, modelAliases: aliases)
+    }
+
+    func gatewayConfiguration(keys: [APIKey]) -> GatewayConfiguration {
+        var backends: [String: OpenAIBackend] = [:]
+        let pools = Self.pools(self.configuration)
+        for pool in pools { backends[pool.name] = self.backend(pool.backend) }
+        var result = GatewayConfiguration(
+            version: Version.text, defaultPool: self.configuration.text("default_pool") ?? "default",
+            backends: backends)
+        result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
+        result.keys = keys
+        result.defaultTimeout = self.configuration.duration("request_timeout")
+        result.maximumTimeout = self.configuration.duration("max_request_timeout")
+        result.maximumResponseBytes = self.configuration.integer("client.max_response") ?? 64 << 20
+        result.resultAge = self.configuration.duration("results.keep")
+        result.maximumResultBytes = self.configuration.integer("results.max_bytes") ?? 256 << 20
+        result.fabricGroup = self.configuration.text("fabric.group_id")
+        result.gatewayName = self.configuration.text("fabric.gateway_id")
+        return result
+    }
+
+    func serverConfiguration() -> HTTPServerConfiguration {
+        let address = self.configuration.address("listen")
+        var server = HTTPServerConfiguration(host: address?.host ?? "127.0.0.1", port: address?.port ?? 8400)
+        server.maximumBodyBytes = (self.configuration.integer("max_payload") ?? 16 << 20) + 64 << 10
+        server.maximumHeadBytes = self.configuration.integer("http.max_head") ?? 32 << 10
+        server.headTimeout = self.configuration.duration("http.head_timeout")
+        server.minimumBodyRate = self.configuration.integer("http.min_body_rate") ?? 16 << 10
+        server.idleTimeout = self.configuration.duration("http.idle_timeout")
+        server.maximumConnectionsPerReactor = self.configuration.integer("http.max_connections") ?? 8192
+        server.maximumConnectionsPerAddress = self.configuration.integer("http.max_connections_per_address")
+        server.tlsCertificateFile = self.configuration.text("tls.certificate_file")
+        server.tlsKeyFile = self.configuration.text("tls.key_file")
+        return server
+    }
+
+    func clientConfiguration() -> HTTPClientConfiguration {
+        var client = HTTPClientConfiguration()
+        client.connectTimeout = self.configuration.duration("client.connect_timeout")
+        client.verifiesTLS = self.configuration.toggle("client.verify_tls")
+        client.certificateAuthorityFile = self.configuration.text("client.ca_file")
+        client.proxy = self.configuration.text("client.proxy")
+        client.streamBufferBytes = self.configuration.integer("client.stream_buffer") ?? 256 << 10
+        client.maximumTransfersPerReactor = self.configuration.integer("client.max_transfers") ?? 65_536
+        return client
+    }
+
+    func dispatcher(_ reactors: ReactorGroup, _ telemetry: Telemetry, _ clock: any TimeSource) -> Dispatcher {
+        Dispatcher(
+            pools: Self.pools(self.configuration), backends: self.backendPolicies(), clock: clock,
+            seed: Digest.random(), timer: ReactorWakeTimer(alarm: reactors.alarm(), clock: clock), observer: telemetry)
+    }
+
+    func telemetry(_ clock: any TimeSource) -> Telemetry {
+        Telemetry(
+            configuration: TelemetryConfiguration(
+                historyCapacity: max(1, self.configuration.integer("history.max_requests") ?? 10_000),
+                historyAge: self.configuration.duration("history.max_age")), clock: clock)
+    }
+}
