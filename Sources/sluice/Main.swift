@@ -82,11 +82,18 @@ struct Program {
         }
         return ConfigurationLoader(
             flags: flags, environment: self.environment,
-            file: invocation.value("config") ?? self.environment["SLUICE_CONFIG"])
+            file: invocation.value("config") ?? invocation.arguments.first ?? self.environment["SLUICE_CONFIG"])
     }
 
     private func mock(_ invocation: Invocation) throws(UsageError) -> Int32 {
         func wrong(_ message: String) -> UsageError { UsageError(message, command: invocation.command) }
+        func number(_ name: String, _ range: ClosedRange<Int>) throws(UsageError) -> Int? {
+            guard let text = invocation.value(name) else { return nil }
+            guard let value = Int(text), range.contains(value) else {
+                throw wrong("--\(name) needs a number from \(range.lowerBound) to \(range.upperBound), not '\(text)'.")
+            }
+            return value
+        }
         let text = invocation.value("listen") ?? self.environment["SLUICE_MOCK_LISTEN"] ?? "127.0.0.1:9400"
         guard let address = ListenAddress(text) else { throw wrong("'\(text)' is not an address such as 127.0.0.1:9400.") }
         var json = JSONWriter()
@@ -109,8 +116,8 @@ struct Program {
             }
         }
         return MockCommand(
-            address: address, behaviour: behaviour, seed: invocation.value("seed").flatMap { UInt64($0) } ?? 1,
-            threads: invocation.value("threads").flatMap { Int($0) } ?? 1, terminal: self.terminal
+            address: address, behaviour: behaviour, seed: UInt64(try number("seed", 0...Int.max) ?? 1),
+            threads: try number("threads", 1...256) ?? 1, terminal: self.terminal
         ).run()
     }
 }

@@ -73,6 +73,15 @@ struct ClientCommand {
     // MARK: ls
 
     private func list() throws {
+        guard self.invocation.has("watch") else { return try self.listOnce() }
+        while true {
+            if self.terminal.width != nil { self.terminal.out("\u{1B}[H\u{1B}[2J") }
+            try self.listOnce()
+            self.client.pause(.seconds(1))
+        }
+    }
+
+    private func listOnce() throws {
         var parameters: [String] = []
         for name in ["state", "pool", "tenant", "model", "reason", "limit"] {
             if let value = self.invocation.value(name) { parameters.append("\(name)=\(Self.escaped(value))") }
@@ -196,19 +205,27 @@ struct ClientCommand {
     private func poolChange() throws -> [UInt8] {
         var json = JSONWriter()
         var wrong: String?
+        var count = 0
         json.object { json in
             for (option, field) in [
                 ("slots", "slots"), ("max-requests", "maximum_requests"), ("max-bytes", "maximum_bytes"),
+                ("max-requests-per-tenant", "maximum_requests_per_tenant"),
             ] {
                 guard let text = self.invocation.value(option) else { continue }
-                guard let number = Int(text) else {
+                count += 1
+                if option == "max-requests-per-tenant", ["off", "none"].contains(text) {
+                    json.nullField(field)
+                } else if let number = SizeText.parse(text) {
+                    json.field(field, number)
+                } else {
                     wrong = option
-                    return
                 }
-                json.field(field, number)
             }
         }
         if let wrong { throw Failure(code: ExitCode.usage, message: "--\(wrong) needs a whole number") }
+        if count == 0 {
+            throw Failure(code: ExitCode.usage, message: "say what to set: --slots, --max-requests, --max-bytes, ...")
+        }
         return json.bytes
     }
 

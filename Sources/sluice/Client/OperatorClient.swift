@@ -45,6 +45,17 @@ struct OperatorClient {
         }(self.request(.post, path, body))
     }
 
+    /// Waits without asking.
+    func pause(_ span: Duration) {
+        let done = Countdown(1)
+        let reactors = self.reactors
+        reactors.spawn {
+            try? await reactors.sleep(for: span)
+            done.signal()
+        }
+        done.wait()
+    }
+
     private typealias Operation =
         @Sendable (ReactorHTTPClient, HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse
 

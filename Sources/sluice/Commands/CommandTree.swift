@@ -37,7 +37,8 @@ enum CommandTree {
     private static let mock = CommandShape(
         name: "mock", abstract: "Run a simulated OpenAI-compatible backend.",
         discussion: "Times are milliseconds: 50, uniform(10,50), normal(50,10) or lognormal(50,0.5). The behaviour can be "
-            + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id.",
+            + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id. One request "
+            + "overrides it by headers (x-mock-latency: 50) or by a last message such as mock:{\"latency\":50}.",
         options: [
             OptionShape("listen", value: "address", "Address (SLUICE_MOCK_LISTEN; default: 127.0.0.1:9400)."),
             OptionShape("latency", value: "ms", "Time before an answer."),
@@ -70,10 +71,12 @@ enum CommandTree {
             OptionShape("model", value: "model", "For this model."),
             OptionShape("reason", value: "reason", "That wait or ended for this reason."),
             OptionShape("limit", value: "n", "At most so many (default: 50)."),
+            OptionShape("watch", "Show the list again every second until Ctrl-C."),
         ],
         examples: [
             Example("sluice ls --state queued", "What waits, and why"),
             Example("sluice ls --state failed --json", "What failed, for a script"),
+            Example("sluice ls --state live --watch", "What happens now"),
         ])
 
     private static let show = CommandShape(
@@ -96,7 +99,8 @@ enum CommandTree {
         options: remote + [
             OptionShape("slots", value: "n", "set: requests that run at once."),
             OptionShape("max-requests", value: "n", "set: queued and running requests together."),
-            OptionShape("max-bytes", value: "n", "set: their payloads together."),
+            OptionShape("max-bytes", value: "size", "set: their payloads together, e.g. 256MiB."),
+            OptionShape("max-requests-per-tenant", value: "n", "set: one tenant's requests; off: no limit."),
         ],
         examples: [
             Example("sluice pools", "All pools"),
@@ -111,10 +115,11 @@ enum CommandTree {
 
     private static let config = CommandShape(
         name: "config", abstract: "Print the configuration that results from flags, environment, file and defaults.",
+        arguments: [ArgumentShape("file", isOptional: true, "Configuration file, as --config.")],
         options: configurationOptions + [OptionShape.json, OptionShape("check", "Only say whether it is good.")],
         examples: [
             Example("sluice config", "Every value and where it comes from"),
-            Example("sluice config --check --config sluice.yaml", "Before a restart"),
+            Example("sluice config --check sluice.yaml", "Before a restart"),
         ])
 
     private static let version = CommandShape(name: "version", abstract: "Print the version.", options: [.json])

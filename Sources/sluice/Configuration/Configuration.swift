@@ -51,6 +51,13 @@ struct Configuration: Sendable {
         if case .address(let value) = self.value(path) { value } else { nil }
     }
 
+    /// This, but with the values of some keys as another has them.
+    func keeping(_ paths: [String], of other: Configuration) -> Configuration {
+        let kept = self.settings.compactMap { paths.contains($0.path) ? other.setting($0.path) : $0 }
+        let gone = other.settings.filter { paths.contains($0.path) && self.setting($0.path) == nil }
+        return Configuration(settings: kept + gone, warnings: self.warnings, file: self.file)
+    }
+
     /// The names in a section such as `pools`, `default` first.
     func names(_ section: String) -> [String] {
         var names: [String] = []

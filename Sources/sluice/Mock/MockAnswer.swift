@@ -7,12 +7,13 @@ struct MockAnswer {
     let operation: String
     let created: Int
 
+    private var isResponse: Bool { self.operation == "responses" }
     private var isChat: Bool { self.operation == "chat/completions" }
     private static let words = ["lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit"]
 
-    private func word(_ index: Int) -> String { (index == 0 ? "" : " ") + Self.words[index % Self.words.count] }
+    func word(_ index: Int) -> String { (index == 0 ? "" : " ") + Self.words[index % Self.words.count] }
 
-    private var text: String {
+    var text: String {
         if self.request.wantsJSON { return #"{"answer": 42}"# }
         return (0..<self.request.behaviour.tokens).map { self.word($0) }.joined()
     }
@@ -80,6 +81,7 @@ struct MockAnswer {
 
     /// The event that names the role, as OpenAI's streams begin.
     func opening() -> [UInt8] {
+        if self.isResponse { return self.responseOpening() }
         guard self.isChat else { return [] }
         return self.chunk { json in
             json.object("delta") { json in
@@ -91,7 +93,8 @@ struct MockAnswer {
     }
 
     func piece(_ index: Int) -> [UInt8] {
-        self.chunk { json in
+        if self.isResponse { return self.responseDelta(index) }
+        return self.chunk { json in
             if !self.isChat {
                 json.field("text", self.word(index))
             } else if let tool = self.request.toolName {
@@ -106,6 +109,7 @@ struct MockAnswer {
     }
 
     func closing() -> [UInt8] {
+        if self.isResponse { return self.responseClosing() }
         var bytes = self.chunk { json in
             if self.isChat { json.object("delta") { _ in } } else { json.field("text", "") }
             json.field("finish_reason", self.request.toolName == nil ? "stop" : "tool_calls")
@@ -172,43 +176,6 @@ struct MockAnswer {
 
     private static func littleEndian(_ value: Float) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> UInt32($0 * 8)) }
-    }
-
-    private func response() -> [UInt8] {
-        var json = JSONWriter()
-        json.object { json in
-            json.field("id", "resp_\(self.id)")
-            json.field("object", "response")
-            json.field("created_at", self.created)
-            json.field("status", "completed")
-            json.field("model", self.request.model)
-            json.array("output") { json in
-                json.object { json in
-                    json.field("type", "message")
-                    json.field("id", "msg_1")
-                    json.field("status", "completed")
-                    json.field("role", "assistant")
-                    json.array("content") { json in
-                        json.object { json in
-                            json.field("type", "output_text")
-                            json.field("text", self.text)
-                            json.array("annotations") { _ in }
-                        }
-                    }
-                }
-            }
-            json.field("parallel_tool_calls", true)
-            json.field("tool_choice", "auto")
-            json.array("tools") { _ in }
-            json.object("usage") { json in
-                json.field("input_tokens", self.request.promptTokens)
-                json.field("output_tokens", self.request.behaviour.tokens)
-                json.field("total_tokens", self.request.promptTokens + self.request.behaviour.tokens)
-                json.object("input_tokens_details") { $0.field("cached_tokens", 0) }
-                json.object("output_tokens_details") { $0.field("reasoning_tokens", 0) }
-            }
-        }
-        return json.bytes
     }
 }
 

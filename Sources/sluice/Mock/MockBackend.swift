@@ -82,7 +82,7 @@ final class MockBackend: HTTPHandler {
         let id = request.headers["x-request-id"] ?? "anonymous"
         let read: MockRequest
         do {
-            read = try MockRequest(request.body, defaults: self.behaviour.withLock { $0 })
+            read = try MockRequest(request.body, headers: request.headers, defaults: self.behaviour.withLock { $0 })
         } catch let problem as MockBehaviour.Problem {
             return Self.error(400, problem.message, "invalid_behaviour")
         } catch {

@@ -19,8 +19,10 @@ struct MockRequest: Sendable {
         case invalid(String)
     }
 
-    init(_ body: [UInt8], defaults: MockBehaviour) throws {
+    /// - Parameter headers: `x-mock-NAME: VALUE` overrides one value, e.g. `x-mock-first-token: uniform(10,50)`.
+    init(_ body: [UInt8], headers: HTTPFields = HTTPFields(), defaults: MockBehaviour) throws {
         var request = MockRequest(behaviour: defaults)
+        try request.apply(headers)
         var override: String?
         try JSON.read(body) { root in
             request.read(root)
@@ -36,6 +38,31 @@ struct MockRequest: Sendable {
 
     private init(behaviour: MockBehaviour) { self.behaviour = behaviour }
 
+    private static let headerPrefix = Array("x-mock-".utf8)
+
+    private mutating func apply(_ headers: HTTPFields) throws {
+        var json = JSONWriter(reserving: 0)
+        var isEmpty = true
+        json.object { json in
+            headers.forEach { name, value in
+                guard name.count > Self.headerPrefix.count,
+                    zip(name, Self.headerPrefix).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
+                else { return }
+                isEmpty = false
+                let word = name.dropFirst(Self.headerPrefix.count).map { $0 == 45 ? 95 : $0 | 0x20 }
+                let text = String(decoding: value, as: UTF8.self)
+                let field = String(decoding: word, as: UTF8.self)
+                switch (Double(text), text) {
+                case (let number?, _): json.field(field, number)
+                case (nil, "true"), (nil, "false"): json.field(field, text == "true")
+                default: json.field(field, text)
+                }
+            }
+        }
+        guard !isEmpty else { return }
+        try JSON.read(json.bytes) { root throws(MockBehaviour.Problem) in try self.behaviour.apply(root) }
+    }
+
     private mutating func read(_ root: JSONValue) {
         self.model = root["model"]?.string ?? "mock"
         self.isStream = root["stream"]?.bool ?? false
@@ -50,7 +77,13 @@ struct MockRequest: Sendable {
         self.promptTokens = max(1, (Self.lastText(root)?.utf8.count ?? 0) / 4)
         if let input = root["input"], input.kind == .array { self.inputs = max(1, min(input.count, 2048)) }
         self.wantsBase64 = root["encoding_format"]?.string == "base64"
-        self.dimensions = min(max(root["dimensions"]?.int ?? 8, 1), 4096)
+        self.dimensions = min(max(root["dimensions"]?.int ?? Self.usualDimensions(self.model), 1), 4096)
+    }
+
+    /// As OpenAI's models have them; few for others, so that answers stay short.
+    private static func usualDimensions(_ model: String) -> Int {
+        if model.hasPrefix("text-embedding-3-large") { return 3072 }
+        return model.hasPrefix("text-embedding-") ? 1536 : 8
     }
 
     /// A call is made when one is demanded.

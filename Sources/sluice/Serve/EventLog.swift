@@ -10,8 +10,8 @@ struct EventLog: Sendable {
     }
 
     var format: Format
-    /// Order of `levels`; lesser ones are left out.
-    var least: Int
+    /// Place in `levels`; lesser ones are left out.
+    private let least: Lock<Int>
     let clock: any TimeSource
     let write: @Sendable (String) -> Void
 
@@ -21,13 +21,18 @@ struct EventLog: Sendable {
         format: Format, level: String, clock: any TimeSource, write: @escaping @Sendable (String) -> Void
     ) {
         self.format = format
-        self.least = Self.levels.firstIndex(of: level) ?? 1
+        self.least = Lock(Self.levels.firstIndex(of: level) ?? 1)
         self.clock = clock
         self.write = write
     }
 
+    func setLevel(_ level: String) {
+        guard let place = Self.levels.firstIndex(of: level) else { return }
+        self.least.withLock { $0 = place }
+    }
+
     func record(_ entry: GatewayLogEntry) {
-        guard (Self.levels.firstIndex(of: entry.level.rawValue) ?? 3) >= self.least else { return }
+        guard (Self.levels.firstIndex(of: entry.level.rawValue) ?? 3) >= self.least.withLock({ $0 }) else { return }
         let time = Timestamp.text(nanoseconds: self.clock.wallClockNanoseconds())
         switch self.format {
         case .json:

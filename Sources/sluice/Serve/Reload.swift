@@ -4,11 +4,21 @@ import SluiceEngine
 import SluiceGateway
 
 /// SIGHUP: takes over what can change while running, and says what cannot.
-struct Reload: Sendable {
-    let loader: ConfigurationLoader
-    let gateway: Gateway
-    let dispatcher: Dispatcher
-    let log: EventLog
+final class Reload: Sendable {
+    private let loader: ConfigurationLoader
+    private let gateway: Gateway
+    private let dispatcher: Dispatcher
+    private let log: EventLog
+    /// What the process runs with; restart-only changes are compared with the start.
+    private let current: Lock<Configuration>
+
+    init(loader: ConfigurationLoader, configuration: Configuration, gateway: Gateway, dispatcher: Dispatcher, log: EventLog) {
+        self.loader = loader
+        self.current = Lock(configuration)
+        self.gateway = gateway
+        self.dispatcher = dispatcher
+        self.log = log
+    }
 
     func run() {
         let configuration: Configuration
@@ -23,25 +33,54 @@ struct Reload: Sendable {
         } catch {
             return self.refuse("\(error)")
         }
+        let before = self.current.withLock { $0 }
+        let changes = ConfigurationChanges(from: before, to: configuration)
         self.gateway.keys.replace(keys)
-        var changed: [String] = []
+        self.log.setLevel(configuration.text("log.level") ?? "info")
         for pool in Wiring.pools(configuration) {
-            guard let current = self.dispatcher.pool(pool.name)?.configuration else {
-                self.log.record(
-                    GatewayLogEntry(.warning, "a new pool needs a restart", [("pool", pool.name)]))
-                continue
-            }
-            guard current != pool else { continue }
-            changed.append(pool.name)
-            _ = self.dispatcher.update(pool: pool.name) { $0 = pool }
+            guard let running = self.dispatcher.pool(pool.name)?.configuration else { continue }
+            var wanted = pool
+            // The backend and the lease stay as they were at the start.
+            wanted.backend = running.backend
+            wanted.lease = running.lease
+            guard running != wanted else { continue }
+            let adopted = wanted
+            _ = self.dispatcher.update(pool: pool.name) { $0 = adopted }
         }
+        self.current.withLock { $0 = configuration.keeping(changes.needRestart, of: before) }
         self.log.record(
             GatewayLogEntry(
                 .info, "configuration read again",
-                [("keys", String(keys.count)), ("changed_pools", changed.joined(separator: ","))]))
+                [("applied", changes.live.joined(separator: ",")), ("keys", String(keys.count))]))
+        guard !changes.needRestart.isEmpty else { return }
+        self.log.record(
+            GatewayLogEntry(
+                .warning, "changes that need a restart", [("needs_restart", changes.needRestart.joined(separator: ","))]))
     }
 
     private func refuse(_ message: String) {
         self.log.record(GatewayLogEntry(.error, "configuration not taken over", [("detail", message)]))
+    }
+}
+
+/// Which keys differ between two configurations.
+struct ConfigurationChanges: Equatable {
+    private(set) var live: [String] = []
+    private(set) var needRestart: [String] = []
+
+    init(from before: Configuration, to after: Configuration) {
+        let oldPools = before.names("pools")
+        for setting in after.settings where before.setting(setting.path)?.value != setting.value {
+            // A pool that did not exist at the start has no place in the dispatcher.
+            let isNewPool = setting.key.wildcard?.section == "pools" && !oldPools.contains(setting.name)
+            self.add(setting, isLive: setting.key.isLive && !isNewPool)
+        }
+        for setting in before.settings where after.setting(setting.path) == nil {
+            self.add(setting, isLive: setting.key.isLive && setting.key.wildcard?.section == "api_keys")
+        }
+    }
+
+    private mutating func add(_ setting: Setting, isLive: Bool) {
+        if isLive { self.live.append(setting.path) } else { self.needRestart.append(setting.path) }
     }
 }

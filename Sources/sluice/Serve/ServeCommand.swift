@@ -70,7 +70,8 @@ struct ServeCommand {
             gateway: gateway, dispatcher: dispatcher, server: listening, reactors: reactors, clock: clock,
             limit: configuration.duration("drain"), terminal: self.terminal)
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { shutdown.request() } }
-        let reload = Reload(loader: self.loader, gateway: gateway, dispatcher: dispatcher, log: log)
+        let reload = Reload(
+            loader: self.loader, configuration: configuration, gateway: gateway, dispatcher: dispatcher, log: log)
         reactors.onSignal(SIGHUP) { reload.run() }
         shutdown.wait()
         reactors.stop()
