@@ -77,7 +77,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "SluiceCommandTests",
-            dependencies: ["sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceBasics", "SluiceTestKit"]),
+            dependencies: [
+                "sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders", "SluiceTransport",
+                "SluiceBasics", "SluiceTestKit",
+            ]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6],
