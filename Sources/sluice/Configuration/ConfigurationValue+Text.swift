@@ -27,7 +27,8 @@ extension Setting {
         }
         if case .size = self.key.kind, case .integer(let bytes) = self.value { return SizeText.format(bytes) }
         let text = self.value.shown
-        guard case .url = self.key.kind, let at = text.lastIndex(of: "@"), let scheme = text.firstRange(of: "://") else {
+        guard case .url = self.key.kind, let at = text.lastIndex(of: "@"), let scheme = text.firstRange(of: "://")
+        else {
             return text.isEmpty ? "-" : text
         }
         return "\(text[..<scheme.upperBound])********\(text[at...])"
