@@ -2,9 +2,9 @@ import SluiceBasics
 import SluiceWire
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 @main
@@ -27,9 +27,12 @@ struct Program {
             case .help(let path):
                 self.terminal.out(
                     HelpPage(
-                        root: CommandTree.root, path: path, width: min(100, self.terminal.width ?? 80),
+                        root: CommandTree.root,
+                        path: path,
+                        width: min(100, self.terminal.width ?? 80),
                         style: self.terminal.style
-                    ).text)
+                    ).text
+                )
                 return ExitCode.success
             case .version: return self.version(asJSON: false)
             case .run(let invocation): return try self.run(invocation)
@@ -46,12 +49,16 @@ struct Program {
         switch invocation.command.first {
         case "serve":
             return ServeCommand(
-                loader: try self.loader(invocation), isDemo: invocation.has("demo"), terminal: self.terminal
+                loader: try self.loader(invocation),
+                isDemo: invocation.has("demo"),
+                terminal: self.terminal
             ).run()
         case "mock": return try self.mock(invocation)
         case "config":
             return ConfigCommand(
-                loader: try self.loader(invocation), asJSON: invocation.has("json"), onlyCheck: invocation.has("check"),
+                loader: try self.loader(invocation),
+                asJSON: invocation.has("json"),
+                onlyCheck: invocation.has("check"),
                 terminal: self.terminal
             ).run()
         case "version": return self.version(asJSON: invocation.has("json"))
@@ -81,8 +88,10 @@ struct Program {
             flags.append(.init(path: parts[0], name: "set", value: parts[1]))
         }
         return ConfigurationLoader(
-            flags: flags, environment: self.environment,
-            file: invocation.value("config") ?? invocation.arguments.first ?? self.environment["SLUICE_CONFIG"])
+            flags: flags,
+            environment: self.environment,
+            file: invocation.value("config") ?? invocation.arguments.first ?? self.environment["SLUICE_CONFIG"]
+        )
     }
 
     private func mock(_ invocation: Invocation) throws(UsageError) -> Int32 {
@@ -95,7 +104,9 @@ struct Program {
             return value
         }
         let text = invocation.value("listen") ?? self.environment["SLUICE_MOCK_LISTEN"] ?? "127.0.0.1:9400"
-        guard let address = ListenAddress(text) else { throw wrong("'\(text)' is not an address such as 127.0.0.1:9400.") }
+        guard let address = ListenAddress(text) else {
+            throw wrong("'\(text)' is not an address such as 127.0.0.1:9400.")
+        }
         var json = JSONWriter()
         json.object { json in
             if let value = invocation.value("latency") { json.field("latency", value) }
@@ -116,8 +127,11 @@ struct Program {
             }
         }
         return MockCommand(
-            address: address, behaviour: behaviour, seed: UInt64(try number("seed", 0...Int.max) ?? 1),
-            threads: try number("threads", 1...256) ?? 1, terminal: self.terminal
+            address: address,
+            behaviour: behaviour,
+            seed: UInt64(try number("seed", 0...Int.max) ?? 1),
+            threads: try number("threads", 1...256) ?? 1,
+            terminal: self.terminal
         ).run()
     }
 }

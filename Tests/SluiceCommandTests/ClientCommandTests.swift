@@ -21,8 +21,10 @@ import Testing
                 self.answers["\(request.method.rawValue) \(request.path)"]
                 ?? (404, #"{"error":{"message":"There is nothing here.","type":"x","param":null,"code":"not_found"}}"#)
             return HTTPResponse(
-                status: answer.status, headers: HTTPFields([("Content-Type", "application/json")]),
-                body: .bytes(Array(answer.body.utf8)))
+                status: answer.status,
+                headers: HTTPFields([("Content-Type", "application/json")]),
+                body: .bytes(Array(answer.body.utf8))
+            )
         }
     }
 
@@ -35,14 +37,18 @@ import Testing
 
     /// Runs a command line against a server on a free port.
     private func run(
-        _ words: String..., answers: [String: (status: Int, body: String)] = [:], environment: [String: String] = [:]
+        _ words: String...,
+        answers: [String: (status: Int, body: String)] = [:],
+        environment: [String: String] = [:]
     ) async throws -> Result {
         let asked = Lock<[String]>([])
         let reactors = try ReactorGroup(count: 1)
         try reactors.start()
         let server = try HTTPServer(
-            configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), reactors: reactors,
-            handler: Script(answers: answers, asked: asked))
+            configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0),
+            reactors: reactors,
+            handler: Script(answers: answers, asked: asked)
+        )
         let url = environment["SLUICE_URL"] ?? "http://127.0.0.1:\(server.port)"
         let (code, out, error) = Self.capture(words, environment.merging(["SLUICE_URL": url]) { $1 })
         await server.stop(grace: .zero)
@@ -50,13 +56,18 @@ import Testing
     }
 
     static func capture(
-        _ words: [String], _ environment: [String: String]
+        _ words: [String],
+        _ environment: [String: String]
     ) -> (code: Int32, out: String, error: String) {
         let out = Lock("")
         let error = Lock("")
         let terminal = Terminal(
-            style: TextStyle(isEnabled: false), errorStyle: TextStyle(isEnabled: false), width: nil,
-            out: { text in out.withLock { $0 += text } }, error: { text in error.withLock { $0 += text } })
+            style: TextStyle(isEnabled: false),
+            errorStyle: TextStyle(isEnabled: false),
+            width: nil,
+            out: { text in out.withLock { $0 += text } },
+            error: { text in error.withLock { $0 += text } }
+        )
         let code = Program(environment: environment, terminal: terminal).run(words)
         return (code, out.withLock { $0 }, error.withLock { $0 })
     }
@@ -72,8 +83,13 @@ import Testing
 
     @Test func `ls aligns its columns and passes its filters on`() async throws {
         let result = try await self.run(
-            "ls", "--state", "queued", "--tenant", "a b",
-            answers: ["GET /api/requests": (200, "{\"requests\":[\(Self.queued),\(Self.done)]}")])
+            "ls",
+            "--state",
+            "queued",
+            "--tenant",
+            "a b",
+            answers: ["GET /api/requests": (200, "{\"requests\":[\(Self.queued),\(Self.done)]}")]
+        )
         #expect(result.code == 0)
         #expect(result.asked == ["GET /api/requests?state=queued&tenant=a b"])
         let lines = result.out.split(separator: "\n").map(String.init)
@@ -109,7 +125,9 @@ import Testing
 
     @Test func `a refusal ends with 1`() async throws {
         let result = try await self.run(
-            "pools", answers: ["GET /api/pools": (401, #"{"error":{"message":"No API key was given."}}"#)])
+            "pools",
+            answers: ["GET /api/pools": (401, #"{"error":{"message":"No API key was given."}}"#)]
+        )
         #expect(result.code == 1)
         #expect(result.error == "error: No API key was given.\n")
     }
@@ -124,12 +142,17 @@ import Testing
     @Test func `cancel takes many ids and sends the key`() async throws {
         let answer = (status: 200, body: #"{"id":"x","answer":"cancelled"}"#)
         let result = try await self.run(
-            "cancel", "a", "b", answers: ["POST /api/requests/a/cancel": answer, "POST /api/requests/b/cancel": answer],
-            environment: ["SLUICE_API_KEY": "k"])
+            "cancel",
+            "a",
+            "b",
+            answers: ["POST /api/requests/a/cancel": answer, "POST /api/requests/b/cancel": answer],
+            environment: ["SLUICE_API_KEY": "k"]
+        )
         #expect(result.code == 0)
         #expect(result.out == "a cancelled\nb cancelled\n")
         #expect(
-            result.asked == ["POST /api/requests/a/cancel [Bearer k]", "POST /api/requests/b/cancel [Bearer k]"])
+            result.asked == ["POST /api/requests/a/cancel [Bearer k]", "POST /api/requests/b/cancel [Bearer k]"]
+        )
     }
 
     @Test func `pools set sends what is set, sizes in bytes`() async throws {
@@ -137,13 +160,23 @@ import Testing
             #"{"id":"default","mode":"paused","queued":2,"in_flight":1,"slots":8,"oldest_queued_ms":5,"#
             + #""breaker":{"state":"open"},"waiting_reason":"circuit_open","backend_address":"http://b/v1"}"#
         let result = try await self.run(
-            "pools", "set", "default", "--slots", "8", "--max-bytes", "1MiB", "--max-requests-per-tenant", "off",
-            answers: ["PATCH /api/pools/default": (200, pool)])
+            "pools",
+            "set",
+            "default",
+            "--slots",
+            "8",
+            "--max-bytes",
+            "1MiB",
+            "--max-requests-per-tenant",
+            "off",
+            answers: ["PATCH /api/pools/default": (200, pool)]
+        )
         #expect(result.code == 0)
         #expect(
             result.asked == [
                 #"PATCH /api/pools/default {"slots":8,"maximum_bytes":1048576,"maximum_requests_per_tenant":null}"#
-            ])
+            ]
+        )
         #expect(result.out.contains("circuit_open") && result.out.contains("paused"))
         #expect(try await self.run("pools", "set", "default").code == 2)
         #expect(try await self.run("pools", "set", "default", "--slots", "many").code == 2)

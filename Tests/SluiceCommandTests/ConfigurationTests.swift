@@ -6,12 +6,15 @@ import Testing
 @Suite struct ConfigurationTests {
     /// A loader that sees only what the test gives it.
     private func load(
-        _ yaml: String? = nil, environment: [String: String] = [:],
-        flags: [(path: String, name: String, value: String)] = [], files: [String: String] = [:]
+        _ yaml: String? = nil,
+        environment: [String: String] = [:],
+        flags: [(path: String, name: String, value: String)] = [],
+        files: [String: String] = [:]
     ) throws(ConfigurationProblems) -> Configuration {
         let content = files.merging(yaml.map { ["c.yaml": $0] } ?? [:]) { first, _ in first }
         return try ConfigurationLoader(
-            flags: flags.map { .init(path: $0.path, name: $0.name, value: $0.value) }, environment: environment,
+            flags: flags.map { .init(path: $0.path, name: $0.name, value: $0.value) },
+            environment: environment,
             file: yaml == nil ? nil : "c.yaml",
             readFile: { path, _ throws(FileError) in
                 guard let text = content[path] else { throw FileError(message: "cannot open \(path): no such file") }
@@ -21,7 +24,8 @@ import Testing
     }
 
     private func complaints(
-        _ yaml: String? = nil, environment: [String: String] = [:],
+        _ yaml: String? = nil,
+        environment: [String: String] = [:],
         flags: [(path: String, name: String, value: String)] = []
     ) -> [String] {
         do {
@@ -36,7 +40,10 @@ import Testing
         let yaml = "drain: 1s\nthreads: 1\nlog:\n  level: debug\n"
         let environment = ["SLUICE_DRAIN": "2s", "SLUICE_THREADS": "2"]
         let configuration = try self.load(
-            yaml, environment: environment, flags: [(path: "drain", name: "drain", value: "3s")])
+            yaml,
+            environment: environment,
+            flags: [(path: "drain", name: "drain", value: "3s")]
+        )
         #expect(configuration.duration("drain") == .seconds(3))
         #expect(configuration.integer("threads") == 2)
         #expect(configuration.text("log.level") == "debug")
@@ -66,7 +73,8 @@ import Testing
                 "LLM_QUEUE_MAX_INLINE_PAYLOAD_BYTES": "1048576", "LLM_QUEUE_FABRIC_GROUP_ID": "f",
                 "LLM_QUEUE_GATEWAY_ID": "g", "LLM_QUEUE_MAX_BATCH_ITEMS": "8", "LLM_HTTP_READ_TIMEOUT_S": "60",
                 "LLM_QUEUE_ENABLED": "true", "LLM_QUEUE_VALKEY_URL": "redis://h:6379/0",
-            ])
+            ]
+        )
         #expect(configuration.text("backends.default.key") == "EMPTY")
         #expect(configuration.text("backends.default.url") == "http://litellm:4000/v1")
         #expect(configuration.text("default_pool") == "documents2")
@@ -92,9 +100,21 @@ import Testing
         #expect(configuration.text("pools.default.backend") == "vllm")
     }
 
+    @Test func `a variable means the pool that the file names, however it is spelt`() throws {
+        let configuration = try self.load(
+            "pools: {my_pool: {slots: 1}, Big.One: {slots: 1}}\n",
+            environment: ["SLUICE_POOLS_MY_POOL_SLOTS": "5", "SLUICE_POOLS_BIG_ONE_SLOTS": "6"]
+        )
+        #expect(configuration.names("pools") == ["default", "Big.One", "my_pool"])
+        #expect(configuration.integer("pools.my_pool.slots") == 5)
+        #expect(configuration.integer("pools.Big.One.slots") == 6)
+    }
+
     @Test func `a secret comes from a file, and is never in a message`() throws {
         let configuration = try self.load(
-            "backends:\n  default:\n    key_file: /run/key\n", files: ["/run/key": "sk-1234\n"])
+            "backends:\n  default:\n    key_file: /run/key\n",
+            files: ["/run/key": "sk-1234\n"]
+        )
         #expect(configuration.text("backends.default.key") == "sk-1234")
         let fromEnvironment = try self.load(environment: ["OPENAI_API_KEY_FILE": "k"], files: ["k": "sk-5"])
         #expect(fromEnvironment.text("backends.default.key") == "sk-5")
@@ -102,24 +122,32 @@ import Testing
         let problems = self.complaints(environment: ["OPENAI_API_KEY": "sk-secret\u{1}"])
         #expect(problems.count == 1)
         #expect(!problems.joined().contains("sk-secret"))
-        #expect(self.complaints("backends:\n  default: {key: a, key_file: b}\n").first?.contains("already given") == true)
+        #expect(
+            self.complaints("backends:\n  default: {key: a, key_file: b}\n").first?.contains("already given") == true
+        )
         #expect(self.complaints("backends:\n  default: {key_file: gone}\n").first?.contains("no such file") == true)
     }
 
     @Test func `an unknown key is refused with its place and the nearest`() {
         #expect(
             self.complaints("pools:\n  default:\n    slotz: 3\n")
-                == ["c.yaml:3:5: pools.default.slotz: there is no such key; did you mean 'slots'?"])
-        #expect(self.complaints("lisen: 1\n").first == "c.yaml:1:1: lisen: there is no such key; did you mean 'listen'?")
+                == ["c.yaml:3:5: pools.default.slotz: there is no such key; did you mean 'slots'?"]
+        )
+        #expect(
+            self.complaints("lisen: 1\n").first == "c.yaml:1:1: lisen: there is no such key; did you mean 'listen'?"
+        )
         #expect(self.complaints("log: {qqqqqq: 1}\n").first?.contains("known here: level, format") == true)
         #expect(
             self.complaints(flags: [(path: "pools.default.slot", name: "set", value: "1")]).first
-                == "flag --set: there is no key 'pools.default.slot'; did you mean 'pools.default.slots'?")
+                == "flag --set: there is no key 'pools.default.slot'; did you mean 'pools.default.slots'?"
+        )
     }
 
     @Test func `an unknown variable is a warning with the nearest`() throws {
         let configuration = try self.load(environment: ["SLUICE_LISTN": "1", "SLUICE_MOCK_LISTEN": "x", "HOME": "/"])
-        #expect(configuration.warnings == ["environment variable SLUICE_LISTN is not known; did you mean SLUICE_LISTEN?"])
+        #expect(
+            configuration.warnings == ["environment variable SLUICE_LISTN is not known; did you mean SLUICE_LISTEN?"]
+        )
     }
 
     @Test(arguments: [

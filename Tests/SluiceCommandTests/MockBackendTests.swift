@@ -30,15 +30,24 @@ import Testing
         let slept = self.slept
         var read = MockBehaviour()
         try JSON.read(Array(behaviour.utf8)) { root throws(MockBehaviour.Problem) in try read.apply(root) }
-        return MockBackend(read, seed: seed, clock: SystemClock(), sleep: { span in slept.withLock { $0.append(span) } })
+        return MockBackend(
+            read,
+            seed: seed,
+            clock: SystemClock(),
+            sleep: { span in slept.withLock { $0.append(span) } }
+        )
     }
 
     private func ask(
-        _ backend: MockBackend, _ body: String, path: String = "/v1/chat/completions", method: HTTPMethod = .post,
+        _ backend: MockBackend,
+        _ body: String,
+        path: String = "/v1/chat/completions",
+        method: HTTPMethod = .post,
         headers: [(String, String)] = [("x-request-id", "r1")]
     ) async -> HTTPResponse {
         await backend.respond(
-            to: HTTPRequest(method: method, path: path, headers: HTTPFields(headers), body: Array(body.utf8)))
+            to: HTTPRequest(method: method, path: path, headers: HTTPFields(headers), body: Array(body.utf8))
+        )
     }
 
     private func text(_ response: HTTPResponse) -> String {
@@ -87,8 +96,10 @@ import Testing
         let plain = await self.ask(backend, #"{"model":"e","input":["a","b"],"dimensions":2}"#, path: "/v1/embeddings")
         #expect(self.text(plain).contains(#""embedding":[0.5,1]"#) && self.text(plain).contains(#""index":1"#))
         let base64 = await self.ask(
-            backend, #"{"model":"text-embedding-3-small","input":"a","encoding_format":"base64"}"#,
-            path: "/v1/embeddings")
+            backend,
+            #"{"model":"text-embedding-3-small","input":"a","encoding_format":"base64"}"#,
+            path: "/v1/embeddings"
+        )
         let encoded = try JSON.read(Array(self.text(base64).utf8)) { root in
             var text: String?
             root["data"]?.forEachElement { entry in
@@ -114,7 +125,8 @@ import Testing
 
     @Test func `a stream of responses ends with the whole response`() async throws {
         let (text, _) = await self.receive(
-            await self.ask(try self.backend(), #"{"stream":true,"input":"hello"}"#, path: "/v1/responses"))
+            await self.ask(try self.backend(), #"{"stream":true,"input":"hello"}"#, path: "/v1/responses")
+        )
         #expect(text.hasPrefix("event: response.created\n"))
         #expect(text.contains("event: response.output_text.delta\n"))
         #expect(text.contains(#""type":"response.completed""#) && text.contains(#""status":"completed""#))
@@ -134,7 +146,11 @@ import Testing
 
     @Test func `errors by status say when to come back`() async throws {
         let backend = try self.backend()
-        let limited = await self.ask(backend, Self.plain, headers: [("x-mock-status", "429"), ("x-mock-retry-after", "7")])
+        let limited = await self.ask(
+            backend,
+            Self.plain,
+            headers: [("x-mock-status", "429"), ("x-mock-retry-after", "7")]
+        )
         #expect(limited.status == 429)
         #expect(limited.headers["retry-after"] == "7")
         #expect(await self.ask(backend, Self.stream, headers: [("x-mock-status", "500")]).status == 500)
@@ -196,11 +212,16 @@ import Testing
     @Test func `the configuration can be changed and read back`() async throws {
         let backend = try self.backend()
         let changed = await self.ask(
-            backend, #"{"latency":"normal(5,1)","errors":{"500":0.25}}"#, path: "/mock/config", method: .put)
+            backend,
+            #"{"latency":"normal(5,1)","errors":{"500":0.25}}"#,
+            path: "/mock/config",
+            method: .put
+        )
         #expect(changed.status == 200)
         #expect(self.text(changed).contains(#""latency":"normal(5.0,1.0)""#))
         #expect(self.text(changed).contains(#""errors":{"500":0.25}"#))
-        for wrong in ["{]", "[]", #"{"errors":{"500":2}}"#, #"{"latency":"often"}"#, #"{"tokens":-1}"#, #"{"hang":7}"#] {
+        for wrong in ["{]", "[]", #"{"errors":{"500":2}}"#, #"{"latency":"often"}"#, #"{"tokens":-1}"#, #"{"hang":7}"#]
+        {
             #expect(await self.ask(backend, wrong, path: "/mock/config", method: .put).status == 400, "\(wrong)")
         }
     }

@@ -5,7 +5,8 @@ import Testing
 /// Durations, sizes and addresses as people write them.
 @Suite struct QuantityTests {
     @Test(arguments: [
-        ("250ms", Duration.milliseconds(250)), ("10s", .seconds(10)), ("1h30m", .seconds(5400)), ("1.5s", .milliseconds(1500)),
+        ("250ms", Duration.milliseconds(250)), ("10s", .seconds(10)), ("1h30m", .seconds(5400)),
+        ("1.5s", .milliseconds(1500)),
         ("0", .zero), ("0s", .zero), ("2d", .seconds(172_800)), ("5us", .microseconds(5)),
     ])
     func `a duration is read`(text: String, span: Duration) {

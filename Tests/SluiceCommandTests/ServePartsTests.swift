@@ -12,14 +12,18 @@ import Testing
 @Suite struct ServePartsTests {
     private func load(_ yaml: String, _ environment: [String: String] = [:]) throws -> Configuration {
         try ConfigurationLoader(
-            environment: environment, file: "c.yaml", readFile: { _, _ throws(FileError) in Array(yaml.utf8) }
+            environment: environment,
+            file: "c.yaml",
+            readFile: { _, _ throws(FileError) in Array(yaml.utf8) }
         ).load()
     }
 
     @Test func `a line of the keys file says who may do what`() throws(KeysFile.Problem) {
         let key = try KeysFile.key(
             ["reports", "secret", "tenant=t", "pool=a", "pools=a,b", "max_priority=low", "operator"],
-            pools: ["a", "b"], place: "keys:1")
+            pools: ["a", "b"],
+            place: "keys:1"
+        )
         #expect(key.name == "reports" && key.tenant == "t" && key.defaultPool == "a" && key.allowedPools == ["a", "b"])
         #expect(key.highestPriority == .low && key.isOperator)
         #expect(key.digest == Digest.sha256(Array("secret".utf8)))
@@ -50,7 +54,8 @@ import Testing
             pools:
               default: {order: fifo, slots: 2, max_requests: 3, max_bytes: 4MiB, max_requests_per_tenant: 5,
                         retry: {mode: never-after-send, attempts: 6, base_delay: 1ms, budget_ratio: 0.5}}
-            """)
+            """
+        )
         let pool = try #require(Wiring.pools(configuration).first)
         #expect(pool.backend == "b" && pool.order == .fifo && pool.slots == 2 && pool.maximumRequests == 3)
         #expect(pool.maximumBytes == 4 << 20 && pool.maximumRequestsPerTenant == 5)
@@ -58,7 +63,9 @@ import Testing
         #expect(pool.retry.baseDelay == .milliseconds(1) && pool.retry.budgetRatio == 0.5)
         let wiring = Wiring(configuration: configuration)
         let server = wiring.serverConfiguration()
-        #expect(server.port == 1 && server.maximumBodyBytes == (1 << 20) + (64 << 10) && server.maximumHeadBytes == 4096)
+        #expect(
+            server.port == 1 && server.maximumBodyBytes == (1 << 20) + (64 << 10) && server.maximumHeadBytes == 4096
+        )
         #expect(server.idleTimeout == .seconds(1) && server.maximumConnectionsPerAddress == 3)
         #expect(wiring.clientConfiguration().connectTimeout == .seconds(2))
         #expect(!wiring.clientConfiguration().verifiesTLS)
@@ -90,7 +97,11 @@ import Testing
         let entry = GatewayLogEntry(.warning, "request failed", [("id", "req_1"), ("detail", "two\nlines \"q\"")])
         for format in [EventLog.Format.text, .json] {
             let log = EventLog(
-                format: format, level: "info", clock: ManualClock(), write: { line in lines.withLock { $0.append(line) } })
+                format: format,
+                level: "info",
+                clock: ManualClock(),
+                write: { line in lines.withLock { $0.append(line) } }
+            )
             log.record(entry)
             log.setLevel("error")
             log.record(entry)

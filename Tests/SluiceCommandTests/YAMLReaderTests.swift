@@ -39,7 +39,10 @@ import Testing
     }
 
     @Test func `errors have a line and a column`() {
-        #expect(self.failure("a: 1\na: 2\n") == YAMLError(position: .init(line: 2, column: 1), message: "'a' was already given in line 1"))
+        #expect(
+            self.failure("a: 1\na: 2\n")
+                == YAMLError(position: .init(line: 2, column: 1), message: "'a' was already given in line 1")
+        )
         #expect(self.failure("a: [1, 2\nb: 3\n")?.position.line == 2)
         #expect(self.failure("a: &x 1\n")?.message.hasPrefix("anchors") == true)
         #expect(self.failure("a: *x\n")?.message.hasPrefix("aliases") == true)

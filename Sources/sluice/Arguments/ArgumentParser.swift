@@ -48,7 +48,9 @@ struct ArgumentParser {
         let whole = (["sluice"] + path).joined(separator: " ")
         guard let near = Nearest.match(word, in: names) else {
             return UsageError(
-                "'\(whole)' has no command '\(word)'; it has \(names.joined(separator: ", ")).", command: path)
+                "'\(whole)' has no command '\(word)'; it has \(names.joined(separator: ", ")).",
+                command: path
+            )
         }
         return UsageError("'\(whole)' has no command '\(word)'. Did you mean '\(near)'?", command: path)
     }
@@ -74,7 +76,10 @@ struct ArgumentParser {
     }
 
     private static func readOption(
-        _ word: String, rest: inout ArraySlice<String>, shape: CommandShape, into invocation: inout Invocation
+        _ word: String,
+        rest: inout ArraySlice<String>,
+        shape: CommandShape,
+        into invocation: inout Invocation
     ) throws(UsageError) {
         let path = invocation.command
         let (option, attached) = try self.match(word, shape: shape, path: path)
@@ -86,13 +91,17 @@ struct ArgumentParser {
             return
         }
         guard let value = attached ?? rest.popFirst() else {
-            throw UsageError("Option '--\(option.name)' needs a value: --\(option.name) <\(placeholder)>.", command: path)
+            throw UsageError(
+                "Option '--\(option.name)' needs a value: --\(option.name) <\(placeholder)>.",
+                command: path
+            )
         }
         if attached == nil, value.hasPrefix("--") {
             throw UsageError(
                 "Option '--\(option.name)' needs a value, but '\(value)' follows. "
                     + "Write --\(option.name)=\(value) if that is the value.",
-                command: path)
+                command: path
+            )
         }
         if !option.repeats, invocation.has(option.name) {
             throw UsageError("Option '--\(option.name)' was given more than once.", command: path)
@@ -102,7 +111,9 @@ struct ArgumentParser {
 
     /// The declared option and the value that is part of the same word.
     private static func match(
-        _ word: String, shape: CommandShape, path: [String]
+        _ word: String,
+        shape: CommandShape,
+        path: [String]
     ) throws(UsageError) -> (OptionShape, attached: String?) {
         if word.hasPrefix("--") {
             let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -6,7 +6,10 @@ extension ClientCommand {
         let model = try self.invocation.value("model") ?? self.firstModel()
         let style = self.terminal.style
         let whole = try self.client.call(
-            .post, "/v1/chat/completions", body: Self.body(model, "Say hello in one sentence.", stream: false))
+            .post,
+            "/v1/chat/completions",
+            body: Self.body(model, "Say hello in one sentence.", stream: false)
+        )
         _ = try Self.good(whole)
         let text = try JSON.read(whole.body) { root in
             var text: String?
@@ -20,7 +23,9 @@ extension ClientCommand {
         self.terminal.line("  \(Self.excerpt(text))")
         try self.printTimeline(whole)
         let stream = try self.client.stream(
-            "/v1/chat/completions", body: Self.body(model, "Count to ten.", stream: true))
+            "/v1/chat/completions",
+            body: Self.body(model, "Count to ten.", stream: true)
+        )
         _ = try Self.good(stream)
         let (streamed, chunks) = Self.content(of: stream.body)
         self.terminal.line(style.bold("stream") + "           \(model), \(chunks) events")

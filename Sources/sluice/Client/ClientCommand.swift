@@ -63,7 +63,8 @@ struct ClientCommand {
             let message = try? JSON.read(response.body) { $0["error"]?["message"]?.string }
             throw Failure(
                 code: response.status == 404 ? ExitCode.notFound : ExitCode.failure,
-                message: (message ?? nil) ?? "the server answered with status \(response.status)")
+                message: (message ?? nil) ?? "the server answered with status \(response.status)"
+            )
         }
         return response.body
     }

@@ -27,12 +27,18 @@ struct OperatorClient {
         var headers = HTTPFields([("Content-Type", "application/json")])
         if let key { headers.append("Authorization", "Bearer \(key)") }
         return HTTPClientRequest(
-            method: method, url: self.url + path, headers: headers, body: body, timeout: .seconds(600))
+            method: method,
+            url: self.url + path,
+            headers: headers,
+            body: body,
+            timeout: .seconds(600)
+        )
     }
 
     func call(_ method: HTTPMethod, _ path: String, body: [UInt8] = []) throws(Unreachable) -> HTTPClientResponse {
         try self.wait { client, request throws(HTTPClientError) in try await client.execute(request) }(
-            self.request(method, path, body))
+            self.request(method, path, body)
+        )
     }
 
     /// Collects a stream, and the time its first and last bytes took.
@@ -81,7 +87,8 @@ struct OperatorClient {
             case .failure(let error):
                 throw Unreachable(
                     message: "cannot reach \(self.url): \(error.message). Is 'sluice serve' running there? "
-                        + "Name another place with --url or SLUICE_URL.")
+                        + "Name another place with --url or SLUICE_URL."
+                )
             case nil: throw Unreachable(message: "no answer from \(self.url)")
             }
         }

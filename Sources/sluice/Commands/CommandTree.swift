@@ -1,14 +1,17 @@
 /// The command line as people see it.
 enum CommandTree {
     static let root = CommandShape(
-        name: "sluice", abstract: "Takes LLM work in, decides what runs next, and shows where everything is.",
+        name: "sluice",
+        abstract: "Takes LLM work in, decides what runs next, and shows where everything is.",
         options: [OptionShape("version", "Show the version.")],
         examples: [
             Example("sluice serve --demo", "Try it without a model: the runtime and a simulated backend"),
             Example("OPENAI_API_BASE=http://localhost:8000/v1 sluice serve", "In front of a vLLM server"),
             Example("sluice ls --state queued", "What waits, and why"),
         ],
-        subcommands: [serve, mock, list, show, cancel, pools, try_, config, version], runsAlone: false)
+        subcommands: [serve, mock, list, show, cancel, pools, try_, config, version],
+        runsAlone: false
+    )
 
     private static var configurationOptions: [OptionShape] {
         var seen: Set<String> = []
@@ -25,20 +28,25 @@ enum CommandTree {
     }
 
     private static let serve = CommandShape(
-        name: "serve", abstract: "Run the gateway, the queue and the dispatcher in this process.",
-        discussion: "Stops on SIGTERM or Ctrl-C after running requests have ended (--drain); a second one stops at once. "
+        name: "serve",
+        abstract: "Run the gateway, the queue and the dispatcher in this process.",
+        discussion:
+            "Stops on SIGTERM or Ctrl-C after running requests have ended (--drain); a second one stops at once. "
             + "SIGHUP reads the configuration again.",
         options: configurationOptions + [OptionShape("demo", "Use a simulated backend in this process.")],
         examples: [
             Example("sluice serve --demo", "With a simulated backend"),
             Example("sluice serve --config sluice.yaml --listen 127.0.0.1:8400", "With a configuration file"),
-        ])
+        ]
+    )
 
     private static let mock = CommandShape(
-        name: "mock", abstract: "Run a simulated OpenAI-compatible backend.",
-        discussion: "Times are milliseconds: 50, uniform(10,50), normal(50,10) or lognormal(50,0.5). The behaviour can be "
-            + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id. One request "
-            + "overrides it by headers (x-mock-latency: 50) or by a last message such as mock:{\"latency\":50}.",
+        name: "mock",
+        abstract: "Run a simulated OpenAI-compatible backend.",
+        discussion:
+            "Times are milliseconds: 50, uniform(10,50), normal(50,10) or lognormal(50,0.5). The behaviour can be "
+            + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id. One "
+            + "request overrides it by headers (x-mock-latency: 50) or by a last message such as mock:{\"latency\":50}.",
         options: [
             OptionShape("listen", value: "address", "Address (SLUICE_MOCK_LISTEN; default: 127.0.0.1:9400)."),
             OptionShape("latency", value: "ms", "Time before an answer."),
@@ -52,20 +60,28 @@ enum CommandTree {
         examples: [
             Example("sluice mock --latency 'lognormal(300,0.5)'", "A long tail"),
             Example(#"sluice mock --behaviour '{"errors":{"500":0.1},"hang":0.01}'"#, "Bad days"),
-        ])
+        ]
+    )
 
     static let remote = [
         OptionShape("url", value: "url", "Where the runtime listens (SLUICE_URL; default: http://127.0.0.1:8400)."),
-        OptionShape("key-file", value: "file", "File with an operator's API key (SLUICE_API_KEY, SLUICE_API_KEY_FILE)."),
+        OptionShape(
+            "key-file",
+            value: "file",
+            "File with an operator's API key (SLUICE_API_KEY, SLUICE_API_KEY_FILE)."
+        ),
         OptionShape.json,
     ]
 
     private static let list = CommandShape(
-        name: "ls", abstract: "List requests: live ones first, then those that have ended.",
+        name: "ls",
+        abstract: "List requests: live ones first, then those that have ended.",
         options: remote + [
             OptionShape(
-                "state", value: "state",
-                "queued, claimed, started, streaming, live, ended, done, failed, cancelled, expired, dead."),
+                "state",
+                value: "state",
+                "queued, claimed, started, streaming, live, ended, done, failed, cancelled, expired, dead."
+            ),
             OptionShape("pool", value: "pool", "Of this pool."),
             OptionShape("tenant", value: "tenant", "Of this tenant."),
             OptionShape("model", value: "model", "For this model."),
@@ -77,20 +93,28 @@ enum CommandTree {
             Example("sluice ls --state queued", "What waits, and why"),
             Example("sluice ls --state failed --json", "What failed, for a script"),
             Example("sluice ls --state live --watch", "What happens now"),
-        ])
+        ]
+    )
 
     private static let show = CommandShape(
-        name: "show", abstract: "Show one request with its attempts.",
-        arguments: [ArgumentShape("id", "The request, e.g. req_01J....")], options: remote,
-        examples: [Example("sluice show req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Where it is and what happened")])
+        name: "show",
+        abstract: "Show one request with its attempts.",
+        arguments: [ArgumentShape("id", "The request, e.g. req_01J....")],
+        options: remote,
+        examples: [Example("sluice show req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Where it is and what happened")]
+    )
 
     private static let cancel = CommandShape(
-        name: "cancel", abstract: "Cancel requests.",
-        arguments: [ArgumentShape("id", repeats: true, "The requests.")], options: remote,
-        examples: [Example("sluice cancel req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Queued or running")])
+        name: "cancel",
+        abstract: "Cancel requests.",
+        arguments: [ArgumentShape("id", repeats: true, "The requests.")],
+        options: remote,
+        examples: [Example("sluice cancel req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Queued or running")]
+    )
 
     private static let pools = CommandShape(
-        name: "pools", abstract: "Show and steer pools.",
+        name: "pools",
+        abstract: "Show and steer pools.",
         discussion: "Actions: pause (accept, start nothing), resume, drain (finish, accept nothing), set.",
         arguments: [
             ArgumentShape("action", isOptional: true, "pause, resume, drain or set."),
@@ -106,21 +130,28 @@ enum CommandTree {
             Example("sluice pools", "All pools"),
             Example("sluice pools pause default", "Stop starting work"),
             Example("sluice pools set default --slots 128", "More at once"),
-        ])
+        ]
+    )
 
     private static let try_ = CommandShape(
-        name: "try", abstract: "Send one completion and one stream, and print their answers and timelines.",
-        options: remote + [OptionShape("model", value: "model", "Model to ask for (default: the first that is listed).")],
-        examples: [Example("sluice try", "Through a runtime on this machine")])
+        name: "try",
+        abstract: "Send one completion and one stream, and print their answers and timelines.",
+        options: remote + [
+            OptionShape("model", value: "model", "Model to ask for (default: the first that is listed).")
+        ],
+        examples: [Example("sluice try", "Through a runtime on this machine")]
+    )
 
     private static let config = CommandShape(
-        name: "config", abstract: "Print the configuration that results from flags, environment, file and defaults.",
+        name: "config",
+        abstract: "Print the configuration that results from flags, environment, file and defaults.",
         arguments: [ArgumentShape("file", isOptional: true, "Configuration file, as --config.")],
         options: configurationOptions + [OptionShape.json, OptionShape("check", "Only say whether it is good.")],
         examples: [
             Example("sluice config", "Every value and where it comes from"),
             Example("sluice config --check sluice.yaml", "Before a restart"),
-        ])
+        ]
+    )
 
     private static let version = CommandShape(name: "version", abstract: "Print the version.", options: [.json])
 }

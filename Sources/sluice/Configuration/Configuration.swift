@@ -97,7 +97,8 @@ struct Configuration: Sendable {
             self.problem(
                 "listen",
                 "\(listen.text) can be reached from other machines and there are no API keys; "
-                    + "set api_keys_file or api_keys, listen on 127.0.0.1, or say --insecure")
+                    + "set api_keys_file or api_keys, listen on 127.0.0.1, or say --insecure"
+            )
         ]
     }
 
@@ -110,15 +111,23 @@ struct Configuration: Sendable {
             guard let backend = self.text(path) else {
                 if self.setting(path)?.value == ConfigurationValue.none {
                     problems.append(
-                        self.problem(path, "is needed, because none of the backends is called default: "
-                            + backends.joined(separator: ", ")))
+                        self.problem(
+                            path,
+                            "is needed, because none of the backends is called default: "
+                                + backends.joined(separator: ", ")
+                        )
+                    )
                 }
                 continue
             }
             if !backends.contains(backend) {
                 let near = Nearest.match(backend, in: backends).map { "; did you mean '\($0)'?" } ?? ""
                 problems.append(
-                    self.problem(path, "there is no backend '\(backend)', only \(backends.joined(separator: ", "))\(near)"))
+                    self.problem(
+                        path,
+                        "there is no backend '\(backend)', only \(backends.joined(separator: ", "))\(near)"
+                    )
+                )
             }
             if self.duration("pools.\(pool).retry.base_delay") > self.duration("pools.\(pool).retry.max_delay") {
                 problems.append(self.problem("pools.\(pool).retry.base_delay", "is longer than max_delay"))
@@ -130,12 +139,15 @@ struct Configuration: Sendable {
                     self.problem(
                         "pools.\(pool).max_bytes",
                         "\(SizeText.format(bytes)) is less than max_payload (\(SizeText.format(payload))), "
-                            + "so the largest requests would never be accepted"))
+                            + "so the largest requests would never be accepted"
+                    )
+                )
             }
         }
         if let pool = self.text("default_pool"), !pools.contains(pool) {
             problems.append(
-                self.problem("default_pool", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))"))
+                self.problem("default_pool", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))")
+            )
         }
         if self.duration("request_timeout") > self.duration("max_request_timeout") {
             problems.append(self.problem("request_timeout", "is longer than max_request_timeout"))
@@ -159,7 +171,8 @@ struct Configuration: Sendable {
             for pool in (self.list("\(path).pools") ?? []) + [self.text("\(path).pool")].compactMap({ $0 })
             where !pools.contains(pool) {
                 problems.append(
-                    self.problem("\(path).pools", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))"))
+                    self.problem("\(path).pools", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))")
+                )
             }
         }
         return problems

@@ -15,7 +15,8 @@ struct ConfigurationLayer: Sendable {
     mutating func set(_ path: String, _ entry: LayerEntry) {
         if let earlier = self.entries[path], earlier.source != entry.source {
             self.problems.append(
-                .init(source: entry.source, key: path, message: "was already given by \(earlier.source.text)"))
+                .init(source: entry.source, key: path, message: "was already given by \(earlier.source.text)")
+            )
             return
         }
         self.entries[path] = entry
@@ -37,16 +38,10 @@ struct ConfigurationLoader: Sendable {
     var readFile: @Sendable (String, Int) throws(FileError) -> [UInt8] = Files.read
 
     func load() throws(ConfigurationProblems) -> Configuration {
-        var layers = [self.flagLayer(), EnvironmentLayer.read(self.environment)]
-        if let file {
-            do throws(FileError) {
-                let bytes = try self.readFile(file, YAMLReader.maximumBytes)
-                layers.append(FileLayer.read(bytes, path: file))
-            } catch {
-                throw ConfigurationProblems(
-                    problems: [.init(source: nil, key: "", message: "configuration file: \(error.message)")])
-            }
-        }
+        let flags = self.flagLayer()
+        let fileLayer = try self.fileLayer()
+        let names = Self.names(in: [flags, fileLayer])
+        let layers = [flags, EnvironmentLayer.read(self.environment, names: names), fileLayer]
         var problems = layers.flatMap(\.problems)
         var settings: [Setting] = []
         for key in ConfigurationSchema.keys {
@@ -61,17 +56,42 @@ struct ConfigurationLoader: Sendable {
         return configuration
     }
 
+    private func fileLayer() throws(ConfigurationProblems) -> ConfigurationLayer {
+        guard let file = self.file else { return ConfigurationLayer() }
+        do throws(FileError) {
+            return FileLayer.read(try self.readFile(file, YAMLReader.maximumBytes), path: file)
+        } catch {
+            throw ConfigurationProblems(
+                problems: [.init(source: nil, key: "", message: "configuration file: \(error.message)")]
+            )
+        }
+    }
+
+    /// The names that layers give to pools, backends and keys, by section.
+    private static func names(in layers: [ConfigurationLayer]) -> [String: [String]] {
+        var names: [String: [String]] = [:]
+        for path in layers.flatMap({ $0.entries.keys }).sorted() {
+            guard let found = ConfigurationPaths.find(path), let section = found.key.wildcard?.section else { continue }
+            if names[section]?.contains(found.name) != true { names[section, default: []].append(found.name) }
+        }
+        return names
+    }
+
     private func flagLayer() -> ConfigurationLayer {
         var layer = ConfigurationLayer()
         for flag in self.flags {
             guard let found = ConfigurationPaths.find(flag.path) else {
                 let hint = ConfigurationPaths.suggestion(flag.path).map { "; did you mean '\($0)'?" } ?? ""
                 layer.problems.append(
-                    .init(source: .flag(flag.name), key: "", message: "there is no key '\(flag.path)'\(hint)"))
+                    .init(source: .flag(flag.name), key: "", message: "there is no key '\(flag.path)'\(hint)")
+                )
                 continue
             }
             let entry = LayerEntry(
-                raw: .scalar(flag.value), source: .flag(flag.name), isSecretFile: found.isSecretFile)
+                raw: .scalar(flag.value),
+                source: .flag(flag.name),
+                isSecretFile: found.isSecretFile
+            )
             layer.set(found.path, entry)
         }
         return layer
@@ -93,7 +113,10 @@ struct ConfigurationLoader: Sendable {
     }
 
     private func settle(
-        _ key: ConfigurationKey, name: String, layers: [ConfigurationLayer], problems: inout [ConfigurationProblem]
+        _ key: ConfigurationKey,
+        name: String,
+        layers: [ConfigurationLayer],
+        problems: inout [ConfigurationProblem]
     ) -> Setting {
         let path = key.path(for: name)
         for layer in layers {
@@ -112,7 +135,8 @@ struct ConfigurationLoader: Sendable {
     }
 
     private func value(
-        of entry: LayerEntry, key: ConfigurationKey
+        of entry: LayerEntry,
+        key: ConfigurationKey
     ) -> Result<ConfigurationValue, ConfigurationReadFailure> {
         guard entry.isSecretFile else { return key.read(entry.raw) }
         guard case .scalar(let path) = entry.raw, !path.isEmpty else {

@@ -40,7 +40,9 @@ enum ConfigurationPaths {
         return Nearest.match(path, in: ConfigurationSchema.keys.map { $0.path(for: name) })
     }
 
-    /// The words that may follow a section, e.g. `level` and `format` after `log`; the section as in the schema, with `*`.
+    /// The words that may follow a section, e.g. `level` and `format` after `log`.
+    ///
+    /// - Parameter section: as in the schema, with `*`.
     static func members(of section: [String]) -> [String] {
         var words: [String] = []
         for key in ConfigurationSchema.keys {

@@ -6,205 +6,206 @@ enum ConfigurationSchema {
 
     private static let general: [ConfigurationKey] = [
         .init(
-            path: "listen", kind: .address, fallback: "127.0.0.1:8400", flag: "listen",
-            help: "Address of the gateway, the operator API and the console."),
+            path: "listen",
+            kind: .address,
+            fallback: "127.0.0.1:8400",
+            flag: "listen",
+            help: "Address of the gateway, the operator API and the console."
+        ),
         .init(
-            path: "insecure", kind: .toggle, fallback: "false", flag: "insecure",
-            help: "Allow an address that is not loopback without API keys."),
+            path: "insecure",
+            kind: .toggle,
+            fallback: "false",
+            flag: "insecure",
+            help: "Allow an address that is not loopback without API keys."
+        ),
         .init(
-            path: "threads", kind: .integer(0...256), fallback: "0", flag: "threads",
-            help: "Reactor threads; 0 is one for each core."),
+            path: "threads",
+            kind: .integer(0...256),
+            fallback: "0",
+            flag: "threads",
+            help: "Reactor threads; 0 is one for each core."
+        ),
         .init(
-            path: "drain", kind: .duration(.zero ... .seconds(3600)), fallback: "30s", flag: "drain",
-            help: "How long a stop waits for running requests."),
+            path: "drain",
+            kind: .duration(.zero ... .seconds(3600)),
+            fallback: "30s",
+            flag: "drain",
+            help: "How long a stop waits for running requests."
+        ),
         .init(
-            path: "log.level", kind: .choice(["debug", "info", "warning", "error"]), fallback: "info",
-            flag: "log-level", isLive: true, help: "Least level that is logged."),
+            path: "log.level",
+            kind: .choice(["debug", "info", "warning", "error"]),
+            fallback: "info",
+            flag: "log-level",
+            isLive: true,
+            help: "Least level that is logged."
+        ),
         .init(
-            path: "log.format", kind: .choice(["text", "json"]), fallback: "text", flag: "log-format",
-            help: "Form of the log lines on standard error."),
+            path: "log.format",
+            kind: .choice(["text", "json"]),
+            fallback: "text",
+            flag: "log-format",
+            help: "Form of the log lines on standard error."
+        ),
         .init(
-            path: "default_pool", kind: .name, fallback: "default", flag: "default-pool",
+            path: "default_pool",
+            kind: .name,
+            fallback: "default",
+            flag: "default-pool",
             aliases: [.init(name: "LLM_QUEUE_POOL_ID")],
-            help: "Pool of requests that name none and whose key names none."),
+            help: "Pool of requests that name none and whose key names none."
+        ),
         .init(
-            path: "request_timeout", kind: .duration(.milliseconds(1)...day), fallback: "10m", flag: "request-timeout",
+            path: "request_timeout",
+            kind: .duration(.milliseconds(1)...day),
+            fallback: "10m",
+            flag: "request-timeout",
             aliases: [.init(name: "LLM_HTTP_READ_TIMEOUT_S", unit: "s")],
-            help: "Deadline of a request that asks for none; waiting counts."),
+            help: "Deadline of a request that asks for none; waiting counts."
+        ),
         .init(
-            path: "max_request_timeout", kind: .duration(.milliseconds(1) ... .seconds(7 * 86_400)), fallback: "1h",
-            help: "Longest deadline that a client may ask for."),
+            path: "max_request_timeout",
+            kind: .duration(.milliseconds(1) ... .seconds(7 * 86_400)),
+            fallback: "1h",
+            help: "Longest deadline that a client may ask for."
+        ),
         .init(
-            path: "max_payload", kind: .size(1024...(1 << 30)), fallback: "16MiB", flag: "max-payload",
+            path: "max_payload",
+            kind: .size(1024...(1 << 30)),
+            fallback: "16MiB",
+            flag: "max-payload",
             aliases: [.init(name: "LLM_QUEUE_MAX_INLINE_PAYLOAD_BYTES")],
-            help: "Largest request payload. The HTTP body may be 64 KiB larger."),
+            help: "Largest request payload. The HTTP body may be 64 KiB larger."
+        ),
         .init(
-            path: "fabric.group_id", kind: .text, aliases: [.init(name: "LLM_QUEUE_FABRIC_GROUP_ID")],
-            help: "Fabric that this gateway belongs to; a label on records and spans."),
+            path: "fabric.group_id",
+            kind: .text,
+            aliases: [.init(name: "LLM_QUEUE_FABRIC_GROUP_ID")],
+            help: "Fabric that this gateway belongs to; a label on records and spans."
+        ),
         .init(
-            path: "fabric.gateway_id", kind: .text, aliases: [.init(name: "LLM_QUEUE_GATEWAY_ID")],
-            help: "Name of this gateway within its fabric; a label on records and spans."),
+            path: "fabric.gateway_id",
+            kind: .text,
+            aliases: [.init(name: "LLM_QUEUE_GATEWAY_ID")],
+            help: "Name of this gateway within its fabric; a label on records and spans."
+        ),
     ]
 
     private static let http: [ConfigurationKey] = [
         .init(
-            path: "http.max_head", kind: .size(1024...(1 << 20)), fallback: "32KiB",
-            help: "Largest header block of a request; larger ones get 431."),
+            path: "http.max_head",
+            kind: .size(1024...(1 << 20)),
+            fallback: "32KiB",
+            help: "Largest header block of a request; larger ones get 431."
+        ),
         .init(
-            path: "http.head_timeout", kind: .duration(.milliseconds(100) ... .seconds(600)), fallback: "10s",
-            help: "Time in which the header block must have arrived."),
+            path: "http.head_timeout",
+            kind: .duration(.milliseconds(100) ... .seconds(600)),
+            fallback: "10s",
+            help: "Time in which the header block must have arrived."
+        ),
         .init(
-            path: "http.min_body_rate", kind: .size(1...(1 << 30)), fallback: "16KiB",
-            help: "Bytes a second below which an arriving body is given up with 408."),
+            path: "http.min_body_rate",
+            kind: .size(1...(1 << 30)),
+            fallback: "16KiB",
+            help: "Bytes a second below which an arriving body is given up with 408."
+        ),
         .init(
-            path: "http.idle_timeout", kind: .duration(.milliseconds(100) ... .seconds(3600)), fallback: "75s",
-            help: "How long an idle connection is kept."),
+            path: "http.idle_timeout",
+            kind: .duration(.milliseconds(100) ... .seconds(3600)),
+            fallback: "75s",
+            help: "How long an idle connection is kept."
+        ),
         .init(
-            path: "http.max_connections", kind: .integer(1...1_000_000), fallback: "8192",
-            help: "Connections for each reactor thread."),
+            path: "http.max_connections",
+            kind: .integer(1...1_000_000),
+            fallback: "8192",
+            help: "Connections for each reactor thread."
+        ),
         .init(
-            path: "http.max_connections_per_address", kind: .integer(1...1_000_000),
-            help: "Connections from one address, for each reactor thread; off when not set."),
+            path: "http.max_connections_per_address",
+            kind: .integer(1...1_000_000),
+            help: "Connections from one address, for each reactor thread; off when not set."
+        ),
         .init(
-            path: "tls.certificate_file", kind: .path, flag: "tls-certificate",
-            help: "PEM file with the server's certificate chain; HTTPS when set."),
+            path: "tls.certificate_file",
+            kind: .path,
+            flag: "tls-certificate",
+            help: "PEM file with the server's certificate chain; HTTPS when set."
+        ),
         .init(
-            path: "tls.key_file", kind: .path, flag: "tls-key", help: "PEM file with the certificate's private key."),
+            path: "tls.key_file",
+            kind: .path,
+            flag: "tls-key",
+            help: "PEM file with the certificate's private key."
+        ),
     ]
 
     private static let client: [ConfigurationKey] = [
         .init(
-            path: "client.connect_timeout", kind: .duration(.milliseconds(1) ... .seconds(600)), fallback: "10s",
-            help: "Time in which a connection to a backend must stand."),
+            path: "client.connect_timeout",
+            kind: .duration(.milliseconds(1) ... .seconds(600)),
+            fallback: "10s",
+            help: "Time in which a connection to a backend must stand."
+        ),
         .init(
-            path: "client.verify_tls", kind: .toggle, fallback: "true",
-            help: "Check the certificates of backends. Turning it off is for tests."),
+            path: "client.verify_tls",
+            kind: .toggle,
+            fallback: "true",
+            help: "Check the certificates of backends. Turning it off is for tests."
+        ),
         .init(path: "client.ca_file", kind: .path, help: "PEM file of authorities instead of the system's."),
         .init(
-            path: "client.proxy", kind: .url(["http", "https", "socks5"]),
-            help: "Proxy for backend calls; the environment's proxy variables are ignored."),
+            path: "client.proxy",
+            kind: .url(["http", "https", "socks5"]),
+            help: "Proxy for backend calls; the environment's proxy variables are ignored."
+        ),
         .init(
-            path: "client.stream_buffer", kind: .size(4096...(64 << 20)), fallback: "256KiB",
-            help: "Unread bytes of one stream after which the backend is not read further."),
+            path: "client.stream_buffer",
+            kind: .size(4096...(64 << 20)),
+            fallback: "256KiB",
+            help: "Unread bytes of one stream after which the backend is not read further."
+        ),
         .init(
-            path: "client.max_response", kind: .size(1024...(1 << 30)), fallback: "64MiB",
-            help: "Largest answer that is collected."),
+            path: "client.max_response",
+            kind: .size(1024...(1 << 30)),
+            fallback: "64MiB",
+            help: "Largest answer that is collected."
+        ),
         .init(
-            path: "client.max_transfers", kind: .integer(1...1_000_000), fallback: "65536",
-            help: "Calls at once, over all backends."),
+            path: "client.max_transfers",
+            kind: .integer(1...1_000_000),
+            fallback: "65536",
+            help: "Calls at once, over all backends."
+        ),
     ]
 
     private static let records: [ConfigurationKey] = [
         .init(
-            path: "results.keep", kind: .duration(.seconds(1)...day), fallback: "10m",
-            help: "How long the answer to a `Prefer: respond-async` request can be fetched."),
+            path: "results.keep",
+            kind: .duration(.seconds(1)...day),
+            fallback: "10m",
+            help: "How long the answer to a `Prefer: respond-async` request can be fetched."
+        ),
         .init(
-            path: "results.max_bytes", kind: .size(1024...(64 << 30)), fallback: "256MiB",
-            help: "Bytes of such answers together; the oldest go first."),
+            path: "results.max_bytes",
+            kind: .size(1024...(64 << 30)),
+            fallback: "256MiB",
+            help: "Bytes of such answers together; the oldest go first."
+        ),
         .init(
-            path: "history.max_requests", kind: .integer(0...10_000_000), fallback: "10000",
-            help: "Ended requests that are remembered."),
+            path: "history.max_requests",
+            kind: .integer(0...10_000_000),
+            fallback: "10000",
+            help: "Ended requests that are remembered."
+        ),
         .init(
-            path: "history.max_age", kind: .duration(.seconds(1) ... .seconds(30 * 86_400)), fallback: "24h",
-            help: "How long ended requests are remembered."),
-    ]
-
-    private static let access: [ConfigurationKey] = [
-        .init(
-            path: "api_keys_file", kind: .path, flag: "api-keys-file", isLive: true,
-            help: "File with API keys, one a line."),
-        .init(
-            path: "api_keys.*.key", kind: .secret, isLive: true, help: "The key itself; only its hash is kept."),
-        .init(
-            path: "api_keys.*.sha256", kind: .text, isLive: true,
-            help: "Instead of the key: its SHA-256 in hexadecimal."),
-        .init(path: "api_keys.*.tenant", kind: .name, isLive: true, help: "Tenant of its requests; the key's name."),
-        .init(path: "api_keys.*.pool", kind: .name, isLive: true, help: "Pool of requests that name none."),
-        .init(path: "api_keys.*.pools", kind: .list, isLive: true, help: "Pools that it may use; all when not set."),
-        .init(
-            path: "api_keys.*.max_priority", kind: .choice(["urgent", "high", "normal", "low"]), fallback: "urgent",
-            isLive: true, help: "Highest priority that it may ask for."),
-        .init(
-            path: "api_keys.*.operator", kind: .toggle, fallback: "false", isLive: true,
-            help: "Whether it may use the operator API."),
-    ]
-
-    private static let backends: [ConfigurationKey] = [
-        .init(
-            path: "backends.*.url", kind: .url(["http", "https"]), fallback: "https://api.openai.com/v1",
-            flag: "backend-url", aliases: [.init(name: "OPENAI_API_BASE"), .init(name: "OPENAI_BASE_URL")],
-            help: "Base of the backend's OpenAI-compatible API."),
-        .init(
-            path: "backends.*.key", kind: .secret, aliases: [.init(name: "OPENAI_API_KEY")],
-            help: "Key that is sent to the backend."),
-        .init(
-            path: "backends.*.headers", kind: .table(isSecret: true), help: "Headers that are added to each call."),
-        .init(
-            path: "backends.*.aliases", kind: .table(isSecret: false),
-            help: "Models by another name: what clients ask for, and what the backend gets."),
-        .init(
-            path: "backends.*.breaker.consecutive_failures", kind: .integer(1...1_000_000), fallback: "5",
-            help: "The breaker opens after this many failures in a row."),
-        .init(
-            path: "backends.*.breaker.failure_ratio", kind: .ratio(0.01...1), fallback: "0.5",
-            help: "It also opens when this share of the calls in the window failed."),
-        .init(
-            path: "backends.*.breaker.min_calls", kind: .integer(1...1_000_000), fallback: "20",
-            help: "Calls that the window must hold for that."),
-        .init(
-            path: "backends.*.breaker.window", kind: .duration(.seconds(1) ... .seconds(3600)), fallback: "30s",
-            help: "Length of the window."),
-        .init(
-            path: "backends.*.breaker.open_for", kind: .duration(.milliseconds(100) ... .seconds(3600)),
-            fallback: "30s", help: "How long it stays open before one call may try."),
-        .init(
-            path: "backends.*.breaker.probes", kind: .integer(1...1000), fallback: "3",
-            help: "Calls that must succeed, one after the other, to close it."),
-    ]
-
-    private static let pools: [ConfigurationKey] = [
-        .init(
-            path: "pools.*.backend", kind: .name,
-            help: "Backend that it calls; the only one, or the one called default."),
-        .init(
-            path: "pools.*.order", kind: .choice(["priority", "fifo"]), fallback: "priority", isLive: true,
-            help: "By priority and age, or by age alone."),
-        .init(
-            path: "pools.*.slots", kind: .integer(1...1_000_000), fallback: "64", flag: "slots",
-            aliases: [.init(name: "LLM_QUEUE_MAX_BATCH_ITEMS")], isLive: true, help: "Requests that run at once."),
-        .init(
-            path: "pools.*.max_requests", kind: .integer(1...10_000_000), fallback: "10000", isLive: true,
-            help: "Queued and running requests together; beyond it 503."),
-        .init(
-            path: "pools.*.max_bytes", kind: .size(1024...(1 << 40)), fallback: "256MiB", isLive: true,
-            help: "Their payloads together; beyond it 503."),
-        .init(
-            path: "pools.*.max_requests_per_tenant", kind: .integer(1...10_000_000), isLive: true,
-            help: "One tenant's queued and running requests; beyond it 429. Off when not set."),
-        .init(
-            path: "pools.*.lease", kind: .duration(.seconds(1) ... .seconds(3600)), fallback: "30s",
-            help: "How long a claim lasts without being extended."),
-        .init(
-            path: "pools.*.retry.mode", kind: .choice(["auto", "never-after-send"]), fallback: "auto", isLive: true,
-            help: "Whether a call that may have reached the backend is repeated."),
-        .init(
-            path: "pools.*.retry.attempts", kind: .integer(1...100), fallback: "3", isLive: true,
-            help: "Backend calls for each request, the first included."),
-        .init(
-            path: "pools.*.retry.base_delay", kind: .duration(.milliseconds(1) ... .seconds(3600)), fallback: "1s",
-            isLive: true, help: "The first retry waits up to this; each further one up to twice as long."),
-        .init(
-            path: "pools.*.retry.max_delay", kind: .duration(.milliseconds(1) ... .seconds(3600)), fallback: "1m",
-            isLive: true, help: "Longest wait between attempts."),
-        .init(
-            path: "pools.*.retry.max_retry_after", kind: .duration(.zero ... .seconds(86_400)), fallback: "5m",
-            isLive: true, help: "Longest Retry-After of a backend that is honoured as it is."),
-        .init(
-            path: "pools.*.retry.budget_ratio", kind: .ratio(0...10), fallback: "0.2", isLive: true,
-            help: "Retries over starts within a minute; beyond it failures are final."),
-        .init(
-            path: "pools.*.retry.budget_floor", kind: .integer(0...1_000_000), fallback: "10", isLive: true,
-            help: "Retries a minute that are always allowed."),
+            path: "history.max_age",
+            kind: .duration(.seconds(1) ... .seconds(30 * 86_400)),
+            fallback: "24h",
+            help: "How long ended requests are remembered."
+        ),
     ]
 
     /// Variables of the first seed's distributed transport: understood, and of no effect in an embedded runtime.

@@ -112,7 +112,9 @@ extension ConfigurationKey {
             value = Double(text).flatMap { range.contains($0) ? .ratio($0) : nil }
         case .duration(let range):
             if let number = Double(text), number != 0 {
-                return .failure(.init("'\(Self.shown(text))' has no unit; write \(Self.shown(text))s or \(Self.shown(text))ms"))
+                return .failure(
+                    .init("'\(Self.shown(text))' has no unit; write \(Self.shown(text))s or \(Self.shown(text))ms")
+                )
             }
             value = DurationText.parse(text).flatMap { range.contains($0) ? .duration($0) : nil }
         case .size(let range):

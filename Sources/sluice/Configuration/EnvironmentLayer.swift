@@ -1,6 +1,8 @@
 /// The layer that the environment says.
 enum EnvironmentLayer {
-    static func read(_ environment: [String: String]) -> ConfigurationLayer {
+    /// - Parameter names: pools, backends and keys that other layers name, by section, so that
+    ///   `SLUICE_POOLS_MY_POOL_SLOTS` means `my_pool` when there is one, and otherwise `my-pool`.
+    static func read(_ environment: [String: String], names: [String: [String]] = [:]) -> ConfigurationLayer {
         var layer = ConfigurationLayer()
         var known = ConfigurationSchema.otherVariables
         for key in ConfigurationSchema.keys {
@@ -12,12 +14,15 @@ enum EnvironmentLayer {
                 if layer.entries[path] != nil { continue }
                 let value = Int(text) == nil ? text : text + candidate.unit
                 layer.entries[path] = LayerEntry(
-                    raw: .scalar(value), source: .environment(candidate.name), isSecretFile: candidate.isFile)
+                    raw: .scalar(value),
+                    source: .environment(candidate.name),
+                    isSecretFile: candidate.isFile
+                )
             }
         }
         for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("SLUICE_") {
             if known.contains(name) || name.hasPrefix("SLUICE_MOCK_") { continue }
-            if let (path, isFile) = self.named(name) {
+            if let (path, isFile) = self.named(name, names) {
                 if text.isEmpty { continue }
                 layer.set(path, LayerEntry(raw: .scalar(text), source: .environment(name), isSecretFile: isFile))
             } else {
@@ -44,7 +49,10 @@ enum EnvironmentLayer {
     }
 
     /// `SLUICE_POOLS_FAST_SLOTS` is `pools.fast.slots`; an underscore within the name becomes a dash.
-    private static func named(_ variable: String) -> (path: String, isFile: Bool)? {
+    private static func named(
+        _ variable: String,
+        _ names: [String: [String]]
+    ) -> (path: String, isFile: Bool)? {
         var best: (path: String, isFile: Bool, length: Int)?
         for key in ConfigurationSchema.keys {
             guard let (section, _) = key.wildcard else { continue }
@@ -57,7 +65,10 @@ enum EnvironmentLayer {
                     variable.count > prefix.count + ending.count
                 else { continue }
                 let middle = variable.dropFirst(prefix.count).dropLast(ending.count).lowercased()
-                let name = String(middle.map { $0 == "_" ? "-" : $0 })
+                let spelled = names[section]?.first {
+                    ConfigurationKey.environmentName($0) == "SLUICE_" + middle.uppercased()
+                }
+                let name = spelled ?? String(middle.map { $0 == "_" ? "-" : $0 })
                 guard ConfigurationKey.isName(name), ending.count > best?.length ?? 0 else { continue }
                 best = (key.path(for: name), isFile, ending.count)
             }
@@ -69,7 +80,8 @@ enum EnvironmentLayer {
         if let enabled = environment["LLM_QUEUE_ENABLED"], ["1", "true", "yes", "on"].contains(enabled.lowercased()) {
             layer.warnings.append(
                 "LLM_QUEUE_ENABLED asks for the Valkey transport, which this version does not have; "
-                    + "work that producers push to Valkey is not picked up")
+                    + "work that producers push to Valkey is not picked up"
+            )
         }
         for variable in ConfigurationSchema.withoutEffect where !(environment[variable.name] ?? "").isEmpty {
             layer.warnings.append("\(variable.name) has no effect: \(variable.why)")

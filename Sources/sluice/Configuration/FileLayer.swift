@@ -10,7 +10,8 @@ enum FileLayer {
             walk.section(root, path: [], pattern: [])
         } catch {
             walk.layer.problems.append(
-                .init(source: walk.source(error.position), key: "", message: error.message))
+                .init(source: walk.source(error.position), key: "", message: error.message)
+            )
         }
         return walk.layer
     }
@@ -30,7 +31,8 @@ enum FileLayer {
         mutating func fail(_ position: YAMLNode.Position, _ key: [String], _ message: String) {
             guard self.layer.problems.count < FileLayer.maximumProblems else { return }
             self.layer.problems.append(
-                .init(source: self.source(position), key: key.joined(separator: "."), message: message))
+                .init(source: self.source(position), key: key.joined(separator: "."), message: message)
+            )
         }
 
         mutating func section(_ node: YAMLNode, path: [String], pattern: [String]) {
@@ -54,14 +56,20 @@ enum FileLayer {
             }
             if word == "*", !ConfigurationKey.isName(member.name) {
                 return self.fail(
-                    member.position, path, "a name has letters, digits, '.', '_' and '-', at most 64 of them")
+                    member.position,
+                    path,
+                    "a name has letters, digits, '.', '_' and '-', at most 64 of them"
+                )
             }
             guard let found = ConfigurationPaths.find(path.joined(separator: ".")) else {
                 return self.section(member.node, path: path, pattern: pattern + [word])
             }
             guard let raw = self.raw(member.node, path: path) else { return }
             let entry = LayerEntry(
-                raw: raw, source: self.source(member.node.position), isSecretFile: found.isSecretFile)
+                raw: raw,
+                source: self.source(member.node.position),
+                isSecretFile: found.isSecretFile
+            )
             self.layer.set(found.path, entry)
         }
 

@@ -49,7 +49,8 @@ struct YAMLReader {
         guard bytes.count <= Self.maximumBytes else {
             throw YAMLError(
                 position: .init(line: 1, column: 1),
-                message: "the file has \(bytes.count) bytes; at most \(Self.maximumBytes) are read")
+                message: "the file has \(bytes.count) bytes; at most \(Self.maximumBytes) are read"
+            )
         }
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
@@ -105,7 +106,9 @@ struct YAMLReader {
     }
 
     private mutating func node(
-        _ event: Event, at position: YAMLNode.Position, depth: Int
+        _ event: Event,
+        at position: YAMLNode.Position,
+        depth: Int
     ) throws(YAMLError) -> YAMLNode {
         self.nodes += 1
         guard self.nodes <= Self.maximumNodes else {
@@ -170,7 +173,9 @@ struct YAMLReader {
             let scalar = event.data.scalar
             try Self.refuse(anchor: scalar.anchor, tag: scalar.tag, at: position)
             let text = String(
-                decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+                decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length),
+                as: UTF8.self
+            )
             return (.scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE), position)
         case YAML_SEQUENCE_START_EVENT:
             let start = event.data.sequence_start
@@ -186,7 +191,9 @@ struct YAMLReader {
     }
 
     private static func refuse(
-        anchor: UnsafeMutablePointer<UInt8>?, tag: UnsafeMutablePointer<UInt8>?, at position: YAMLNode.Position
+        anchor: UnsafeMutablePointer<UInt8>?,
+        tag: UnsafeMutablePointer<UInt8>?,
+        at position: YAMLNode.Position
     ) throws(YAMLError) {
         if anchor != nil {
             throw YAMLError(position: position, message: "anchors (&name) are not read; write the value out")

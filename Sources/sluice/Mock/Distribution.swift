@@ -2,9 +2,9 @@ import SluiceBasics
 import SluiceWire
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// How long something takes, in milliseconds.

@@ -8,10 +8,12 @@ final class MockBackend: HTTPHandler {
     private let seed: UInt64
     let executions = MockExecutions()
     private let clock: any TimeSource
-    private let sleep: @Sendable (Duration) async throws -> Void
+    let sleep: @Sendable (Duration) async throws -> Void
 
     init(
-        _ behaviour: MockBehaviour, seed: UInt64, clock: any TimeSource,
+        _ behaviour: MockBehaviour,
+        seed: UInt64,
+        clock: any TimeSource,
         sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
         self.behaviour = Lock(behaviour)
@@ -73,7 +75,9 @@ final class MockBackend: HTTPHandler {
         Self.json(
             Array(
                 (#"{"object":"list","data":[{"id":"mock","object":"model","created":1700000000,"owned_by":"sluice"},"#
-                    + #"{"id":"mock-embedding","object":"model","created":1700000000,"owned_by":"sluice"}]}"#).utf8))
+                    + #"{"id":"mock-embedding","object":"model","created":1700000000,"owned_by":"sluice"}]}"#).utf8
+            )
+        )
     }
 
     // MARK: Execution
@@ -95,21 +99,27 @@ final class MockBackend: HTTPHandler {
             behaviour.faults = [:]
         }
         let run = Run(
-            id: id, behaviour: behaviour, fault: self.draw(behaviour),
+            id: id,
+            behaviour: behaviour,
+            fault: self.draw(behaviour),
             answer: MockAnswer(
-                id: "chatcmpl-\(id)", request: read, operation: operation,
-                created: Int(self.clock.wallClockNanoseconds() / 1_000_000_000)))
+                id: "chatcmpl-\(id)",
+                request: read,
+                operation: operation,
+                created: Int(self.clock.wallClockNanoseconds() / 1_000_000_000)
+            )
+        )
         return await self.answer(run)
     }
 
-    private struct Run: Sendable {
+    struct Run: Sendable {
         var id: String
         var behaviour: MockBehaviour
         var fault: Draw
         var answer: MockAnswer
     }
 
-    private enum Draw: Sendable {
+    enum Draw: Sendable {
         case none
         case status(Int)
         case fault(MockBehaviour.Fault)
@@ -132,12 +142,12 @@ final class MockBackend: HTTPHandler {
         }
     }
 
-    private func wait(_ distribution: Distribution) async throws {
+    func wait(_ distribution: Distribution) async throws {
         guard !distribution.isZero else { return }
         try await self.sleep(self.random.withLock { distribution.sample(&$0) })
     }
 
-    private func ended(_ run: Run, abandoned: Bool = false) {
+    func ended(_ run: Run, abandoned: Bool = false) {
         self.executions.ended(run.id, abandoned: abandoned, at: self.clock.now())
     }
 
@@ -161,14 +171,17 @@ final class MockBackend: HTTPHandler {
 
     private func refusal(_ status: Int, _ run: Run) -> HTTPResponse {
         var response = Self.error(
-            status, "simulated error \(status)", status == 429 ? "rate_limit_exceeded" : "simulated")
+            status,
+            "simulated error \(status)",
+            status == 429 ? "rate_limit_exceeded" : "simulated"
+        )
         if status == 429 || status == 503 {
             response.headers.append("Retry-After", String(run.behaviour.retryAfterSeconds))
         }
         return response
     }
 
-    private func whole(_ run: Run) -> HTTPResponse {
+    func whole(_ run: Run) -> HTTPResponse {
         switch run.fault {
         case .none, .fault(.hang), .fault(.hangMidStream), .fault(.errorMidStream):
             return Self.json(run.answer.whole())
@@ -177,7 +190,9 @@ final class MockBackend: HTTPHandler {
         case .fault(.garbage): return Self.json(Array("\u{1}{]garbage".utf8))
         case .fault(.wrongType):
             return HTTPResponse(
-                headers: HTTPFields([("Content-Type", "text/html")]), body: .bytes(Array("<html>hello</html>".utf8)))
+                headers: HTTPFields([("Content-Type", "text/html")]),
+                body: .bytes(Array("<html>hello</html>".utf8))
+            )
         case .fault(.errorInStream):
             return Self.json(Array(#"{"error":{"message":"simulated","type":"server_error","code":500}}"#.utf8))
         case .fault(.halfBody), .fault(.disconnectMidBody):
@@ -190,70 +205,8 @@ final class MockBackend: HTTPHandler {
                 body: .stream { writer in
                     try await writer.write(Array(body.prefix(body.count / 2)))
                     throw HTTPWriteError.clientGone
-                })
-        }
-    }
-
-    // MARK: Streams
-
-    private func stream(_ run: Run) -> HTTPResponse {
-        switch run.fault {
-        case .status, .fault(.disconnect), .fault(.wrongType):
-            self.ended(run)
-            return self.whole(run)
-        default: break
-        }
-        return HTTPResponse(
-            headers: HTTPFields([("Content-Type", "text/event-stream")]),
-            body: .stream { writer in
-                do {
-                    try await self.write(run, to: writer)
-                    self.ended(run)
-                } catch is Cut {
-                    self.ended(run)
-                    throw Cut()
-                } catch {
-                    self.ended(run, abandoned: true)
-                    throw error
                 }
-            })
-    }
-
-    /// The backend itself breaks off.
-    private struct Cut: Error {}
-
-    private func write(_ run: Run, to writer: any HTTPBodyWriter) async throws {
-        try await self.wait(run.behaviour.firstToken)
-        let error = SSEWriter.event(
-            data: Array(#"{"error":{"message":"simulated","type":"server_error","code":500}}"#.utf8))
-        var opening = run.answer.opening()
-        switch run.fault {
-        case .fault(.errorInStream): return try await writer.write(opening + error)
-        case .fault(.garbage): return try await writer.write(Array("data: {]garbage\n\n".utf8))
-        default: break
-        }
-        let count = run.answer.chunkCount
-        let pause = run.behaviour.tokensPerSecond > 0 ? Duration.seconds(1 / run.behaviour.tokensPerSecond) : .zero
-        for index in 0..<count {
-            if index > 0 && pause > .zero { try await self.sleep(pause) }
-            if index == count / 2 { try await self.misbehave(run, error, writer, &opening) }
-            try await writer.write(opening + run.answer.piece(index))
-            opening = []
-        }
-        try await writer.write(opening + run.answer.closing())
-    }
-
-    private func misbehave(
-        _ run: Run, _ error: [UInt8], _ writer: any HTTPBodyWriter, _ opening: inout [UInt8]
-    ) async throws {
-        switch run.fault {
-        case .fault(.hangMidStream): try await self.sleep(.seconds(3600))
-        case .fault(.disconnectMidBody), .fault(.halfBody): throw Cut()
-        case .fault(.errorMidStream):
-            try await writer.write(opening + error)
-            opening = []
-            throw Cut()
-        default: break
+            )
         }
     }
 
@@ -261,7 +214,10 @@ final class MockBackend: HTTPHandler {
 
     private static func json(_ bytes: [UInt8], status: Int = 200) -> HTTPResponse {
         HTTPResponse(
-            status: status, headers: HTTPFields([("Content-Type", "application/json")]), body: .bytes(bytes))
+            status: status,
+            headers: HTTPFields([("Content-Type", "application/json")]),
+            body: .bytes(bytes)
+        )
     }
 
     private static func error(_ status: Int, _ message: String, _ code: String) -> HTTPResponse {

@@ -35,8 +35,11 @@ struct MockBehaviour: Equatable, Sendable {
     }
 
     private static let names =
-        ["latency", "first_token", "tokens_per_second", "tokens", "errors", "requests_per_minute", "tokens_per_minute",
-            "retry_after", "status", "times"] + Fault.allCases.map(\.rawValue)
+        [
+            "latency", "first_token", "tokens_per_second", "tokens", "errors", "requests_per_minute",
+            "tokens_per_minute",
+            "retry_after", "status", "times",
+        ] + Fault.allCases.map(\.rawValue)
 
     /// Takes over what an object says; unknown fields are refused.
     mutating func apply(_ root: JSONValue) throws(Problem) {
@@ -53,7 +56,8 @@ struct MockBehaviour: Equatable, Sendable {
         self.firstToken = try Self.distribution(root, "first_token") ?? self.firstToken
         self.tokensPerSecond = try Self.number(root, "tokens_per_second", 0...1e6) ?? self.tokensPerSecond
         self.tokens = try Self.whole(root, "tokens", 0...1_000_000) ?? self.tokens
-        self.requestsPerMinute = try Self.whole(root, "requests_per_minute", 0...1_000_000_000) ?? self.requestsPerMinute
+        self.requestsPerMinute =
+            try Self.whole(root, "requests_per_minute", 0...1_000_000_000) ?? self.requestsPerMinute
         self.tokensPerMinute = try Self.whole(root, "tokens_per_minute", 0...1_000_000_000) ?? self.tokensPerMinute
         self.retryAfterSeconds = try Self.whole(root, "retry_after", 0...86_400) ?? self.retryAfterSeconds
         self.times = try Self.whole(root, "times", 1...1_000_000) ?? self.times
@@ -94,13 +98,17 @@ struct MockBehaviour: Equatable, Sendable {
         guard let value = root[name] else { return nil }
         guard let distribution = Distribution(value) else {
             throw Problem(
-                message: "'\(name)' must be milliseconds, or uniform(a,b), normal(mean,deviation), lognormal(median,sigma)")
+                message:
+                    "'\(name)' must be milliseconds, or uniform(a,b), normal(mean,deviation), lognormal(median,sigma)"
+            )
         }
         return distribution
     }
 
     private static func number(
-        _ root: JSONValue, _ name: StaticString, _ range: ClosedRange<Double>
+        _ root: JSONValue,
+        _ name: StaticString,
+        _ range: ClosedRange<Double>
     ) throws(Problem) -> Double? {
         guard let value = root[name] else { return nil }
         guard let number = value.double, range.contains(number) else {
@@ -110,7 +118,9 @@ struct MockBehaviour: Equatable, Sendable {
     }
 
     private static func whole(
-        _ root: JSONValue, _ name: StaticString, _ range: ClosedRange<Int>
+        _ root: JSONValue,
+        _ name: StaticString,
+        _ range: ClosedRange<Int>
     ) throws(Problem) -> Int? {
         guard let value = root[name] else { return nil }
         guard let number = value.int, range.contains(number) else {

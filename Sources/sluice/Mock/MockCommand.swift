@@ -3,9 +3,9 @@ import SluiceBasics
 import SluiceTransport
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// `sluice mock`: a simulated backend by itself.
@@ -22,13 +22,19 @@ struct MockCommand {
             let reactors = try ReactorGroup(count: self.threads)
             try reactors.start()
             let backend = MockBackend(
-                self.behaviour, seed: self.seed, clock: SystemClock(),
-                sleep: { try await reactors.sleep(for: $0) })
+                self.behaviour,
+                seed: self.seed,
+                clock: SystemClock(),
+                sleep: { try await reactors.sleep(for: $0) }
+            )
             let server = try HTTPServer(
                 configuration: HTTPServerConfiguration(host: self.address.host, port: self.address.port),
-                reactors: reactors, handler: backend)
+                reactors: reactors,
+                handler: backend
+            )
             self.terminal.errorLine(
-                "simulated backend listens on http://\(self.address.host):\(server.port)/v1, control at /mock/config")
+                "simulated backend listens on http://\(self.address.host):\(server.port)/v1, control at /mock/config"
+            )
             let done = Countdown(1)
             for number in [SIGTERM, SIGINT] {
                 reactors.onSignal(number) {

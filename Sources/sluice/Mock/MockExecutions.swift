@@ -76,7 +76,9 @@ final class MockExecutions: Sendable {
         return self.state.withLock { state in
             state.requestTimes.removeAll { $0 < start }
             state.tokenTimes.removeAll { $0.at < start }
-            if behaviour.requestsPerMinute > 0 && state.requestTimes.count >= behaviour.requestsPerMinute { return false }
+            if behaviour.requestsPerMinute > 0 && state.requestTimes.count >= behaviour.requestsPerMinute {
+                return false
+            }
             let used = state.tokenTimes.reduce(0) { $0 + $1.tokens }
             if behaviour.tokensPerMinute > 0 && used + tokens > behaviour.tokensPerMinute { return false }
             state.requestTimes.append(now)

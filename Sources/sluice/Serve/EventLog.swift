@@ -18,7 +18,10 @@ struct EventLog: Sendable {
     static let levels = ["debug", "info", "warning", "error"]
 
     init(
-        format: Format, level: String, clock: any TimeSource, write: @escaping @Sendable (String) -> Void
+        format: Format,
+        level: String,
+        clock: any TimeSource,
+        write: @escaping @Sendable (String) -> Void
     ) {
         self.format = format
         self.least = Lock(Self.levels.firstIndex(of: level) ?? 1)

@@ -3,8 +3,8 @@ import SluiceGateway
 
 /// Reads API keys from the configuration and from the keys file.
 ///
-/// A line of the file: `NAME KEY [tenant=T] [pool=P] [pools=A,B] [max_priority=high] [operator]`, where `KEY` is the key
-/// itself or `sha256:` and its digest. Empty lines and lines that begin with `#` are skipped.
+/// A line of the file: `NAME KEY [tenant=T] [pool=P] [pools=A,B] [max_priority=high] [operator]`, where `KEY` is the
+/// key itself or `sha256:` and its digest. Empty lines and lines that begin with `#` are skipped.
 enum KeysFile {
     struct Problem: Error, Equatable {
         var message: String
@@ -42,10 +42,14 @@ enum KeysFile {
             configuration.text("\(path).sha256").flatMap { Digest.bytes(hex: $0) }
             ?? Digest.sha256(Array((configuration.text("\(path).key") ?? "").utf8))
         return APIKey(
-            name: name, digest: digest, tenant: configuration.text("\(path).tenant") ?? name,
-            defaultPool: configuration.text("\(path).pool"), allowedPools: configuration.list("\(path).pools"),
+            name: name,
+            digest: digest,
+            tenant: configuration.text("\(path).tenant") ?? name,
+            defaultPool: configuration.text("\(path).pool"),
+            allowedPools: configuration.list("\(path).pools"),
             highestPriority: configuration.text("\(path).max_priority").flatMap { Priority(name: $0) } ?? .urgent,
-            isOperator: configuration.toggle("\(path).operator"))
+            isOperator: configuration.toggle("\(path).operator")
+        )
     }
 
     static func key(_ words: [String], pools: [String], place: String) throws(Problem) -> APIKey {
@@ -83,7 +87,10 @@ enum KeysFile {
             key.highestPriority = priority
         default:
             throw Problem(
-                message: "\(place): '\(word.prefix(40))' is not known; known: tenant=, pool=, pools=, max_priority=, operator")
+                message:
+                    "\(place): '\(word.prefix(40))' is not known; known: tenant=, pool=, pools=, max_priority=, "
+                    + "operator"
+            )
         }
     }
 }

@@ -12,7 +12,13 @@ final class Reload: Sendable {
     /// What the process runs with; restart-only changes are compared with the start.
     private let current: Lock<Configuration>
 
-    init(loader: ConfigurationLoader, configuration: Configuration, gateway: Gateway, dispatcher: Dispatcher, log: EventLog) {
+    init(
+        loader: ConfigurationLoader,
+        configuration: Configuration,
+        gateway: Gateway,
+        dispatcher: Dispatcher,
+        log: EventLog
+    ) {
         self.loader = loader
         self.current = Lock(configuration)
         self.gateway = gateway
@@ -50,12 +56,19 @@ final class Reload: Sendable {
         self.current.withLock { $0 = configuration.keeping(changes.needRestart, of: before) }
         self.log.record(
             GatewayLogEntry(
-                .info, "configuration read again",
-                [("applied", changes.live.joined(separator: ",")), ("keys", String(keys.count))]))
+                .info,
+                "configuration read again",
+                [("applied", changes.live.joined(separator: ",")), ("keys", String(keys.count))]
+            )
+        )
         guard !changes.needRestart.isEmpty else { return }
         self.log.record(
             GatewayLogEntry(
-                .warning, "changes that need a restart", [("needs_restart", changes.needRestart.joined(separator: ","))]))
+                .warning,
+                "changes that need a restart",
+                [("needs_restart", changes.needRestart.joined(separator: ","))]
+            )
+        )
     }
 
     private func refuse(_ message: String) {

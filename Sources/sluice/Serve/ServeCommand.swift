@@ -8,9 +8,9 @@ import SluiceTransport
 import SluiceWire
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// `sluice serve`: the whole runtime in one process.
@@ -52,26 +52,48 @@ struct ServeCommand {
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
         let log = EventLog(
             format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
-            level: configuration.text("log.level") ?? "info", clock: clock, write: self.terminal.error)
+            level: configuration.text("log.level") ?? "info",
+            clock: clock,
+            write: self.terminal.error
+        )
         let telemetry = wiring.telemetry(clock)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
         let gateway = Gateway(
-            configuration: wiring.gatewayConfiguration(keys: keys), dispatcher: dispatcher,
+            configuration: wiring.gatewayConfiguration(keys: keys),
+            dispatcher: dispatcher,
             client: ReactorHTTPClient(configuration: wiring.clientConfiguration(), reactors: reactors),
-            telemetry: telemetry, clock: clock, spawn: { reactors.spawn($0) },
-            sleep: { try await reactors.sleep(for: $0) }, log: { log.record($0) },
-            gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) })
+            telemetry: telemetry,
+            clock: clock,
+            spawn: { reactors.spawn($0) },
+            sleep: { try await reactors.sleep(for: $0) },
+            log: { log.record($0) },
+            gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
+        )
         let listening = try HTTPServer(
-            configuration: wiring.serverConfiguration(), reactors: reactors, handler: gateway)
+            configuration: wiring.serverConfiguration(),
+            reactors: reactors,
+            handler: gateway
+        )
         server.withLock { $0 = listening }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
         let shutdown = Shutdown(
-            gateway: gateway, dispatcher: dispatcher, server: listening, reactors: reactors, clock: clock,
-            limit: configuration.duration("drain"), terminal: self.terminal)
+            gateway: gateway,
+            dispatcher: dispatcher,
+            server: listening,
+            reactors: reactors,
+            clock: clock,
+            limit: configuration.duration("drain"),
+            terminal: self.terminal
+        )
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { shutdown.request() } }
         let reload = Reload(
-            loader: self.loader, configuration: configuration, gateway: gateway, dispatcher: dispatcher, log: log)
+            loader: self.loader,
+            configuration: configuration,
+            gateway: gateway,
+            dispatcher: dispatcher,
+            log: log
+        )
         reactors.onSignal(SIGHUP) { reload.run() }
         shutdown.wait()
         reactors.stop()
@@ -87,12 +109,19 @@ struct ServeCommand {
         behaviour.tokens = 24
         let backend = MockBackend(behaviour, seed: 1, clock: clock, sleep: { try await reactors.sleep(for: $0) })
         let server = try HTTPServer(
-            configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), reactors: reactors, handler: backend)
+            configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0),
+            reactors: reactors,
+            handler: backend
+        )
         return "http://127.0.0.1:\(server.port)/v1"
     }
 
     private func announce(
-        _ configuration: Configuration, _ wiring: Wiring, port: Int, openFiles: Int, keys: Int
+        _ configuration: Configuration,
+        _ wiring: Wiring,
+        port: Int,
+        openFiles: Int,
+        keys: Int
     ) {
         let style = self.terminal.errorStyle
         let host = configuration.address("listen")?.host ?? "127.0.0.1"
@@ -108,7 +137,8 @@ struct ServeCommand {
         if openFiles > 0 && openFiles < 4096 {
             lines.append(
                 "  " + style.yellow("warning: ")
-                    + "only \(openFiles) open files are allowed, which bounds connections; raise it with ulimit -n")
+                    + "only \(openFiles) open files are allowed, which bounds connections; raise it with ulimit -n"
+            )
         }
         for warning in configuration.warnings { lines.append("  " + style.yellow("warning: ") + warning) }
         self.terminal.error(lines.joined(separator: "\n") + "\n")
@@ -122,7 +152,8 @@ enum ProcessGauges {
         if let statistics {
             gauges.append(("sluice_http_connections", "Open client connections.", Double(statistics.connections)))
             gauges.append(
-                ("sluice_http_requests_in_flight", "Requests whose handler runs.", Double(statistics.requestsInFlight)))
+                ("sluice_http_requests_in_flight", "Requests whose handler runs.", Double(statistics.requestsInFlight))
+            )
         }
         var usage = rusage()
         if sluice_own_usage(&usage) == 0 {

@@ -5,9 +5,9 @@ import SluiceGateway
 import SluiceTransport
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The way out: the first request drains, the second leaves at once.
@@ -23,8 +23,13 @@ final class Shutdown: Sendable {
     private let done = Countdown(1)
 
     init(
-        gateway: Gateway, dispatcher: Dispatcher, server: HTTPServer, reactors: ReactorGroup, clock: any TimeSource,
-        limit: Duration, terminal: Terminal
+        gateway: Gateway,
+        dispatcher: Dispatcher,
+        server: HTTPServer,
+        reactors: ReactorGroup,
+        clock: any TimeSource,
+        limit: Duration,
+        terminal: Terminal
     ) {
         self.gateway = gateway
         self.dispatcher = dispatcher
@@ -61,14 +66,16 @@ final class Shutdown: Sendable {
             nextReport = nextReport + .seconds(1)
             let left = (self.limit - (self.clock.now() - began)).components.seconds
             self.terminal.errorLine(
-                "draining: \(self.dispatcher.liveCount) requests still run, \(left) s left; stop again to leave at once")
+                "draining: still running: \(self.dispatcher.liveCount), \(left) s left; stop again to leave at once"
+            )
         }
         let unfinished = self.dispatcher.liveCount
         if unfinished > 0 { self.dispatcher.cancelAll(cause: .shutdown) }
         await self.server.stop(grace: .seconds(2))
         let wrong = self.dispatcher.checkBooks().map { " (\($0))" } ?? ""
         self.terminal.errorLine(
-            unfinished == 0 ? "drained\(wrong)" : "stopped; \(unfinished) requests were cancelled\(wrong)")
+            unfinished == 0 ? "drained\(wrong)" : "stopped; \(unfinished) requests were cancelled\(wrong)"
+        )
         self.done.signal()
     }
 }

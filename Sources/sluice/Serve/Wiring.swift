@@ -27,7 +27,8 @@ struct Wiring {
         configuration.names("pools").map { name in
             let path = "pools.\(name)"
             return PoolConfiguration(
-                name: name, backend: configuration.text("\(path).backend") ?? "default",
+                name: name,
+                backend: configuration.text("\(path).backend") ?? "default",
                 order: configuration.text("\(path).order").flatMap { QueueOrder(rawValue: $0) } ?? .priority,
                 slots: configuration.integer("\(path).slots") ?? 64,
                 maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
@@ -40,8 +41,10 @@ struct Wiring {
                     maximumDelay: configuration.duration("\(path).retry.max_delay"),
                     maximumRetryAfter: configuration.duration("\(path).retry.max_retry_after"),
                     budgetRatio: configuration.ratio("\(path).retry.budget_ratio"),
-                    budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10),
-                lease: configuration.duration("\(path).lease"))
+                    budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10
+                ),
+                lease: configuration.duration("\(path).lease")
+            )
         }
     }
 
@@ -56,7 +59,9 @@ struct Wiring {
                     minimumCalls: self.configuration.integer("\(path).min_calls") ?? 20,
                     window: self.configuration.duration("\(path).window"),
                     openFor: self.configuration.duration("\(path).open_for"),
-                    probesToClose: self.configuration.integer("\(path).probes") ?? 3))
+                    probesToClose: self.configuration.integer("\(path).probes") ?? 3
+                )
+            )
         }
     }
 
@@ -66,8 +71,12 @@ struct Wiring {
         for pair in self.configuration.table("\(path).aliases") { aliases[pair.name] = pair.value }
         let headers = self.configuration.table("\(path).headers").map { ($0.name, $0.value) }
         return OpenAIBackend(
-            name: name, baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
-            apiKey: self.configuration.text("\(path).key"), extraHeaders: headers, modelAliases: aliases)
+            name: name,
+            baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
+            apiKey: self.configuration.text("\(path).key"),
+            extraHeaders: headers,
+            modelAliases: aliases
+        )
     }
 
     func gatewayConfiguration(keys: [APIKey]) -> GatewayConfiguration {
@@ -75,8 +84,10 @@ struct Wiring {
         let pools = Self.pools(self.configuration)
         for pool in pools { backends[pool.name] = self.backend(pool.backend) }
         var result = GatewayConfiguration(
-            version: Version.text, defaultPool: self.configuration.text("default_pool") ?? "default",
-            backends: backends)
+            version: Version.text,
+            defaultPool: self.configuration.text("default_pool") ?? "default",
+            backends: backends
+        )
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
         result.keys = keys
         result.defaultTimeout = self.configuration.duration("request_timeout")
@@ -117,14 +128,22 @@ struct Wiring {
 
     func dispatcher(_ reactors: ReactorGroup, _ telemetry: Telemetry, _ clock: any TimeSource) -> Dispatcher {
         Dispatcher(
-            pools: Self.pools(self.configuration), backends: self.backendPolicies(), clock: clock,
-            seed: Digest.random(), timer: ReactorWakeTimer(alarm: reactors.alarm(), clock: clock), observer: telemetry)
+            pools: Self.pools(self.configuration),
+            backends: self.backendPolicies(),
+            clock: clock,
+            seed: Digest.random(),
+            timer: ReactorWakeTimer(alarm: reactors.alarm(), clock: clock),
+            observer: telemetry
+        )
     }
 
     func telemetry(_ clock: any TimeSource) -> Telemetry {
         Telemetry(
             configuration: TelemetryConfiguration(
                 historyCapacity: max(1, self.configuration.integer("history.max_requests") ?? 10_000),
-                historyAge: self.configuration.duration("history.max_age")), clock: clock)
+                historyAge: self.configuration.duration("history.max_age")
+            ),
+            clock: clock
+        )
     }
 }
