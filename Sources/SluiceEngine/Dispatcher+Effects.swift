@@ -89,7 +89,8 @@ extension Dispatcher {
     package func tick() {
         let now = self.clock.now()
         self.perform(now) { state, effects in
-            state.armed = .distantFuture
+            // A wake that was not ours to come must not arm the timer a second time.
+            if state.armed <= now { state.armed = .distantFuture }
             state.machine.tick(now: now, &effects)
         }
     }

@@ -21,7 +21,13 @@ extension Dispatcher {
     }
 
     package func cancelAll(cause: CancelCause) {
-        self.scan { handle, _ in handle }.forEach { self.cancel($0, cause: cause) }
+        var handles: [RequestHandle] = []
+        self.scan { _, _ in
+            true
+        } keep: { found, _ in
+            handles += found.map(\.handle)
+        }
+        for handle in handles { self.cancel(handle, cause: cause) }
     }
 
     package func pools() -> [PoolStatus] {
@@ -87,13 +93,17 @@ extension Dispatcher {
     package func live(_ filter: LiveFilter, limit: Int, after: RequestID?) -> [LiveRequest] {
         guard limit > 0 else { return [] }
         let now = self.clock.now()
-        var candidates: [(id: RequestID, handle: RequestHandle)] = []
-        self.scanSlices { handle, record, machine in
-            let id = record.submission.id
-            if let after, id <= after { return }
-            guard filter.matches(record) else { return }
-            if let reason = filter.waiting, machine.waiting(handle, now: now)?.reason != reason { return }
-            candidates.append((id, handle))
+        var candidates: [Candidate] = []
+        self.scan { candidate, record in
+            if let after, candidate.id <= after { return false }
+            return filter.matches(record)
+        } keep: { found, machine in
+            for candidate in found {
+                if let reason = filter.waiting {
+                    guard machine.waiting(candidate.handle, now: now)?.reason == reason else { continue }
+                }
+                candidates.append(candidate)
+            }
             guard candidates.count >= limit * 2 + 1_024 else { return }
             candidates.sort { $0.id < $1.id }
             candidates.removeLast(candidates.count - limit)
@@ -101,17 +111,28 @@ extension Dispatcher {
         candidates.sort { $0.id < $1.id }
         let chosen = candidates.prefix(limit)
         return self.state.withLock { state in
-            chosen.compactMap { candidate in
-                state.machine.record(candidate.handle).map {
-                    LiveRequest(record: $0, waiting: state.machine.waiting(candidate.handle, now: now))
-                }
+            var requests: [LiveRequest] = []
+            for candidate in chosen {
+                guard let record = state.machine.record(candidate.handle) else { continue }
+                let waiting = state.machine.waiting(candidate.handle, now: now)
+                requests.append(LiveRequest(record: record, waiting: waiting))
             }
+            return requests
         }
+    }
+
+    private struct Candidate: Sendable {
+        let id: RequestID
+        let handle: RequestHandle
     }
 
     private static var sliceSize: Int { 2_048 }
 
-    private func scanSlices(_ body: (RequestHandle, RequestRecord, DispatchMachine) -> Void) {
+    /// Goes through all live requests, a slice of slots under the lock at a time.
+    private func scan(
+        _ matches: (Candidate, RequestRecord) -> Bool,
+        keep: ([Candidate], inout DispatchMachine) -> Void
+    ) {
         let poolCount = self.state.withLock { $0.machine.poolNames.count }
         for pool in 0..<poolCount {
             var start = 0
@@ -119,18 +140,17 @@ extension Dispatcher {
             while !isDone {
                 let slots = start..<start + Self.sliceSize
                 isDone = self.state.withLock { state in
-                    state.machine.liveHandles(pool: pool, slots: slots) { body($0, $1, state.machine) }
+                    var found: [Candidate] = []
+                    state.machine.liveHandles(pool: pool, slots: slots) { handle, record in
+                        let candidate = Candidate(id: record.submission.id, handle: handle)
+                        if matches(candidate, record) { found.append(candidate) }
+                    }
+                    keep(found, &state.machine)
                     return slots.upperBound >= state.machine.slotCount(pool: pool)
                 }
                 start = slots.upperBound
             }
         }
-    }
-
-    private func scan<Element>(_ transform: (RequestHandle, RequestRecord) -> Element) -> [Element] {
-        var found: [Element] = []
-        self.scanSlices { handle, record, _ in found.append(transform(handle, record)) }
-        return found
     }
 }
 

@@ -71,7 +71,7 @@ private struct Machine {
         self.take(effects)
     }
 
-    func waiting(_ handle: RequestHandle) -> WaitingStatus? { self.machine.waiting(handle, now: self.now) }
+    mutating func waiting(_ handle: RequestHandle) -> WaitingStatus? { self.machine.waiting(handle, now: self.now) }
 
     struct Surprise: Error {}
 }

@@ -93,7 +93,7 @@ extension DispatchMachine {
         guard self.pools[pool].mode == .running else { return nil }
         // The gate and the estimate cost a look at the tree: only when somebody is waiting or nothing may start.
         let gate = self.gate(pool, now: now)
-        guard gate > .zero || self.pools[pool].freeSlots == 0 || self.pools[pool].readyCount > 0 else { return nil }
+        guard gate > .zero || self.pools[pool].freeSlots() == 0 || self.pools[pool].readyCount() > 0 else { return nil }
         let ahead = self.pools[pool].queue.backlog(ahead: submission.priority)
         let wait = max(gate, self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero)
         guard wait >= remaining else { return nil }
@@ -136,11 +136,11 @@ extension DispatchMachine {
 
     /// When a request with `ahead` others before it would start: the backlog over the measured service rate, which is
     /// slots / mean time in a slot. `nil` without enough measurements, and while the pool is paused.
-    func estimatedWait(_ pool: Int, ahead: Int, now: Instant) -> Duration? {
+    mutating func estimatedWait(_ pool: Int, ahead: Int, now: Instant) -> Duration? {
         guard self.pools[pool].mode != .paused, self.pools[pool].configuration.slots > 0 else { return nil }
         let gate = self.gate(pool, now: now)
         // Behind a gate all slots become free before it opens.
-        let free = gate > .zero ? self.pools[pool].configuration.slots : self.pools[pool].freeSlots
+        let free = gate > .zero ? self.pools[pool].configuration.slots : self.pools[pool].freeSlots()
         guard ahead >= free else { return gate }
         guard let mean = self.pools[pool].service.trusted else { return nil }
         let turns = Double(ahead - free + 1) / Double(self.pools[pool].configuration.slots)

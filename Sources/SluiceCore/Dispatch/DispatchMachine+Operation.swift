@@ -74,11 +74,11 @@ extension DispatchMachine {
 
     private mutating func rearm(_ pool: Int, now: Instant) {
         let gate = self.gate(pool, now: now)
-        if gate > .zero && self.pools[pool].readyCount > 0 { self.wake(by: now + gate) }
+        if gate > .zero && self.pools[pool].readyCount() > 0 { self.wake(by: now + gate) }
     }
 
     /// Why a queued request does not run, its place and the probable wait; `nil` unless queued. O(log n).
-    package func waiting(_ handle: RequestHandle, now: Instant) -> WaitingStatus? {
+    package mutating func waiting(_ handle: RequestHandle, now: Instant) -> WaitingStatus? {
         let pool = Int(handle.pool)
         guard pool < self.pools.count, let ahead = self.pools[pool].queue.rank(handle) else { return nil }
         let due = self.pools[pool].queue.due(handle)
@@ -148,7 +148,7 @@ extension DispatchMachine {
     /// The books of one pool as they stand.
     package func stats(_ name: String) -> QueueStats? { self.poolIndex(name).map { self.pools[$0].queue.stats } }
 
-    package func stats(at pool: Int) -> QueueStats { self.pools[pool].queue.stats }
+    package mutating func stats(at pool: Int) -> QueueStats { self.pools[pool].stats() }
 
     package func breakerState(at pool: Int) -> BreakerState { self.backends[self.pools[pool].backend].breaker.state }
 
@@ -172,8 +172,11 @@ extension DispatchMachine {
     }
 
     @inline(always)
-    func assertBooks(_ pool: Int) {
-        assert(self.pools[pool].queue.stats.balances, "books of pool \(pool): \(self.pools[pool].queue.stats)")
+    mutating func assertBooks(_ pool: Int) {
+        #if DEBUG
+            let isBalanced = self.pools[pool].balances()
+            assert(isBalanced, "books of pool \(pool): \(self.pools[pool].queue.stats)")
+        #endif
     }
 }
 

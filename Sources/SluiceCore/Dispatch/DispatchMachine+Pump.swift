@@ -33,9 +33,7 @@ extension DispatchMachine {
     ) -> QueueLease? {
         var ownLease: QueueLease?
         let backend = self.pools[pool].backend
-        while self.pools[pool].readyCount > 0, self.pools[pool].freeSlots > 0, self.pools[pool].mode != .paused,
-            self.pools[pool].throttledUntil <= now
-        {
+        while self.pools[pool].mayClaim(at: now) {
             let before = self.backends[backend].breaker.state
             guard let permit = self.backends[backend].breaker.permit(at: now) else { break }
             self.reportBreaker(backend, before: before, now: now, &effects)
@@ -112,7 +110,10 @@ extension DispatchMachine {
 
     /// Adds an event to the effects if anybody wants it.
     func report(
-        _ record: RequestRecord, _ state: RequestState, waiting: WaitingReason? = nil, _ now: Instant,
+        _ record: RequestRecord,
+        _ state: RequestState,
+        waiting: WaitingReason? = nil,
+        _ now: Instant,
         _ effects: inout DispatchEffects
     ) {
         guard self.reportsSteps else { return }

@@ -273,11 +273,11 @@ package struct DispatchMachine: Sendable {
         }
         for backend in self.backends.indices { self.pump(backend: backend, now: now, &effects) }
         self.wake = .distantFuture
-        for pool in self.pools {
-            if let due = pool.queue.nextDue { self.wake(by: max(due, now)) }
-            guard pool.readyCount > 0 else { continue }
-            if pool.throttledUntil > now { self.wake(by: pool.throttledUntil) }
-            if let until = self.backends[pool.backend].breaker.openUntil, until > now { self.wake(by: until) }
+        for pool in self.pools.indices {
+            self.wake(by: self.pools[pool].nextDue(after: now))
+            guard self.pools[pool].readyCount() > 0 else { continue }
+            let backend = self.pools[pool].backend
+            if let until = self.backends[backend].breaker.openUntil, until > now { self.wake(by: until) }
         }
     }
 }

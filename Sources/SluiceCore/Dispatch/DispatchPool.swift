@@ -35,8 +35,25 @@ struct DispatchPool: Sendable {
         )
     }
 
-    var freeSlots: Int { max(0, self.configuration.slots - self.queue.stats.inFlight) }
-    var readyCount: Int { self.queue.stats.queued - self.queue.stats.delayed }
+    // `mutating` though they change nothing: a mutable path to an element of an array borrows it, a plain one copies all
+    // of its collections, always in debug builds and often in others.
+
+    mutating func freeSlots() -> Int { max(0, self.configuration.slots - self.queue.stats.inFlight) }
+    mutating func readyCount() -> Int { self.queue.stats.queued - self.queue.stats.delayed }
+
+    mutating func mayClaim(at now: Instant) -> Bool {
+        self.readyCount() > 0 && self.freeSlots() > 0 && self.mode != .paused && self.throttledUntil <= now
+    }
+
+    mutating func balances() -> Bool { self.queue.stats.balances }
+    mutating func stats() -> QueueStats { self.queue.stats }
+
+    /// When time alone changes something here, not counting the breaker.
+    mutating func nextDue(after now: Instant) -> Instant {
+        let due = self.queue.nextDue.map { max($0, now) } ?? .distantFuture
+        guard self.throttledUntil > now, self.readyCount() > 0 else { return due }
+        return min(due, self.throttledUntil)
+    }
 
     mutating func budgetAllowsRetry(at now: Instant) -> Bool {
         self.budget.advance(to: now)

@@ -210,12 +210,12 @@ extension Simulation {
                 throw self.violation("pool \(index) leaves slots idle with \(pool.ready.count) requests ready")
             }
         }
-        try self.checkWaiting()
+        if self.report.steps % 4 == 0 { try self.checkWaiting() }
         if self.report.steps % 64 == 0, let complaint = self.machine.checkBooks() { throw self.violation(complaint) }
         self.report.note(Int(truncatingIfNeeded: self.now.nanoseconds))
     }
 
-    /// One queued request, chosen at random, must be able to say why it waits and where.
+    /// Now and then one queued request, chosen at random, must be able to say why it waits and where.
     private mutating func checkWaiting() throws(Violation) {
         let index = Int.random(in: 0..<self.pools.count, using: &self.random)
         let pool = self.pools[index]

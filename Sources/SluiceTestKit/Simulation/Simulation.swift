@@ -171,7 +171,12 @@ package struct Simulation {
     // MARK: Time and operators
 
     private mutating func tick() throws(Violation) {
-        self.armed = .distantFuture
+        if self.armed <= self.now {
+            self.armed = .distantFuture
+        } else if self.random.unit() < 0.9 {
+            // Replaced by a sooner one since; some ring all the same.
+            return
+        }
         if self.plan.leaseMode == .expiring {
             self.airborne.removeAll { self.flights[$0].isOver }
             for number in self.airborne { self.loseLease(number) }

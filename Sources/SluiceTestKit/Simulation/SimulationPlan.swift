@@ -49,7 +49,7 @@ package struct SimulationPlan: Sendable {
             )
         }
         self.leaseMode = random.unit() < 0.6 ? .held : .expiring
-        self.requests = requests ?? (seed % 100 == 99 ? 2_000 : Int.random(in: 60...180, using: &random))
+        self.requests = requests ?? (seed % 100 == 99 ? 3_000 : Int.random(in: 120...400, using: &random))
         self.tenants = Int.random(in: 1...6, using: &random)
         self.spacing = .milliseconds(Int.random(in: 5...300, using: &random))
         self.service = .milliseconds(Int.random(in: 20...2_000, using: &random))
@@ -134,8 +134,10 @@ struct SimulatedBackend: Sendable {
 
     private func success(_ span: Duration, _ random: inout SeededRandom) -> Fate {
         let streams = random.unit() < 0.4
+        // A client that reads slowly keeps its slot for as long.
+        let isReadSlowly = streams && random.unit() < 0.1
         return Fate(
-            after: span,
+            after: isReadSlowly ? span * 8 : span,
             firstByteAfter: streams ? span * 0.3 : nil,
             result: .success(status: 200, usage: TokenUsage(prompt: 10, completion: 20))
         )
