@@ -94,6 +94,9 @@ extension DispatchMachine {
         // The gate and the estimate cost a look at the tree: only when somebody is waiting or nothing may start.
         let gate = self.gate(pool, now: now)
         guard gate > .zero || self.pools[pool].freeSlots() == 0 || self.pools[pool].readyCount() > 0 else { return nil }
+        // Behind everybody would do, as a rule; only if not, the exact place matters.
+        let everybody = self.pools[pool].readyCount()
+        if gate < remaining, self.estimatedWait(pool, ahead: everybody, now: now) ?? .zero < remaining { return nil }
         let ahead = self.pools[pool].queue.backlog(ahead: submission.priority)
         let wait = max(gate, self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero)
         guard wait >= remaining else { return nil }

@@ -10,7 +10,8 @@ import SluiceBasics
 package struct DispatchMachine: Sendable {
     var pools: [DispatchPool] = []
     var backends: [DispatchBackend] = []
-    private var names: [String: Int] = [:]
+    /// In the order of `pools`: there are few, and comparing a few names is faster than hashing one.
+    private(set) var names: [String] = []
     var random: SeededRandom
     let leaseMode: LeaseMode
     /// Whether effects carry an event for every step.
@@ -30,10 +31,10 @@ package struct DispatchMachine: Sendable {
         for policy in backends where !self.backends.contains(where: { $0.name == policy.name }) {
             self.backends.append(DispatchBackend(name: policy.name, breaker: CircuitBreaker(policy.breaker)))
         }
-        for configuration in pools where self.names[configuration.name] == nil {
+        for configuration in pools where !self.names.contains(configuration.name) {
             let backend = self.backendIndex(configuration.backend)
             let index = self.pools.count
-            self.names[configuration.name] = index
+            self.names.append(configuration.name)
             self.backends[backend].pools.append(index)
             self.pools.append(DispatchPool(configuration, index: index, backend: backend))
         }
@@ -45,9 +46,9 @@ package struct DispatchMachine: Sendable {
         return self.backends.count - 1
     }
 
-    package var poolNames: [String] { self.pools.map(\.configuration.name) }
+    package var poolNames: [String] { self.names }
 
-    package func poolIndex(_ name: String) -> Int? { self.names[name] }
+    package func poolIndex(_ name: String) -> Int? { self.names.firstIndex(of: name) }
 
     mutating func wake(by instant: Instant) {
         if instant < self.wake { self.wake = instant }
