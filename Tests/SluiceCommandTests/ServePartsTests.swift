@@ -43,6 +43,18 @@ import Testing
         }
     }
 
+    @Test func `a keys file without keys is refused, because it would let everybody in`() throws(KeysFile.Problem) {
+        let text = "# nobody yet\n\n"
+        do {
+            _ = try KeysFile.parse(Array(text.utf8), pools: ["default"], path: "keys")
+            Issue.record("accepted")
+        } catch {
+            #expect(error.message.hasPrefix("keys has no keys"))
+        }
+        let two = try KeysFile.parse(Array("a k1\r\n# c\n\tb k2 operator\n".utf8), pools: [], path: "keys")
+        #expect(two.map(\.name) == ["a", "b"] && two[1].isOperator)
+    }
+
     @Test func `the wiring takes over every value of a pool and the server`() throws {
         let configuration = try self.load(
             """

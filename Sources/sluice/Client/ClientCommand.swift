@@ -19,7 +19,7 @@ struct ClientCommand {
             var key = environment["SLUICE_API_KEY"]
             if let path = invocation.value("key-file") ?? environment["SLUICE_API_KEY_FILE"] {
                 key = String(decoding: try Files.read(path, limit: 64 << 10), as: UTF8.self)
-                    .split(whereSeparator: { $0 == "\n" || $0 == "\r" }).first.map(String.init)
+                    .split(whereSeparator: \.isNewline).first.map(String.init)
             }
             self.client = try OperatorClient(url: url, key: key)
         } catch let error as FileError {

@@ -23,8 +23,14 @@ enum KeysFile {
         } catch {
             throw Problem(message: "API keys: \(error.message)")
         }
-        let pools = configuration.names("pools")
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return try keys + Self.parse(bytes, pools: configuration.names("pools"), path: path)
+    }
+
+    /// A file without keys is refused: it would silently open the gateway to everybody.
+    static func parse(_ bytes: [UInt8], pools: [String], path: String) throws(Problem) -> [APIKey] {
+        var keys: [APIKey] = []
+        let lines = String(decoding: bytes, as: UTF8.self)
+            .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (number, line) in lines.enumerated() {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" }).map(String.init)
             guard let first = words.first, !first.hasPrefix("#") else { continue }
@@ -32,6 +38,11 @@ enum KeysFile {
             guard keys.count <= Self.maximumKeys else {
                 throw Problem(message: "\(path) has more than \(Self.maximumKeys) keys")
             }
+        }
+        guard !keys.isEmpty else {
+            throw Problem(
+                message: "\(path) has no keys, which would let everybody in; add one, or take api_keys_file away"
+            )
         }
         return keys
     }

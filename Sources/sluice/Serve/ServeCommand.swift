@@ -124,16 +124,18 @@ struct ServeCommand {
         keys: Int
     ) {
         let style = self.terminal.errorStyle
-        let host = configuration.address("listen")?.host ?? "127.0.0.1"
+        let address = ListenAddress(host: configuration.address("listen")?.host ?? "127.0.0.1", port: port)
         let scheme = configuration.text("tls.certificate_file") == nil ? "http" : "https"
-        let shown = host.contains(":") ? "[\(host)]" : host
-        var lines = ["\(style.bold("sluice")) \(Version.text) listens on \(style.cyan("\(scheme)://\(shown):\(port)"))"]
+        var lines = ["\(style.bold("sluice")) \(Version.text) listens on \(style.cyan("\(scheme)://\(address.text)"))"]
         for pool in Wiring.pools(configuration) {
-            let address = wiring.backend(pool.backend).address
-            lines.append("  pool \(pool.name): \(pool.slots) slots → \(address)\(self.isDemo ? " (simulated)" : "")")
+            let backend = wiring.backend(pool.backend).address
+            lines.append("  pool \(pool.name): \(pool.slots) slots → \(backend)\(self.isDemo ? " (simulated)" : "")")
         }
-        lines.append("  console \(scheme)://\(shown):\(port)/")
-        if keys == 0 { lines.append("  no API keys are configured: everybody who reaches this address may use it") }
+        lines.append("  console \(scheme)://\(address.reachable)/")
+        if keys == 0 {
+            let warning = address.isLoopback ? "" : style.yellow("warning: ")
+            lines.append("  \(warning)no API keys are configured: everybody who reaches this address may use it")
+        }
         if openFiles > 0 && openFiles < 4096 {
             lines.append(
                 "  " + style.yellow("warning: ")

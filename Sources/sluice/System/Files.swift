@@ -34,15 +34,6 @@ enum Files {
         }
     }
 
-    /// Permission bits, or `nil` when the file cannot be looked at.
-    static func mode(_ path: String) -> UInt32? {
-        var information = stat()
-        guard stat(path, &information) == 0 else { return nil }
-        return UInt32(information.st_mode) & 0o777
-    }
-
-    static func exists(_ path: String) -> Bool { access(path, R_OK) == 0 }
-
     /// Writes to a descriptor until everything is out or it cannot take more.
     static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
