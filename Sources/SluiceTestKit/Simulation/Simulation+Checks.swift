@@ -4,7 +4,10 @@ import SluiceCore
 // What must hold.
 extension Simulation {
     /// Carries out effects, and checks each.
-    mutating func absorb(_ effects: DispatchEffects) throws(Violation) {
+    mutating func absorb(
+        _ effects: DispatchEffects,
+        own: (request: Int, lease: QueueLease)? = nil
+    ) throws(Violation) {
         try self.follow(effects)
         for ended in effects.ended {
             if self.bug == .outcomeIsLost && ended.notes.seat % 7 == 0 { continue }
@@ -12,11 +15,14 @@ extension Simulation {
             if self.bug == .outcomeIsReportedTwice { try self.end(ended, result: nil, isDirect: false) }
         }
         for seat in effects.cancellations { self.tellToStop(Int(seat)) }
-        var grants: [Grant] = []
-        effects.grants.forEach { grants.append($0) }
+        var grants: [(request: Int, lease: QueueLease)] = []
+        effects.grants.forEach { grants.append((Int($0.seat), $0.lease)) }
+        if let own { grants.append(own) }
+        // In the order in which the machine claimed them.
+        grants.sort { ($0.lease.handle.pool, $0.lease.token) < ($1.lease.handle.pool, $1.lease.token) }
         for grant in grants {
-            if self.bug == .grantIsLost && grant.seat % 11 == 0 { continue }
-            try self.grant(Int(grant.seat), grant.lease)
+            if self.bug == .grantIsLost && grant.request % 11 == 0 { continue }
+            try self.grant(grant.request, grant.lease)
         }
         self.arm()
     }
@@ -203,9 +209,10 @@ extension Simulation {
                         + "\(pool.accepted) accepted, \(pool.ended) ended; booked \(stats)"
                 )
             }
+            // A wake that is late excuses what only time would have set going.
             let mayStart =
-                pool.mode != .paused && pool.throttledUntil < self.now
-                && self.backends[pool.backend].state == .closed
+                pool.mode != .paused && pool.throttledUntil < self.now && self.armed > self.now
+                && self.admits(pool.backend)
             guard !mayStart || pool.ready.isEmpty || pool.inFlight >= pool.configuration.slots else {
                 throw self.violation("pool \(index) leaves slots idle with \(pool.ready.count) requests ready")
             }
@@ -213,6 +220,14 @@ extension Simulation {
         if self.report.steps % 4 == 0 { try self.checkWaiting() }
         if self.report.steps % 64 == 0, let complaint = self.machine.checkBooks() { throw self.violation(complaint) }
         self.report.note(Int(truncatingIfNeeded: self.now.nanoseconds))
+    }
+
+    private func admits(_ backend: Int) -> Bool {
+        switch self.backends[backend].state {
+        case .closed: true
+        case .open: false
+        case .halfOpen: self.backends[backend].probes == 0
+        }
     }
 
     /// Now and then one queued request, chosen at random, must be able to say why it waits and where.

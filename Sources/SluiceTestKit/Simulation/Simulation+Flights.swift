@@ -32,6 +32,9 @@ extension Simulation {
                 "request \(number) was granted a slot while \(request.phase), due \(request.due as Any)"
             )
         }
+        guard request.submission.deadline > self.now else {
+            throw self.violation("request \(number) was granted a slot after its deadline")
+        }
         guard self.pools[pool].ready.first?.request == number else {
             throw self.violation(
                 "request \(number) was served before \(self.pools[pool].ready.first?.request ?? -1) in pool \(pool)"

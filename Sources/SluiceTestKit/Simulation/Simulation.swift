@@ -123,6 +123,7 @@ package struct Simulation {
         self.requests.append(SimulatedRequest(submission: submission, pool: pool))
         self.perturb(&submission)
         var effects = DispatchEffects()
+        var own: (request: Int, lease: QueueLease)?
         let admission = self.machine.submit(submission, seat: UInt64(number), now: self.now, &effects)
         switch admission {
         case .rejected(let rejection):
@@ -131,10 +132,9 @@ package struct Simulation {
         case .accepted(let handle, let lease):
             self.report.accepted += 1
             try self.accept(number, handle)
-            try self.follow(effects)
-            if let lease { try self.grant(number, lease) }
+            own = lease.map { (number, $0) }
         }
-        try self.absorb(effects)
+        try self.absorb(effects, own: own)
         if self.random.unit() < self.plan.cancelShare {
             let patience = self.plan.service * (3 * self.random.unit())
             self.agenda.add(.clientLeaves(request: number), at: self.now + patience)
@@ -196,7 +196,8 @@ package struct Simulation {
     mutating func arm() {
         guard self.machine.wake < self.armed else { return }
         self.armed = self.machine.wake
-        self.agenda.add(.tick, at: self.armed)
+        let delay = self.plan.lateness > .zero ? self.plan.lateness * self.random.unit() : .zero
+        self.agenda.add(.tick, at: max(self.armed, self.now) + delay)
     }
 
     private mutating func operate() throws(Violation) {

@@ -18,6 +18,8 @@ package struct SimulationPlan: Sendable {
     var hurryShare: Double
     /// Of claims whose holder stops extending its lease.
     var zombieShare: Double
+    /// The longest that a wake may be late.
+    var lateness: Duration
 
     init(seed: UInt64, random: inout SeededRandom, requests: Int?) {
         let backendCount = Int.random(in: 1...3, using: &random)
@@ -56,6 +58,7 @@ package struct SimulationPlan: Sendable {
         self.cancelShare = [0, 0.05, 0.3][Int.random(in: 0..<3, using: &random)]
         self.operatorShare = [0, 0.01, 0.05][Int.random(in: 0..<3, using: &random)]
         self.hurryShare = [0, 0.2, 0.8][Int.random(in: 0..<3, using: &random)]
+        self.lateness = random.unit() < 0.3 ? .milliseconds(Int.random(in: 1...200, using: &random)) : .zero
         self.zombieShare = self.leaseMode == .expiring ? [0.1, 0.6][Int.random(in: 0..<2, using: &random)] : 0
     }
 
