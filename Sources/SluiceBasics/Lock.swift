@@ -7,7 +7,8 @@
 /// A state that only one thread at a time can touch.
 ///
 /// `Synchronization.Mutex` would be the natural choice. On Linux with Swift 6.3 it slows down tenfold when runnable
-/// threads outnumber cores, and ThreadSanitizer reports races inside it that do not exist; `pthread_mutex` does neither.
+/// threads outnumber cores, and ThreadSanitizer reports races inside it that do not exist; `pthread_mutex` does
+/// neither.
 ///
 /// Hold it briefly: no I/O, no callback, no other lock inside.
 @usableFromInline

@@ -3,11 +3,12 @@ import SluiceCore
 
 /// Grants turns: the thread-safe shell of the dispatch machine.
 ///
-/// DESIGN. One lock holds the machine and the seats on which tasks wait. Every call asks the machine under the lock, then
-/// wakes tasks, tells observers and cancels work outside of it, on the calling thread. The task of a request makes the
-/// backend call itself; the dispatcher only says when. Nothing is kept of a request that has ended: its record goes to the
-/// observer and to whoever asked. Two threads may report steps of two requests in either order; the steps of one request
-/// are reported in order, except that a turn granted by another thread may be reported before `queued`.
+/// DESIGN. One lock holds the machine and the seats on which tasks wait. Every call asks the machine under the lock,
+/// then wakes tasks, tells observers and cancels work outside of it, on the calling thread. The task of a request
+/// makes the backend call itself; the dispatcher only says when. Nothing is kept of a request that has ended: its
+/// record goes to the observer and to whoever asked. Two threads may report steps of two requests in either order;
+/// the steps of one request are reported in order, except that a turn granted by another thread may be reported
+/// before `queued`.
 package final class Dispatcher: Sendable {
     struct State: Sendable {
         var machine: DispatchMachine

@@ -3,7 +3,8 @@ import SluiceCore
 
 /// Wakes the engine at a time. The shell implements it on a reactor's timer, tests on a clock that they move by hand.
 package protocol WakeTimer: Sendable {
-    /// Runs `action` once `at` is reached. A call with a sooner time replaces the pending one; extra wakes are harmless.
+    /// Runs `action` once `at` is reached. A call with a sooner time replaces the pending one; extra wakes are
+    /// harmless.
     func wake(at: Instant, _ action: @escaping @Sendable () -> Void)
 }
 

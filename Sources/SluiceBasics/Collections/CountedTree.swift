@@ -18,8 +18,9 @@ package struct OrderKey: Hashable, Comparable, Sendable {
 ///
 /// DESIGN. Every operation touches O(log n) nodes of 768 contiguous bytes; the ends of the tree, where a queue works,
 /// stay in the processor's cache however long the queue is. All nodes live in one array: no class, no allocation per
-/// entry. Leaves and inner nodes have the same shape. An inner entry refers to a child, its `count` is the number of keys
-/// below, its key a lower bound of them; the key of a node's first entry is never compared, so it may be too high.
+/// entry. Leaves and inner nodes have the same shape. An inner entry refers to a child, its `count` is the number of
+/// keys below, its key a lower bound of them; the key of a node's first entry is never compared, so it may be too
+/// high.
 package struct CountedTree: Sendable {
     private struct Entry: Sendable {
         var key: OrderKey

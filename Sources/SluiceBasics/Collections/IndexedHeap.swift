@@ -1,7 +1,7 @@
 /// A heap of times, soonest first, in which the time of any item can be changed or taken out.
 ///
-/// Items are small numbers (slots of a slab). Four children per node: half the depth of a binary heap, and siblings share
-/// a cache line.
+/// Items are small numbers (slots of a slab). Four children per node: half the depth of a binary heap, and siblings
+/// share a cache line.
 package struct IndexedHeap: Sendable {
     private struct Node: Sendable {
         var at: Instant

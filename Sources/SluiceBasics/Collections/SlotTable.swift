@@ -1,8 +1,8 @@
 /// Finds slots by 128-bit names that are random to begin with.
 ///
-/// DESIGN. Open addressing, linear probing, at most three quarters full, removal by shifting back: one cache miss where a
-/// dictionary has three, and a multiplication where it has SipHash. That is sound only because the names are drawn by us
-/// and not chosen by clients; half of each is random.
+/// DESIGN. Open addressing, linear probing, at most three quarters full, removal by shifting back: one cache miss
+/// where a dictionary has three, and a multiplication where it has SipHash. That is sound only because the names are
+/// drawn by us and not chosen by clients; half of each is random.
 package struct SlotTable: Sendable {
     package struct Key: Equatable, Sendable {
         package let high: UInt64

@@ -103,8 +103,8 @@ extension DispatchMachine {
         let cause = gate >= remaining ? self.gateName(pool, now: now) : "\(ahead) requests are ahead of it"
         let message =
             "The request would miss its deadline: it would start in about \(Self.seconds(wait)) s, and "
-            + "\(Self.seconds(remaining)) s remain (pool '\(name)': \(cause)). Allow more time (x-sluice-timeout-ms) or try "
-            + "again later."
+            + "\(Self.seconds(remaining)) s remain (pool '\(name)': \(cause)). "
+            + "Allow more time (x-sluice-timeout-ms) or try again later."
         return Rejection(.wouldMissDeadline, message: message, retryAfter: max(.seconds(1), wait - remaining))
     }
 

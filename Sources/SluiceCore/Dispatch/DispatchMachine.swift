@@ -4,9 +4,9 @@ import SluiceBasics
 /// happened and when, and answers what to do.
 ///
 /// DESIGN. The shell keeps it in a lock, calls one method per event and carries out the effects outside the lock. A
-/// request's way: `submit` → (grant) → `start` → `firstByte` → `finish`, the last three fenced by the token of the lease.
-/// Whatever frees capacity (an end, a change of mode, a breaker that closes, time) ends in `pump`, the only place that
-/// claims. `wake` is the latest time by which the shell has to call `tick`.
+/// request's way: `submit` → (grant) → `start` → `firstByte` → `finish`, the last three fenced by the token of the
+/// lease. Whatever frees capacity (an end, a change of mode, a breaker that closes, time) ends in `pump`, the only
+/// place that claims. `wake` is the latest time by which the shell has to call `tick`.
 package struct DispatchMachine: Sendable {
     var pools: [DispatchPool] = []
     var backends: [DispatchBackend] = []

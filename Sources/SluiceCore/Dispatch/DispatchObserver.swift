@@ -48,8 +48,8 @@ package struct PoolEvent: Sendable {
     }
 }
 
-/// Whoever records what dispatch does. Called after the fact, outside every lock, on the thread that caused it; must not
-/// block.
+/// Whoever records what dispatch does. Called after the fact, outside every lock, on the thread that caused it; must
+/// not block.
 package protocol DispatchObserver: Sendable {
     /// Whether anybody wants each step; the end of a request is reported in any case.
     var wantsSteps: Bool { get }

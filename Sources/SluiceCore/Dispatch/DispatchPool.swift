@@ -35,8 +35,8 @@ struct DispatchPool: Sendable {
         )
     }
 
-    // `mutating` though they change nothing: a mutable path to an element of an array borrows it, a plain one copies all
-    // of its collections, always in debug builds and often in others.
+    // `mutating` though they change nothing: a mutable path to an element of an array borrows it, a plain one copies
+    // all of its collections, always in debug builds and often in others.
 
     mutating func freeSlots() -> Int { max(0, self.configuration.slots - self.queue.stats.inFlight) }
     mutating func readyCount() -> Int { self.queue.stats.queued - self.queue.stats.delayed }

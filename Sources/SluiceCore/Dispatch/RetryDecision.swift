@@ -155,8 +155,8 @@ extension RetryQuestion {
 extension AttemptFailure {
     /// What this failure says about the backend.
     ///
-    /// - Parameter patience: how long the attempt was given. A client with a very short deadline must not be able to make a
-    ///   healthy backend look broken, so a timeout counts only if a usual answer would have come in time.
+    /// - Parameter patience: how long the attempt was given. A client with a very short deadline must not be able to
+    ///   make a healthy backend look broken, so a timeout counts only if a usual answer would have come in time.
     package func verdict(patience: Duration, usual: Duration?) -> BackendVerdict {
         switch self.failureClass {
         case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse: .failing

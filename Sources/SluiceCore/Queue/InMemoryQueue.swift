@@ -2,11 +2,12 @@ import SluiceBasics
 
 /// The life of every request of one pool, in memory: pure, synchronous, told what time it is.
 ///
-/// DESIGN. Records lie in a slab; everything else refers to them by slot. One structure per fact: `ready` orders what may
-/// run, `scheduled` what has to wait for a delay, `leases` holds claims that can expire, `deadlines` everything that has a
-/// deadline ahead, `ids` finds a slot by name. Each operation is O(log n). Fencing: every claim gets a token greater than
-/// all before; a call with another token than the newest, or for a request that nobody holds, changes nothing, with one
-/// exception: a success is accepted as `done/late` while nobody else holds the request, because it is paid for.
+/// DESIGN. Records lie in a slab; everything else refers to them by slot. One structure per fact: `ready` orders what
+/// may run, `scheduled` what has to wait for a delay, `leases` holds claims that can expire, `deadlines` everything
+/// that has a deadline ahead, `ids` finds a slot by name. Each operation is O(log n). Fencing: every claim gets a
+/// token greater than all before; a call with another token than the newest, or for a request that nobody holds,
+/// changes nothing, with one exception: a success is accepted as `done/late` while nobody else holds the request,
+/// because it is paid for.
 ///
 /// This is the reference for every other store: see `QueueStore`.
 package struct InMemoryQueue: Sendable {

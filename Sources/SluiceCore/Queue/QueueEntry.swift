@@ -43,8 +43,8 @@ struct QueueEntry: Sendable {
     var record: RequestRecord?
 }
 
-// Steps of a life, each in one access to the slot: every access to an element of the slab has its price, and a question to
-// the record through the slab copies it.
+// Steps of a life, each in one access to the slot: every access to an element of the slab has its price, and a
+// question to the record through the slab copies it.
 extension QueueEntry {
     mutating func fill(
         _ submission: Submission,

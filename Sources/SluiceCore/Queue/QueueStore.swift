@@ -7,25 +7,26 @@ import SluiceBasics
 ///
 /// - **Every accepted request ends exactly once.** `stats` balances at every instant:
 ///   `accepted + redriven + resolved = live + ended`.
-/// - **Two steps before the call.** `claim` reserves, `start` says that the backend call is about to be sent. After a crash
-///   it is known which of the two had happened: what was not started is always safe to run again, what was started is
-///   repeated only under `RetryMode.auto`.
-/// - **Fencing.** Each claim gets a token greater than all before it. `start`, `extend` and `finish` with another token than
-///   the newest change nothing and answer `fenced`. One exception: a success is accepted, as `done/late`, while nobody else
-///   holds the request, because it is paid for. A stale failure never is.
-/// - **Time is the store's.** Leases, delays and deadlines are measured on the clock of the store, not of its clients: a
-///   `Submission.deadline` is turned into a remaining time when it arrives. `reap` acts on what has become due; anybody may
-///   call it, at any time, any number of times at once.
-/// - **Order.** By the key of `QueueOrder`: priority if asked for, then age. A request that is retried, released or recovered
-///   returns to its place.
-/// - **A lost connection is not an answer.** Throw `unavailable`; the caller repeats `start` and `finish` with the same token,
-///   which must be harmless, and `enqueue` with the same id, which answers `duplicate`.
+/// - **Two steps before the call.** `claim` reserves, `start` says that the backend call is about to be sent. After a
+///   crash it is known which of the two had happened: what was not started is always safe to run again, what was
+///   started is repeated only under `RetryMode.auto`.
+/// - **Fencing.** Each claim gets a token greater than all before it. `start`, `extend` and `finish` with another
+///   token than the newest change nothing and answer `fenced`. One exception: a success is accepted, as `done/late`,
+///   while nobody else holds the request, because it is paid for. A stale failure never is.
+/// - **Time is the store's.** Leases, delays and deadlines are measured on the clock of the store, not of its
+///   clients: a `Submission.deadline` is turned into a remaining time when it arrives. `reap` acts on what has become
+///   due; anybody may call it, at any time, any number of times at once.
+/// - **Order.** By the key of `QueueOrder`: priority if asked for, then age. A request that is retried, released or
+///   recovered returns to its place.
+/// - **A lost connection is not an answer.** Throw `unavailable`; the caller repeats `start` and `finish` with the
+///   same token, which must be harmless, and `enqueue` with the same id, which answers `duplicate`.
 package protocol QueueStore: Sendable {
     /// Takes a request in, unless its id is known or a bound is reached.
     func enqueue(_ submission: Submission, payload: [UInt8]) async throws(QueueStoreError) -> StoreAdmission
     /// The next requests in line, not claimed; for schedulers that choose among them.
     func peek(limit: Int) async throws(QueueStoreError) -> [RequestRecord]
-    /// Claims the next in line, or those of `ids` that are still free, at most `limit`. A passed deadline ends a request.
+    /// Claims the next in line, or those of `ids` that are still free, at most `limit`. A passed deadline ends a
+    /// request.
     func claim(_ ids: [RequestID]?, limit: Int, lease: Duration) async throws(QueueStoreError) -> [StoreLease]
     /// The last stop before money is spent. Idempotent.
     func start(_ lease: StoreLease, backend: String) async throws(QueueStoreError) -> StoreStart

@@ -1,8 +1,8 @@
 import SluiceBasics
 import SluiceCore
 
-/// A dispatch machine in a world of its own: virtual time, random clients, operators, backends and dispatchers, all from
-/// one seed. A model keeps its own books, and after every step both must agree.
+/// A dispatch machine in a world of its own: virtual time, random clients, operators, backends and dispatchers, all
+/// from one seed. A model keeps its own books, and after every step both must agree.
 ///
 ///     SLUICE_SIMULATION_SEED=17 swift test --filter SimulationTests     replays one seed
 package struct Simulation {
