@@ -9,6 +9,12 @@ static const unsigned char index_html[] = {
 static const unsigned char app_js[] = {
 #embed "web/app.js"
 };
+static const unsigned char format_js[] = {
+#embed "web/format.js"
+};
+static const unsigned char view_js[] = {
+#embed "web/view.js"
+};
 static const unsigned char style_css[] = {
 #embed "web/style.css"
 };
@@ -16,6 +22,8 @@ static const unsigned char style_css[] = {
 static const sluice_console_asset files[] = {
     {"/index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
     {"/app.js", "text/javascript; charset=utf-8", app_js, sizeof app_js},
+    {"/format.js", "text/javascript; charset=utf-8", format_js, sizeof format_js},
+    {"/view.js", "text/javascript; charset=utf-8", view_js, sizeof view_js},
     {"/style.css", "text/css; charset=utf-8", style_css, sizeof style_css},
 };
 
