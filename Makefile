@@ -1,0 +1,44 @@
+# `make run` and `make test` do everything on a fresh Debian 12 with the Swift toolchain.
+
+PREFIX ?= /usr/local
+RELEASE := swift build -c release --static-swift-stdlib --product sluice
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test test-swift test-end-to-end bench lint format install clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+setup: ## Install what is missing (Debian packages)
+	@scripts/setup
+
+build: setup ## Build the release program and say its size
+	@$(RELEASE)
+	@ls -l .build/release/sluice | awk '{printf "sluice: %.1f MB\n", $$5 / 1e6}'
+
+run: build ## Start the runtime, send real work through it, keep serving
+	@scripts/run
+
+test: test-swift test-end-to-end ## Pass all tests
+
+test-swift: setup
+	swift test --disable-xctest
+
+test-end-to-end: build
+	@scripts/setup --tests
+	.tools/venv/bin/python -m pytest -q Tests/EndToEnd
+
+bench: build ## Measure the runtime beside nginx and any peer that is installed
+	@Benchmarks/run
+
+lint: setup ## Fail on a difference in format, an undeclared import or a warning
+	@scripts/lint
+
+format: ## Apply the format
+	@swift format -i --parallel --configuration .swift-format -r Sources Tests Package.swift
+
+install: build ## Install under PREFIX (/usr/local)
+	install -D -m 755 -s .build/release/sluice "$(DESTDIR)$(PREFIX)/bin/sluice"
+
+clean: ## Remove what was built
+	rm -rf .build .tools artifacts

@@ -1,0 +1,41 @@
+"""The console in a real browser."""
+
+import concurrent.futures
+import pathlib
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from runtime import ROOT, until
+
+ARTIFACTS = ROOT / "artifacts"
+
+
+@pytest.fixture(scope="module")
+def page():
+    browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        errors = []
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        yield page
+        assert errors == []
+        browser.close()
+
+
+def test_a_request_queues_runs_and_finishes(runtime, mock, page):
+    ARTIFACTS.mkdir(exist_ok=True)
+    runtime.call("POST", "/api/pools/default/pause")
+    page.goto(runtime.url + "/")
+    expect(page.get_by_text("default").first).to_be_visible()
+    id = runtime.chat('mock:{"latency":1500}', headers={"Prefer": "respond-async"})[2]["id"]
+    row = page.locator(f'[data-id="{id}"]').first
+    expect(row).to_contain_text("queued", timeout=5000)
+    page.screenshot(path=ARTIFACTS / "console-queued.png")
+    runtime.call("POST", "/api/pools/default/resume")
+    expect(row).to_contain_text("started", timeout=5000)
+    page.screenshot(path=ARTIFACTS / "console-running.png")
+    expect(page.locator(f'[data-id="{id}"]').first).to_contain_text("done", timeout=8000)
+    page.screenshot(path=ARTIFACTS / "console-done.png")
