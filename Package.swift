@@ -52,35 +52,44 @@ let package = Package(
         .target(name: "SluiceTestKit", dependencies: ["SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine"]),
 
         .executableTarget(
-            name: "core-benchmark", dependencies: ["SluiceBasics", "SluiceCore", "SluiceEngine"],
-            path: "Benchmarks/CoreBenchmark"),
+            name: "core-benchmark",
+            dependencies: ["SluiceBasics", "SluiceCore", "SluiceEngine"],
+            path: "Benchmarks/CoreBenchmark"
+        ),
 
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceWireTests", dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"]),
         .testTarget(
-            name: "SluiceEngineTests", dependencies: ["SluiceEngine", "SluiceCore", "SluiceBasics", "SluiceTestKit"]),
+            name: "SluiceEngineTests",
+            dependencies: ["SluiceEngine", "SluiceCore", "SluiceBasics", "SluiceTestKit"]
+        ),
         .testTarget(
             name: "SluiceProvidersTests",
-            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
+        ),
         .testTarget(
             name: "SluiceTelemetryTests",
-            dependencies: ["SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+            dependencies: ["SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
+        ),
         .testTarget(
             name: "SluiceTransportTests",
-            dependencies: ["SluiceTransport", "SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+            dependencies: ["SluiceTransport", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
+        ),
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: [
                 "SluiceGateway", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
                 "SluiceBasics", "SluiceTestKit",
-            ]),
+            ]
+        ),
         .testTarget(
             name: "SluiceCommandTests",
             dependencies: [
                 "sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders", "SluiceTransport",
                 "SluiceBasics", "SluiceTestKit",
-            ]),
+            ]
+        ),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6],
@@ -89,9 +98,12 @@ let package = Package(
 )
 
 /// Targets that touch C or raw memory. Everywhere else `unsafe` does not compile.
-let adapters: Set<String> = ["SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice", "core-benchmark"]
+let adapters: Set<String> = [
+    "SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice", "core-benchmark",
+]
 
-for target in package.targets where [.regular, .executable, .test].contains(target.type) && !target.name.hasPrefix("C") {
+for target in package.targets where [.regular, .executable, .test].contains(target.type) && !target.name.hasPrefix("C")
+{
     var settings: [SwiftSetting] = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),

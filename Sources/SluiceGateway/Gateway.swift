@@ -33,8 +33,13 @@ package final class Gateway: HTTPHandler {
     ///   - spawn: starts a task of its own, for answers that are fetched later.
     ///   - sleep: waits, for heartbeats.
     package init(
-        configuration: GatewayConfiguration, dispatcher: Dispatcher, client: any HTTPClient, telemetry: Telemetry,
-        clock: any TimeSource, spawn: @escaping Spawn, sleep: @escaping Sleep,
+        configuration: GatewayConfiguration,
+        dispatcher: Dispatcher,
+        client: any HTTPClient,
+        telemetry: Telemetry,
+        clock: any TimeSource,
+        spawn: @escaping Spawn,
+        sleep: @escaping Sleep,
         log: @escaping @Sendable (GatewayLogEntry) -> Void,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
     ) {
@@ -50,8 +55,10 @@ package final class Gateway: HTTPHandler {
         self.keys = KeyRing(configuration.keys)
         self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, log: log)
         self.results = ResultStore(
-            maximumResults: configuration.maximumResults, maximumBytes: configuration.maximumResultBytes,
-            age: configuration.resultAge)
+            maximumResults: configuration.maximumResults,
+            maximumBytes: configuration.maximumResultBytes,
+            age: configuration.resultAge
+        )
         self.catalogue = ModelCatalogue()
         self.health = HealthMonitor(stuckAfter: configuration.stuckAfter)
         self.startedAt = clock.now()
@@ -102,7 +109,9 @@ package final class Gateway: HTTPHandler {
             try self.requireOperator(request)
             let bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
             return HTTPResponse(
-                headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]), body: .bytes(bytes))
+                headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),
+                body: .bytes(bytes)
+            )
         default:
             if request.path.hasPrefix("/api/") { return try await self.operate(request) }
             if let asset = ConsoleAssets.response(request) {
@@ -112,7 +121,8 @@ package final class Gateway: HTTPHandler {
             throw .notFound(
                 "There is nothing at '\(request.path.prefix(200))'. See /v1/chat/completions, /v1/completions, "
                     + "/v1/embeddings, /v1/responses, /v1/models, /api/pools, /api/requests, /metrics, /healthz, /readyz.",
-                code: "not_found")
+                code: "not_found"
+            )
         }
     }
 
@@ -124,13 +134,17 @@ package final class Gateway: HTTPHandler {
 
     func requireOperator(_ request: HTTPRequest) throws(GatewayError) {
         guard try self.keys.caller(request.headers).isOperator else {
-            throw .forbidden("This key may not see or steer the runtime; use a key with operator: true.", code: "not_operator")
+            throw .forbidden(
+                "This key may not see or steer the runtime; use a key with operator: true.",
+                code: "not_operator"
+            )
         }
     }
 
     // MARK: Inference
 
-    private func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse {
+    private func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse
+    {
         try Self.require(request, [.post])
         let caller = try self.keys.caller(request.headers)
         let pool = try Ingress.pool(request.headers, caller: caller, self.configuration)
@@ -141,30 +155,48 @@ package final class Gateway: HTTPHandler {
         let respondsLater = Ingress.wantsAsync(request.headers)
         if respondsLater && head.isStream {
             throw .invalid(
-                "A stream cannot be answered later: leave out 'stream' or 'Prefer: respond-async'.", param: "stream")
+                "A stream cannot be answered later: leave out 'stream' or 'Prefer: respond-async'.",
+                param: "stream"
+            )
         }
         let id = self.newID()
         let timeout = try Ingress.timeout(request.headers, self.configuration)
         let submission = Submission(
-            id: id, pool: pool, tenant: caller.tenant,
-            priority: try Ingress.priority(request.headers, caller: caller), producer: caller.keyName,
-            model: head.model, operation: operation.rawValue, isStream: head.isStream,
-            payloadBytes: request.body.count, messageCount: head.messageCount, tokenEstimate: head.tokenEstimate,
-            deadline: self.clock.now() + timeout, traceparent: request.headers["traceparent"],
-            respondsLater: respondsLater)
+            id: id,
+            pool: pool,
+            tenant: caller.tenant,
+            priority: try Ingress.priority(request.headers, caller: caller),
+            producer: caller.keyName,
+            model: head.model,
+            operation: operation.rawValue,
+            isStream: head.isStream,
+            payloadBytes: request.body.count,
+            messageCount: head.messageCount,
+            tokenEstimate: head.tokenEstimate,
+            deadline: self.clock.now() + timeout,
+            traceparent: request.headers["traceparent"],
+            respondsLater: respondsLater
+        )
         let cancellation = respondsLater ? LateCancellation() : request.cancellation
         let ticket = try self.submit(submission, cancellation)
         let call = Call(
-            ticket: ticket, idText: id.description, submission: submission, operation: operation,
-            headers: request.headers, body: request.body, backend: backend,
+            ticket: ticket,
+            idText: id.description,
+            submission: submission,
+            operation: operation,
+            headers: request.headers,
+            body: request.body,
+            backend: backend,
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
-            maximumResponseBytes: self.configuration.maximumResponseBytes)
+            maximumResponseBytes: self.configuration.maximumResponseBytes
+        )
         if let late = cancellation as? LateCancellation, respondsLater { return self.later(call, late) }
         return head.isStream ? await self.relay.streamed(call) : await self.relay.whole(call)
     }
 
     private static func read(
-        _ body: [UInt8], _ operation: OpenAIOperation
+        _ body: [UInt8],
+        _ operation: OpenAIOperation
     ) throws(GatewayError) -> OpenAIRequestHead {
         do throws(InvalidRequest) {
             return try OpenAIRequestHead.read(body, operation: operation)
@@ -174,18 +206,22 @@ package final class Gateway: HTTPHandler {
     }
 
     private func submit(
-        _ submission: Submission, _ cancellation: (any Cancellable)?
+        _ submission: Submission,
+        _ cancellation: (any Cancellable)?
     ) throws(GatewayError) -> Ticket {
         do throws(Rejection) {
             return try self.dispatcher.submit(submission, cancellation: cancellation)
         } catch {
             self.log(
                 GatewayLogEntry(
-                    .warning, "request rejected",
+                    .warning,
+                    "request rejected",
                     [
                         ("request", submission.id.description), ("pool", submission.pool),
                         ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
-                    ]))
+                    ]
+                )
+            )
             throw GatewayError(error)
         }
     }

@@ -13,8 +13,12 @@ package struct GatewayError: Error, Sendable {
 
     static func unauthorized(_ message: String) -> GatewayError {
         GatewayError(
-            status: 401, message: message, type: "authentication_error", code: "invalid_api_key",
-            headers: [("WWW-Authenticate", "Bearer")])
+            status: 401,
+            message: message,
+            type: "authentication_error",
+            code: "invalid_api_key",
+            headers: [("WWW-Authenticate", "Bearer")]
+        )
     }
 
     static func forbidden(_ message: String, code: String) -> GatewayError {
@@ -31,18 +35,30 @@ package struct GatewayError: Error, Sendable {
 
     static func unavailable(_ message: String, code: String, retryAfter: Int? = nil) -> GatewayError {
         GatewayError(
-            status: 503, message: message, type: "server_error", code: code,
-            headers: retryAfter.map { [("Retry-After", String($0))] } ?? [])
+            status: 503,
+            message: message,
+            type: "server_error",
+            code: code,
+            headers: retryAfter.map { [("Retry-After", String($0))] } ?? []
+        )
     }
 
     static func methodNotAllowed(_ allowed: String) -> GatewayError {
         GatewayError(
-            status: 405, message: "This path takes \(allowed) only.", type: "invalid_request_error",
-            code: "method_not_allowed", headers: [("Allow", allowed)])
+            status: 405,
+            message: "This path takes \(allowed) only.",
+            type: "invalid_request_error",
+            code: "method_not_allowed",
+            headers: [("Allow", allowed)]
+        )
     }
 
     init(
-        status: Int, message: String, type: String, param: String? = nil, code: String? = nil,
+        status: Int,
+        message: String,
+        type: String,
+        param: String? = nil,
+        code: String? = nil,
         headers: [(String, String)] = []
     ) {
         self.status = status
@@ -55,7 +71,12 @@ package struct GatewayError: Error, Sendable {
 
     init(_ error: InvalidRequest) {
         self.init(
-            status: 400, message: error.message, type: "invalid_request_error", param: error.param, code: error.code)
+            status: 400,
+            message: error.message,
+            type: "invalid_request_error",
+            param: error.param,
+            code: error.code
+        )
     }
 
     init(_ rejection: Rejection) {

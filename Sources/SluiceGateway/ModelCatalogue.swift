@@ -35,8 +35,14 @@ extension Gateway {
         }
         do throws(HTTPClientError) {
             let request = backend.request(
-                .models, body: [], model: "", clientHeaders: HTTPFields(), requestID: self.newID().description,
-                timeout: ModelCatalogue.timeout, maximumResponseBytes: 4 << 20)
+                .models,
+                body: [],
+                model: "",
+                clientHeaders: HTTPFields(),
+                requestID: self.newID().description,
+                timeout: ModelCatalogue.timeout,
+                maximumResponseBytes: 4 << 20
+            )
             let answer = try await self.client.execute(request)
             if answer.status == 200 { self.catalogue.keep(answer, at: self.clock.now()) }
             return Self.pass(answer)
@@ -44,13 +50,18 @@ extension Gateway {
             throw GatewayError(
                 status: error.kind == .timeout || error.kind == .connectTimeout ? 504 : 502,
                 message: "Backend '\(backend.name)' could not be asked for its models: \(error.message).",
-                type: "server_error", code: error.kind.rawValue)
+                type: "server_error",
+                code: error.kind.rawValue
+            )
         }
     }
 
     private static func pass(_ answer: HTTPClientResponse) -> HTTPResponse {
         HTTPResponse(
-            status: answer.status, headers: OpenAIClassifier.passedHeaders(answer.headers), body: .bytes(answer.body))
+            status: answer.status,
+            headers: OpenAIClassifier.passedHeaders(answer.headers),
+            body: .bytes(answer.body)
+        )
     }
 
     private func configuredModels() -> HTTPResponse {
@@ -76,6 +87,7 @@ extension Gateway {
         HTTPResponse(
             status: status,
             headers: HTTPFields([("Content-Type", "application/json"), ("Cache-Control", "no-store")]),
-            body: .bytes(json.bytes))
+            body: .bytes(json.bytes)
+        )
     }
 }

@@ -14,8 +14,15 @@ package struct RequestEvent: Sendable {
     package var at: Instant
 
     package init(
-        id: RequestID, pool: String, tenant: String, model: String, state: RequestState, reason: OutcomeReason? = nil,
-        waiting: WaitingReason? = nil, attempt: Int = 0, at: Instant
+        id: RequestID,
+        pool: String,
+        tenant: String,
+        model: String,
+        state: RequestState,
+        reason: OutcomeReason? = nil,
+        waiting: WaitingReason? = nil,
+        attempt: Int = 0,
+        at: Instant
     ) {
         self.id = id
         self.pool = pool

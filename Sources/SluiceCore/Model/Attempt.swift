@@ -46,7 +46,10 @@ package struct AttemptFailure: Error, Sendable, Equatable {
     package var committed: Bool
 
     package init(
-        _ failureClass: FailureClass, status: Int? = nil, retryAfter: Duration? = nil, message: String,
+        _ failureClass: FailureClass,
+        status: Int? = nil,
+        retryAfter: Duration? = nil,
+        message: String,
         committed: Bool = false
     ) {
         self.failureClass = failureClass

@@ -31,9 +31,14 @@ package struct RetryPolicy: Sendable, Equatable {
     package var maximumThrottles: Int
 
     package init(
-        mode: RetryMode = .auto, maximumAttempts: Int = 3, baseDelay: Duration = .seconds(1),
-        maximumDelay: Duration = .seconds(60), maximumRetryAfter: Duration = .seconds(300),
-        budgetRatio: Double = 0.2, budgetFloor: Int = 10, maximumThrottles: Int = 50
+        mode: RetryMode = .auto,
+        maximumAttempts: Int = 3,
+        baseDelay: Duration = .seconds(1),
+        maximumDelay: Duration = .seconds(60),
+        maximumRetryAfter: Duration = .seconds(300),
+        budgetRatio: Double = 0.2,
+        budgetFloor: Int = 10,
+        maximumThrottles: Int = 50
     ) {
         self.mode = mode
         self.maximumAttempts = maximumAttempts
@@ -60,8 +65,12 @@ package struct BreakerConfiguration: Sendable, Equatable {
     package var probesToClose: Int
 
     package init(
-        consecutiveFailures: Int = 5, failureRatio: Double = 0.5, minimumCalls: Int = 20,
-        window: Duration = .seconds(30), openFor: Duration = .seconds(30), probesToClose: Int = 3
+        consecutiveFailures: Int = 5,
+        failureRatio: Double = 0.5,
+        minimumCalls: Int = 20,
+        window: Duration = .seconds(30),
+        openFor: Duration = .seconds(30),
+        probesToClose: Int = 3
     ) {
         self.consecutiveFailures = consecutiveFailures
         self.failureRatio = failureRatio
@@ -91,9 +100,15 @@ package struct PoolConfiguration: Sendable, Equatable {
     package var lease: Duration
 
     package init(
-        name: String, backend: String, order: QueueOrder = .priority, slots: Int = 64,
-        maximumRequests: Int = 10_000, maximumBytes: Int = 256 << 20, maximumRequestsPerTenant: Int? = nil,
-        retry: RetryPolicy = RetryPolicy(), lease: Duration = .seconds(30)
+        name: String,
+        backend: String,
+        order: QueueOrder = .priority,
+        slots: Int = 64,
+        maximumRequests: Int = 10_000,
+        maximumBytes: Int = 256 << 20,
+        maximumRequestsPerTenant: Int? = nil,
+        retry: RetryPolicy = RetryPolicy(),
+        lease: Duration = .seconds(30)
     ) {
         self.name = name
         self.backend = backend

@@ -16,7 +16,11 @@ package struct BreakerStatus: Sendable, Equatable {
     package var timesOpened: Int
 
     package init(
-        backend: String, state: BreakerState, consecutiveFailures: Int, opensProbeIn: Duration?, timesOpened: Int
+        backend: String,
+        state: BreakerState,
+        consecutiveFailures: Int,
+        opensProbeIn: Duration?,
+        timesOpened: Int
     ) {
         self.backend = backend
         self.state = state

@@ -24,9 +24,20 @@ package struct Submission: Sendable {
     package var respondsLater: Bool
 
     package init(
-        id: RequestID, pool: String, tenant: String, priority: Priority = .normal, producer: String? = nil,
-        model: String, operation: String, isStream: Bool = false, payloadBytes: Int = 0, messageCount: Int = 0,
-        tokenEstimate: Int = 0, deadline: Instant, traceparent: String? = nil, respondsLater: Bool = false
+        id: RequestID,
+        pool: String,
+        tenant: String,
+        priority: Priority = .normal,
+        producer: String? = nil,
+        model: String,
+        operation: String,
+        isStream: Bool = false,
+        payloadBytes: Int = 0,
+        messageCount: Int = 0,
+        tokenEstimate: Int = 0,
+        deadline: Instant,
+        traceparent: String? = nil,
+        respondsLater: Bool = false
     ) {
         self.id = id
         self.pool = pool

@@ -15,8 +15,13 @@ package struct APIKey: Sendable {
     package var isOperator: Bool
 
     package init(
-        name: String, digest: [UInt8], tenant: String, defaultPool: String? = nil, allowedPools: [String]? = nil,
-        highestPriority: Priority = .urgent, isOperator: Bool = false
+        name: String,
+        digest: [UInt8],
+        tenant: String,
+        defaultPool: String? = nil,
+        allowedPools: [String]? = nil,
+        highestPriority: Priority = .urgent,
+        isOperator: Bool = false
     ) {
         self.name = name
         self.digest = digest
@@ -29,12 +34,23 @@ package struct APIKey: Sendable {
 
     /// From the key's text.
     package init(
-        name: String, secret: String, tenant: String, defaultPool: String? = nil, allowedPools: [String]? = nil,
-        highestPriority: Priority = .urgent, isOperator: Bool = false
+        name: String,
+        secret: String,
+        tenant: String,
+        defaultPool: String? = nil,
+        allowedPools: [String]? = nil,
+        highestPriority: Priority = .urgent,
+        isOperator: Bool = false
     ) {
         self.init(
-            name: name, digest: Digest.sha256(Array(secret.utf8)), tenant: tenant, defaultPool: defaultPool,
-            allowedPools: allowedPools, highestPriority: highestPriority, isOperator: isOperator)
+            name: name,
+            digest: Digest.sha256(Array(secret.utf8)),
+            tenant: tenant,
+            defaultPool: defaultPool,
+            allowedPools: allowedPools,
+            highestPriority: highestPriority,
+            isOperator: isOperator
+        )
     }
 }
 
@@ -50,12 +66,21 @@ package struct Caller: Sendable, Equatable {
     /// When no keys are configured.
     static func anonymous(tenant: String) -> Caller {
         Caller(
-            tenant: tenant, keyName: nil, defaultPool: nil, allowedPools: nil, highestPriority: .urgent,
-            isOperator: true)
+            tenant: tenant,
+            keyName: nil,
+            defaultPool: nil,
+            allowedPools: nil,
+            highestPriority: .urgent,
+            isOperator: true
+        )
     }
 
     init(
-        tenant: String, keyName: String?, defaultPool: String?, allowedPools: [String]?, highestPriority: Priority,
+        tenant: String,
+        keyName: String?,
+        defaultPool: String?,
+        allowedPools: [String]?,
+        highestPriority: Priority,
         isOperator: Bool
     ) {
         self.tenant = tenant
@@ -68,7 +93,12 @@ package struct Caller: Sendable, Equatable {
 
     init(_ key: APIKey) {
         self.init(
-            tenant: key.tenant, keyName: key.name, defaultPool: key.defaultPool, allowedPools: key.allowedPools,
-            highestPriority: key.highestPriority, isOperator: key.isOperator)
+            tenant: key.tenant,
+            keyName: key.name,
+            defaultPool: key.defaultPool,
+            allowedPools: key.allowedPools,
+            highestPriority: key.highestPriority,
+            isOperator: key.isOperator
+        )
     }
 }

@@ -31,7 +31,8 @@ package final class KeyRing: Sendable {
 
     private static func secret(_ headers: HTTPFields) -> [UInt8]? {
         if let value = headers.bytes(of: "authorization") {
-            guard value.count > 7, value.prefix(7).elementsEqual("Bearer ".utf8) || value.prefix(7).elementsEqual("bearer ".utf8)
+            guard value.count > 7,
+                value.prefix(7).elementsEqual("Bearer ".utf8) || value.prefix(7).elementsEqual("bearer ".utf8)
             else { return nil }
             return Array(value.dropFirst(7))
         }

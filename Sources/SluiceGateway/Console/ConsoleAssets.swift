@@ -18,7 +18,8 @@ enum ConsoleAssets {
             let bytes = Array(UnsafeBufferPointer(start: start, count: file.size))
             let tag = Digest.hex(Array(Digest.sha256(bytes).prefix(8)))
             assets.append(
-                Asset(path: String(cString: path), type: String(cString: type), bytes: bytes, tag: "\"\(tag)\""))
+                Asset(path: String(cString: path), type: String(cString: type), bytes: bytes, tag: "\"\(tag)\"")
+            )
         }
         return assets
     }()

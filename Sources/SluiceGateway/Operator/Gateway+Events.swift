@@ -8,7 +8,11 @@ import SluiceWire
 extension Gateway {
     func events(_ request: HTTPRequest) throws(GatewayError) -> HTTPResponse {
         guard let subscription = self.telemetry.feed.subscribe() else {
-            throw .unavailable("As many watchers as are allowed are connected already.", code: "too_many_watchers", retryAfter: 5)
+            throw .unavailable(
+                "As many watchers as are allowed are connected already.",
+                code: "too_many_watchers",
+                retryAfter: 5
+            )
         }
         let feed = self.telemetry.feed
         let headers = HTTPFields([
@@ -32,7 +36,8 @@ extension Gateway {
                     try await writer.write(self.encode(items))
                     if self.draining && self.dispatcher.liveCount == 0 { return }
                 }
-            })
+            }
+        )
     }
 
     private func poolsEvent() -> [UInt8] {

@@ -35,7 +35,9 @@ extension Gateway {
         default:
             throw .notFound(
                 "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/events, "
-                    + "/api/llm-dispatch/runtime, /api/version.", code: "not_found")
+                    + "/api/llm-dispatch/runtime, /api/version.",
+                code: "not_found"
+            )
         }
     }
 
@@ -132,7 +134,8 @@ extension Gateway {
         let caller = try self.keys.caller(request.headers)
         let unknown = GatewayError.notFound(
             "Request '\(parts[1].prefix(64))' is not known: it never was, or is older than what is kept.",
-            code: "request_not_found")
+            code: "request_not_found"
+        )
         guard let id = RequestID(parts[1]) else { throw unknown }
         let live = self.dispatcher.find(id)
         let record = live?.record ?? self.telemetry.history.find(id)

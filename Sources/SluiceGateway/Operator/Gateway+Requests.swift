@@ -80,7 +80,9 @@ extension Gateway {
             default:
                 throw .invalid(
                     "The parameter '\(name.prefix(64))' is not known. Known: state, pool, tenant, model, reason, limit, cursor.",
-                    param: String(name.prefix(64)), code: "unknown_parameter")
+                    param: String(name.prefix(64)),
+                    code: "unknown_parameter"
+                )
             }
         }
         return query

@@ -41,7 +41,10 @@ extension Gateway {
     }
 
     private static func writeSummary(
-        _ pools: [PoolStatus], _ limit: Int, _ live: [LiveRequest], to json: inout JSONWriter
+        _ pools: [PoolStatus],
+        _ limit: Int,
+        _ live: [LiveRequest],
+        to json: inout JSONWriter
     ) {
         func sum(_ reasons: [OutcomeReason]) -> Int {
             pools.reduce(0) { total, pool in total + reasons.reduce(0) { $0 + Int(pool.ended[$1] ?? 0) } }
@@ -52,7 +55,10 @@ extension Gateway {
         json.field("pending_request_sample_count", live.filter { $0.record.state == .queued }.count)
         json.field("inflight_request_count", pools.reduce(0) { $0 + $1.inFlight })
         json.field("live_request_sample_limit_per_pool", limit)
-        json.field("execution_failures", sum([.backend, .malformedResponse, .resultTooLarge, .outcomeUnknown, .attempts]))
+        json.field(
+            "execution_failures",
+            sum([.backend, .malformedResponse, .resultTooLarge, .outcomeUnknown, .attempts])
+        )
         json.field("malformed_requests_dropped", sum([.malformed]))
         json.field("offline_producer_requests_dropped", sum([.offlineProducerBeforeDispatch, .clientGone]))
         json.field("offline_producer_replies_dropped", sum([.offlineProducerBeforeReply]))

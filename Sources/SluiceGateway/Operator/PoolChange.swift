@@ -44,7 +44,9 @@ struct PoolChange: Sendable {
         if let unknown {
             throw .invalid(
                 "The field '\(unknown.prefix(64))' cannot be changed. Known fields: \(Self.known.joined(separator: ", ")).",
-                param: String(unknown.prefix(64)), code: "unknown_field")
+                param: String(unknown.prefix(64)),
+                code: "unknown_field"
+            )
         }
         var change = PoolChange()
         change.slots = try Self.whole(root, "slots", 0...100_000)
@@ -65,13 +67,16 @@ struct PoolChange: Sendable {
     }
 
     private static func whole(
-        _ root: JSONValue, _ name: StaticString, _ range: ClosedRange<Int>
+        _ root: JSONValue,
+        _ name: StaticString,
+        _ range: ClosedRange<Int>
     ) throws(GatewayError) -> Int? {
         guard let value = root[name] else { return nil }
         guard let number = value.int, range.contains(number) else {
             throw .invalid(
                 "The field '\(name)' must be a whole number from \(range.lowerBound) to \(range.upperBound).",
-                param: "\(name)")
+                param: "\(name)"
+            )
         }
         return number
     }

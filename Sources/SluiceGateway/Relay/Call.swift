@@ -18,9 +18,15 @@ struct Call: Sendable {
 
     func request(timeout: Duration) -> HTTPClientRequest {
         self.backend.request(
-            self.operation, body: self.body, model: self.submission.model, clientHeaders: self.headers,
-            requestID: self.idText, timeout: timeout, maximumResponseBytes: self.maximumResponseBytes,
-            allowsSilentResend: self.allowsSilentResend)
+            self.operation,
+            body: self.body,
+            model: self.submission.model,
+            clientHeaders: self.headers,
+            requestID: self.idText,
+            timeout: timeout,
+            maximumResponseBytes: self.maximumResponseBytes,
+            allowsSilentResend: self.allowsSilentResend
+        )
     }
 }
 

@@ -39,7 +39,8 @@ extension Gateway {
             self.spawn {
                 let response = await relay.whole(call)
                 results.keep(response, for: call.submission.id, tenant: call.submission.tenant, at: clock.now())
-            })
+            }
+        )
         var json = JSONWriter()
         json.object { json in
             json.field("id", call.idText)

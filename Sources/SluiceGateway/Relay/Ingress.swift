@@ -24,7 +24,8 @@ enum Ingress {
         guard Self.isIdentifier(bytes) else {
             throw .invalid(
                 "The header '\(name)' must have 1 to \(Self.maximumIdentifierBytes) of the characters A-Z a-z 0-9 . _ : -",
-                param: name)
+                param: name
+            )
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -38,7 +39,8 @@ enum Ingress {
         guard priority >= caller.highestPriority else {
             throw .forbidden(
                 "This key may ask for priority '\(caller.highestPriority.name)' at most, not '\(priority.name)'.",
-                code: "priority_not_allowed")
+                code: "priority_not_allowed"
+            )
         }
         return priority
     }
@@ -49,7 +51,8 @@ enum Ingress {
         guard let milliseconds = Int64(text), (1...maximum).contains(milliseconds) else {
             throw .invalid(
                 "The header 'x-sluice-timeout-ms' must be a whole number from 1 to \(maximum).",
-                param: "x-sluice-timeout-ms")
+                param: "x-sluice-timeout-ms"
+            )
         }
         return .milliseconds(milliseconds)
     }
@@ -62,19 +65,25 @@ enum Ingress {
     }
 
     static func pool(
-        _ headers: HTTPFields, caller: Caller, _ configuration: GatewayConfiguration
+        _ headers: HTTPFields,
+        caller: Caller,
+        _ configuration: GatewayConfiguration
     ) throws(GatewayError) -> String {
         let asked = try Self.identifier(headers, "x-sluice-pool")
         let pool = asked ?? caller.defaultPool ?? configuration.defaultPool
         guard configuration.backends[pool] != nil else {
             let known = configuration.backends.keys.sorted().joined(separator: ", ")
             throw .notFound(
-                "There is no pool '\(pool)'. Known pools: \(known).", param: "x-sluice-pool", code: "pool_not_found")
+                "There is no pool '\(pool)'. Known pools: \(known).",
+                param: "x-sluice-pool",
+                code: "pool_not_found"
+            )
         }
         if let allowed = caller.allowedPools, !allowed.contains(pool) {
             throw .forbidden(
                 "This key may not use pool '\(pool)'. It may use: \(allowed.joined(separator: ", ")).",
-                code: "pool_not_allowed")
+                code: "pool_not_allowed"
+            )
         }
         return pool
     }

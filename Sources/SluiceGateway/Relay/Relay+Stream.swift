@@ -71,7 +71,9 @@ extension Relay {
                 stream.body.close()
                 throw HTTPClientError(
                     .responseTooLarge,
-                    message: "the response is larger than the limit of \(call.maximumResponseBytes) bytes", sent: true)
+                    message: "the response is larger than the limit of \(call.maximumResponseBytes) bytes",
+                    sent: true
+                )
             }
         }
         let answer = HTTPClientResponse(status: stream.status, headers: stream.headers, body: body)
@@ -80,7 +82,11 @@ extension Relay {
 
     private func awaitContent(_ stream: HTTPClientStream) async throws(HTTPClientError) -> Opened {
         var opening = Opening(
-            held: [], inspector: StreamInspector(status: stream.status), stream: stream, isComplete: false)
+            held: [],
+            inspector: StreamInspector(status: stream.status),
+            stream: stream,
+            isComplete: false
+        )
         while !opening.inspector.hasContent && !opening.inspector.isDone {
             guard let chunk = try await stream.body.next() else {
                 opening.isComplete = true
@@ -95,7 +101,10 @@ extension Relay {
         }
         guard !opening.held.isEmpty else {
             let failure = AttemptFailure(
-                .malformedResponse, status: stream.status, message: "the backend's stream ended without an event")
+                .malformedResponse,
+                status: stream.status,
+                message: "the backend's stream ended without an event"
+            )
             return .whole(Attempted(result: .failure(failure), answer: nil))
         }
         return .stream(opening)
@@ -104,7 +113,11 @@ extension Relay {
     // MARK: After the first content
 
     private func relayed(
-        _ call: Call, _ lease: Lease, _ opening: Opening, attempt: Int, _ deadline: Instant
+        _ call: Call,
+        _ lease: Lease,
+        _ opening: Opening,
+        attempt: Int,
+        _ deadline: Instant
     ) -> HTTPResponse {
         var headers = OpenAIClassifier.passedHeaders(opening.stream.headers)
         headers.append("Cache-Control", "no-cache")
@@ -112,7 +125,8 @@ extension Relay {
         let record = self.dispatcher.find(call.submission.id)?.record
         TraceHeaders.append(call, record, to: &headers)
         return HTTPResponse(
-            status: opening.stream.status, headers: headers,
+            status: opening.stream.status,
+            headers: headers,
             body: .stream { writer in
                 let passage = await self.pump(opening, to: writer, deadline)
                 guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
@@ -122,7 +136,8 @@ extension Relay {
                     let error = Endings.error(record, backend: call.backend.name)
                     try await writer.write(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
                 }
-            })
+            }
+        )
     }
 
     private struct Passage {
@@ -157,6 +172,8 @@ extension Relay {
             return Passage(result: .failure(failure), clientKnows: true)
         }
         return Passage(
-            result: .success(status: opening.stream.status, usage: inspector.usage), clientKnows: true)
+            result: .success(status: opening.stream.status, usage: inspector.usage),
+            clientKnows: true
+        )
     }
 }

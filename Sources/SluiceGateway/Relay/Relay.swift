@@ -109,21 +109,32 @@ enum Endings {
         case .deadline:
             let waited = record.attempts.isEmpty ? "It was still waiting in the queue and was never sent." : ""
             return GatewayError(
-                status: 504, message: "The request's deadline passed\(detail). \(waited)", type: "timeout_error",
-                code: "deadline_exceeded")
+                status: 504,
+                message: "The request's deadline passed\(detail). \(waited)",
+                type: "timeout_error",
+                code: "deadline_exceeded"
+            )
         case .clientGone, .operatorRequest, .shutdown:
             return GatewayError(
-                status: 503, message: Self.cancelled(reason), type: "server_error", code: reason.rawValue)
+                status: 503,
+                message: Self.cancelled(reason),
+                type: "server_error",
+                code: reason.rawValue
+            )
         case .outcomeUnknown:
             return GatewayError(
                 status: Self.isTimeout(last?.failure) ? 504 : 502,
                 message: "Backend '\(backend)' was asked once and what it did is not known\(detail).",
-                type: "server_error", code: reason.rawValue)
+                type: "server_error",
+                code: reason.rawValue
+            )
         default:
             return GatewayError(
                 status: Self.isTimeout(last?.failure) ? 504 : 502,
-                message: "Backend '\(backend)' failed after \(tried)\(detail).", type: "server_error",
-                code: last?.failure?.rawValue ?? reason.rawValue)
+                message: "Backend '\(backend)' failed after \(tried)\(detail).",
+                type: "server_error",
+                code: last?.failure?.rawValue ?? reason.rawValue
+            )
         }
     }
 
