@@ -32,7 +32,8 @@ package final class ResultStore: Sendable {
 
     func keep(_ response: HTTPResponse, for id: RequestID, tenant: String, at now: Instant) {
         guard case .bytes(let body) = response.body else { return }
-        let isJSON = response.headers["content-type"]?.contains("json") ?? false
+        // It is embedded as it is, so the backend's word for it is not enough.
+        let isJSON = (try? JSON.read(body) { _ in true }) ?? false
         let result = Result(status: response.status, body: body, isJSON: isJSON, tenant: tenant, keptAt: now)
         self.state.withLock { state in
             guard state.results.updateValue(result, forKey: id) == nil else { return }
