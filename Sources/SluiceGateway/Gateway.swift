@@ -84,6 +84,18 @@ package final class Gateway: HTTPHandler {
         do throws(GatewayError) {
             return try await self.route(request)
         } catch {
+            if error.isRefusalOfWork {
+                self.log(
+                    GatewayLogEntry(
+                        .info,
+                        "request refused",
+                        [
+                            ("path", String(request.path.prefix(200))), ("status", String(error.status)),
+                            ("code", error.code ?? error.type), ("client", request.remoteAddress),
+                        ]
+                    )
+                )
+            }
             return error.response()
         }
     }
@@ -174,7 +186,7 @@ package final class Gateway: HTTPHandler {
             messageCount: head.messageCount,
             tokenEstimate: head.tokenEstimate,
             deadline: self.clock.now() + timeout,
-            traceparent: request.headers["traceparent"],
+            traceparent: Ingress.traceparent(request.headers),
             respondsLater: respondsLater
         )
         let cancellation = respondsLater ? LateCancellation() : request.cancellation

@@ -10,6 +10,9 @@ package struct GatewayError: Error, Sendable {
     var param: String?
     var code: String?
     var headers: [(String, String)] = []
+    /// Refused here, before dispatch could write its own line about it.
+    var isRefusalOfWork: Bool { (400..<500).contains(self.status) && !self.isRejection && self.status != 404 }
+    private var isRejection = false
 
     static func unauthorized(_ message: String) -> GatewayError {
         GatewayError(
@@ -95,6 +98,7 @@ package struct GatewayError: Error, Sendable {
             default: "invalid_request_error"
             }
         self.init(status: status, message: rejection.message, type: type, code: rejection.reason.rawValue)
+        self.isRejection = true
         if let wait = rejection.retryAfter ?? (status == 503 || status == 429 ? .seconds(1) : nil) {
             self.headers.append(("Retry-After", String(max(1, Int(wait.components.seconds)))))
         }

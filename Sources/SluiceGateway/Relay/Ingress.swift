@@ -57,6 +57,14 @@ enum Ingress {
         return .milliseconds(milliseconds)
     }
 
+    /// One that is not in the W3C's shape is left out, as its section 3.2 asks, rather than refused.
+    static func traceparent(_ headers: HTTPFields) -> String? {
+        guard let bytes = headers.bytes(of: "traceparent"), bytes.count == 55, Self.isIdentifier(bytes) else {
+            return nil
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     static func wantsAsync(_ headers: HTTPFields) -> Bool {
         guard let prefer = headers["prefer"] else { return false }
         return prefer.split(separator: ",").contains { part in
