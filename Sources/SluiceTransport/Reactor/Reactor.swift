@@ -54,7 +54,7 @@ package final class Reactor: TaskExecutor, @unchecked Sendable {
         self.idle.pointee.data = context
     }
 
-    // A reactor lives as long as the process: the loop's memory is never given back.
+    // Its thread keeps a reactor alive while the loop runs. The loop's memory is never given back.
 
     // MARK: Running
 

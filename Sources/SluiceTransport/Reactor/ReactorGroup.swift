@@ -28,15 +28,18 @@ package final class ReactorGroup: Sendable {
     package func start() throws(ReactorError) {
         for reactor in self.reactors {
             var thread = pthread_t()
+            // The thread keeps its reactor alive, also when everybody else has let go of it.
+            let context = Unmanaged.passRetained(reactor)
             let code = pthread_create(
                 &thread,
                 nil,
                 { context in
-                    if let context { Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().run() }
+                    if let context { Unmanaged<Reactor>.fromOpaque(context).takeRetainedValue().run() }
                     return nil
                 },
-                Unmanaged.passUnretained(reactor).toOpaque()
+                context.toOpaque()
             )
+            if code != 0 { context.release() }
             guard code == 0 else { throw .thread(code: code) }
             let started = thread
             self.threads.withLock { $0.append(started) }

@@ -12,7 +12,7 @@ enum ReactorThread {
         return key
     }()
 
-    /// Reactors live as long as the process, so an unretained pointer stays good.
+    /// A thread keeps its reactor alive while it runs, so an unretained pointer stays good.
     static var current: Reactor? {
         @inline(always) get {
             guard let context = pthread_getspecific(self.key) else { return nil }
