@@ -31,11 +31,11 @@ def test_a_request_queues_runs_and_finishes(runtime, mock, page):
     page.goto(runtime.url + "/")
     expect(page.get_by_text("default").first).to_be_visible()
     id = runtime.chat('mock:{"latency":1500}', headers={"Prefer": "respond-async"})[2]["id"]
-    row = page.locator(f'[data-id="{id}"]').first
+    row = page.locator("tr", has=page.locator(f'button[title="{id}"]')).first
     expect(row).to_contain_text("queued", timeout=5000)
     page.screenshot(path=ARTIFACTS / "console-queued.png")
     runtime.call("POST", "/api/pools/default/resume")
-    expect(row).to_contain_text("started", timeout=5000)
+    expect(row).to_contain_text("executing", timeout=5000)
     page.screenshot(path=ARTIFACTS / "console-running.png")
-    expect(page.locator(f'[data-id="{id}"]').first).to_contain_text("done", timeout=8000)
+    expect(row).to_contain_text("done", timeout=8000)
     page.screenshot(path=ARTIFACTS / "console-done.png")
