@@ -134,7 +134,7 @@ extension RetryQuestion {
     }
 
     private func giveUp(_ why: String) -> Verdict {
-        .end(self.finalReason, message: "\(self.description) Not retried: \(why).")
+        .end(self.finalReason, message: "\(self.description); not retried: \(why)")
     }
 
     private var finalReason: OutcomeReason {

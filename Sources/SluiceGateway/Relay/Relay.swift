@@ -103,7 +103,10 @@ enum Endings {
     static func error(_ record: RequestRecord, backend: String) -> GatewayError {
         let last = record.attempts.last
         let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
-        let detail = record.message.map { ": \($0)" } ?? ""
+        // The detail becomes the end of our own sentence.
+        var text = record.message ?? ""
+        while text.hasSuffix(".") { text.removeLast() }
+        let detail = text.isEmpty ? "" : ": \(text)"
         let reason = record.reason ?? .backend
         switch reason {
         case .deadline:
