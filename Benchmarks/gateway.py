@@ -82,12 +82,12 @@ class Bench:
             {"OPENAI_API_BASE": f"http://127.0.0.1:{backend}/v1"})
 
     def wait(self, port):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             try:
                 urllib.request.urlopen(urllib.request.Request(
                     f"http://127.0.0.1:{port}{PATH}", json.dumps(BODY).encode(),
-                    {"Content-Type": "application/json"}), timeout=5).read()
+                    {"Content-Type": "application/json"}), timeout=20).read()
                 return
             except OSError:
                 time.sleep(0.05)

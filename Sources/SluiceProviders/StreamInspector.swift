@@ -22,6 +22,8 @@ package struct StreamInspector: Sendable {
     }
 
     package mutating func feed(_ chunk: [UInt8]) {
+        // Most chunks of a stream are whole events of mere content: one look at each byte, no parsing.
+        if self.hasContent && self.parser.isAtRest && Self.endsEvent(chunk) && !Self.mayMatter(chunk) { return }
         var events: [SSEEvent] = []
         do {
             try self.parser.feed(chunk) { events.append($0) }
@@ -99,6 +101,24 @@ package struct StreamInspector: Sendable {
             return !found
         }
         return found
+    }
+
+    private static func endsEvent(_ chunk: [UInt8]) -> Bool {
+        chunk.count >= 2 && chunk[chunk.count - 1] == 0x0A && chunk[chunk.count - 2] == 0x0A
+    }
+
+    /// Whether it may name an event, or hold `"usage`, `"error` or `[DONE]`.
+    private static func mayMatter(_ chunk: [UInt8]) -> Bool {
+        var previous = UInt8(ascii: "\n")
+        for byte in chunk {
+            switch (previous, byte) {
+            case (UInt8(ascii: "\""), UInt8(ascii: "u")), (UInt8(ascii: "\""), UInt8(ascii: "e")),
+                (UInt8(ascii: "["), UInt8(ascii: "D")), (UInt8(ascii: "\n"), UInt8(ascii: "e")):
+                return true
+            default: previous = byte
+            }
+        }
+        return false
     }
 
     private static func mentions(_ data: [UInt8], _ word: String) -> Bool {

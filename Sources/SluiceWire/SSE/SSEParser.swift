@@ -30,6 +30,9 @@ package struct SSEParser: Sendable {
         self.maximumEventBytes = maximumEventBytes
     }
 
+    /// Whether everything that came so far belonged to whole events.
+    package var isAtRest: Bool { self.line.isEmpty && !self.hasData && self.name.isEmpty && !self.isFirstLine }
+
     /// Takes a piece and calls `body` with every event that it completes.
     package mutating func feed(_ bytes: [UInt8], _ body: (SSEEvent) -> Void) throws(SSEError) {
         for byte in bytes {
