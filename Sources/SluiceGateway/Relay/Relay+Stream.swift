@@ -46,6 +46,9 @@ extension Relay {
 
     // MARK: Before the first content
 
+    /// A stream that says so much without content is passed on as it is: it can no longer be retried.
+    private static let maximumHeldBytes = 1 << 20
+
     private func open(_ call: Call, _ deadline: Instant) async -> Opened {
         do throws(HTTPClientError) {
             let stream = try await self.client.stream(call.request(timeout: deadline - self.clock.now()))
@@ -87,7 +90,7 @@ extension Relay {
             stream: stream,
             isComplete: false
         )
-        while !opening.inspector.hasContent && !opening.inspector.isDone {
+        while !opening.inspector.hasContent && !opening.inspector.isDone && opening.held.count < Self.maximumHeldBytes {
             guard let chunk = try await stream.body.next() else {
                 opening.isComplete = true
                 break
