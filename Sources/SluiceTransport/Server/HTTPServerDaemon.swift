@@ -142,6 +142,8 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
     func closed(_ connection: HTTPServerConnection) {
         connection.close()
         self.connections[ObjectIdentifier(connection)] = nil
+        // At its limit libmicrohttpd stops listening, and begins again only in a run after a connection has gone.
+        self.needsRun = true
         let count = self.connections.count
         self.counters.withLock { $0.connections = count }
         if count == 0 { self.sweeper?.stop() }
