@@ -264,6 +264,19 @@ def test_descriptors_run_out_and_come_back(start, mock):
     runtime.stop()
 
 
+def test_connections_at_the_limit_that_close_together_leave_a_server_that_listens(start, mock):
+    runtime = start(mock, "threads=1", preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160)))
+    held = [socket.create_connection(("127.0.0.1", runtime.port), 1) for _ in range(100)]
+    until(lambda: runtime.descriptors() > 48, what="the limit of connections")
+    # While it is stopped all of them close, so that it learns of it in one turn.
+    runtime.process.send_signal(signal.SIGSTOP)
+    for s in held:
+        s.close()
+    runtime.process.send_signal(signal.SIGCONT)
+    assert until(lambda: _status(runtime) == 200, 10, "recovery")
+    runtime.stop()
+
+
 def _status(runtime):
     try:
         return runtime.chat(timeout=2)[0]
