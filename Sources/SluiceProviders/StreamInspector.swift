@@ -1,7 +1,8 @@
 import SluiceCore
 import SluiceWire
 
-/// Watches a stream of server-sent events as it passes: has content begun, is it an error, is it complete, what did it use?
+/// Watches a stream of server-sent events as it passes: has content begun, is it an error, is it complete, what did it
+/// use?
 ///
 /// Until content has begun every event is parsed, because a retry depends on it. After that a chunk is only searched for
 /// the few words that matter; most hold none.
@@ -13,6 +14,8 @@ package struct StreamInspector: Sendable {
     /// The stream said that it is complete.
     package private(set) var isDone = false
     package private(set) var usage: TokenUsage?
+    /// A choice has said why it ends.
+    private var hasFinished = false
     private var parser: SSEParser
     private let status: Int
 
@@ -20,6 +23,10 @@ package struct StreamInspector: Sendable {
         self.status = status
         self.parser = SSEParser(maximumEventBytes: maximumEventBytes)
     }
+
+    /// Whether the answer is known to be whole. HTTP cannot tell: a server that is cut off between two events may end the
+    /// body properly, and clients take what they have for all of it.
+    package var isWhole: Bool { self.isDone || self.hasFinished || self.usage != nil }
 
     package mutating func feed(_ chunk: [UInt8]) {
         // Most chunks of a stream are whole events of mere content: one look at each byte, no parsing.
@@ -46,7 +53,7 @@ package struct StreamInspector: Sendable {
         let isNamed = !event.name.isEmpty
         if isNamed { self.examineName(event.name) }
         let mayMatter =
-            !self.hasContent || isNamed || Self.mentions(data, "\"usage\"") || Self.mentions(data, "\"error\"")
+            !self.hasContent || isNamed || Self.mayMatter(data)
         guard mayMatter else { return }
         do {
             try JSON.read(data) { root in self.examine(root, named: event.name) }
@@ -82,7 +89,8 @@ package struct StreamInspector: Sendable {
         if name.hasSuffix(".delta") || name == "content_block_delta" { self.hasContent = true }
         root["choices"]?.forEachElement { choice in
             if Self.hasContent(choice) { self.hasContent = true }
-            return !self.hasContent
+            if choice["finish_reason"]?.kind == .string { self.hasFinished = true }
+            return true
         }
     }
 
@@ -107,21 +115,24 @@ package struct StreamInspector: Sendable {
         chunk.count >= 2 && chunk[chunk.count - 1] == 0x0A && chunk[chunk.count - 2] == 0x0A
     }
 
-    /// Whether it may name an event, or hold `"usage`, `"error` or `[DONE]`.
-    private static func mayMatter(_ chunk: [UInt8]) -> Bool {
-        var previous = UInt8(ascii: "\n")
-        for byte in chunk {
-            switch (previous, byte) {
-            case (UInt8(ascii: "\""), UInt8(ascii: "u")), (UInt8(ascii: "\""), UInt8(ascii: "e")),
-                (UInt8(ascii: "["), UInt8(ascii: "D")), (UInt8(ascii: "\n"), UInt8(ascii: "e")):
-                return true
-            default: previous = byte
+    /// Whether it may name an event, or hold `"usage`, `"error`, `[DONE]` or a `finish_reason` that is a string.
+    private static func mayMatter(_ bytes: [UInt8]) -> Bool {
+        var window: UInt64 = 0x0A  // The last bytes; a line begins.
+        for byte in bytes {
+            window = window << 8 | UInt64(byte)
+            switch byte {
+            case UInt8(ascii: "u"): if window & 0xFFFF == 0x2275 { return true }  // "u
+            case UInt8(ascii: "e"):
+                let last = window & 0xFFFF
+                if last == 0x2265 || last == 0x0A65 { return true }  // "e, or a line that begins with e
+            case UInt8(ascii: "D"): if window & 0xFFFF == 0x5B44 { return true }  // [D
+            case UInt8(ascii: "\""):
+                let isFinish = window & 0xFFFF_FFFF == 0x6E22_3A22  // n":"
+                let isSpacedFinish = window & 0xFF_FFFF_FFFF == 0x6E_223A_2022  // n": "
+                if isFinish || isSpacedFinish { return true }
+            default: break
             }
         }
         return false
-    }
-
-    private static func mentions(_ data: [UInt8], _ word: String) -> Bool {
-        Bytes.contains(data[...], word)
     }
 }

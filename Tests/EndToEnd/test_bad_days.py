@@ -123,6 +123,54 @@ def test_stream_that_breaks_after_content_ends_with_an_error_event(runtime, mock
     assert runtime.requests("?state=failed&limit=1")[0]["reason"] == "backend"
 
 
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}]}\n\n'
+FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+
+
+@pytest.fixture
+def scripted():
+    """A backend that answers every call with the same bytes and closes; HTTP alone calls that a proper end."""
+    listeners = []
+
+    def begin(events):
+        listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        listeners.append(listener)
+
+        def serve():
+            while True:
+                try:
+                    s, _ = listener.accept()
+                except OSError:
+                    return
+                with s:
+                    s.recv(65536)
+                    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + events)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+    yield begin
+    for listener in listeners:
+        listener.close()
+
+
+def test_stream_that_ends_without_its_end_is_not_called_done(start, scripted):
+    runtime = start(scripted(EVENT + EVENT))
+    status, headers, answer = runtime.chat(stream=True)
+    assert status == 200 and answer.count(b" token") == 2 and b'"error"' in answer and b"not whole" in answer
+    row = runtime.requests("?limit=1")[0]
+    assert row["outcome"] == "failed" and len(row["attempts"]) == 1
+    runtime.settle()
+    runtime.stop()
+
+
+def test_stream_with_a_finish_reason_and_no_done_is_whole(start, scripted):
+    runtime = start(scripted(EVENT + FINISH))
+    assert runtime.chat(stream=True)[2] == EVENT + FINISH
+    assert runtime.requests("?limit=1")[0]["outcome"] == "done"
+    runtime.stop()
+
+
 def test_stream_arrives_chunk_for_chunk(runtime, mock):
     s = stream(runtime, tokens=10, tokens_per_second=50)
     reads = 0

@@ -86,6 +86,22 @@ private let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n
         }
     }
 
+    @Test func `a stream that ends without saying so is not taken for a whole answer`() async {
+        let late = GatewayBench([.stream([content, content])])
+        let text = await late.send(.post, "/v1/chat/completions", GatewayBench.streamed).text
+        #expect(text.contains("\"error\"") && text.contains("not whole"))
+        #expect(late.client.requests.count == 1)
+        let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"
+        // Before any content it is an ordinary failure: nothing has been said to the client yet.
+        let early = GatewayBench([.stream([role])])
+        let answer = await early.send(.post, "/v1/chat/completions", GatewayBench.streamed)
+        #expect(answer.response.status == 502 && answer.text.contains("malformed_response"))
+        for bench in [late, early] {
+            #expect(bench.dispatcher.liveCount == 0)
+            #expect(bench.dispatcher.checkBooks() == nil)
+        }
+    }
+
     @Test func `a draining pool refuses and a stream cannot be answered later`() async {
         let bench = GatewayBench()
         #expect(await bench.send(.post, "/api/pools/default/drain").response.status == 200)

@@ -139,6 +139,22 @@ struct StreamInspectorTests {
         #expect(self.feed([Self.word]).failure == nil)
     }
 
+    @Test func `an answer is whole when it says so, however the bytes are cut`() {
+        let finish = #"data: {"choices":[{"delta":{},"finish_reason":"stop"}]}"# + "\n\n"
+        let spaced = #"data: {"choices": [{"delta": {}, "finish_reason": "length"}]}"# + "\n\n"
+        let open = #"data: {"choices":[{"delta":{"content":"hi"},"finish_reason":null}]}"# + "\n\n"
+        let usage = #"data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"# + "\n\n"
+        let named = "event: response.completed\n" + #"data: {"type":"response.completed"}"# + "\n\n"
+        for end in [finish, spaced, usage, named, "data: [DONE]\n\n", finish + ": a comment\n\n"] {
+            #expect(self.feed([open, open, end]).isWhole)
+            #expect(self.feed((open + open + end).map { String($0) }).isWhole)
+        }
+        for text in [open + open, Self.role, Self.word + ": a comment\n\n"] {
+            #expect(!self.feed([text]).isWhole)
+            #expect(!self.feed(text.map { String($0) }).isWhole)
+        }
+    }
+
     @Test func `finds the end and the usage, however the bytes are cut`() {
         let text =
             Self.role + Self.word

@@ -110,7 +110,18 @@ extension Relay {
             )
             return .whole(Attempted(result: .failure(failure), answer: nil))
         }
+        if opening.isComplete && !opening.inspector.isWhole {
+            return .whole(Attempted(result: .failure(Self.truncated(stream.status)), answer: nil))
+        }
         return .stream(opening)
+    }
+
+    private static func truncated(_ status: Int) -> AttemptFailure {
+        AttemptFailure(
+            .malformedResponse,
+            status: status,
+            message: "the backend's stream ended without a finish_reason or [DONE]: the answer is not whole"
+        )
     }
 
     // MARK: After the first content
@@ -135,7 +146,7 @@ extension Relay {
                 guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
                 self.note(call, record)
                 if record.reason?.outcome != .done && !passage.clientKnows {
-                    // The client already has a part of the answer: tell it in the stream's own words, then end properly.
+                    // The client has a part of the answer: tell it in the stream's own words, then end properly.
                     let error = Endings.error(record, backend: call.backend.name)
                     try await writer.write(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
                 }
@@ -173,6 +184,11 @@ extension Relay {
         if var failure = inspector.failure {
             failure.committed = true
             return Passage(result: .failure(failure), clientKnows: true)
+        }
+        guard inspector.isWhole else {
+            var failure = Self.truncated(opening.stream.status)
+            failure.committed = true
+            return Passage(result: .failure(failure), clientKnows: false)
         }
         return Passage(
             result: .success(status: opening.stream.status, usage: inspector.usage),
