@@ -34,7 +34,8 @@ package enum RetryAfter {
         return Self.days(year: year, month: month + 1, day: day) * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2]
     }
 
-    /// Days since 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that the leap day is last.
+    /// Days since 1970-01-01 in the proleptic Gregorian calendar, counting years from March so that the leap day is
+    /// last.
     private static func days(year: Int, month: Int, day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted / 400

@@ -4,8 +4,8 @@ import SluiceWire
 /// Watches a stream of server-sent events as it passes: has content begun, is it an error, is it complete, what did it
 /// use?
 ///
-/// Until content has begun every event is parsed, because a retry depends on it. After that a chunk is only searched for
-/// the few words that matter; most hold none.
+/// Until content has begun every event is parsed, because a retry depends on it. After that a chunk is only searched
+/// for the few words that matter; most hold none.
 package struct StreamInspector: Sendable {
     /// Something that the client would show has passed; no retry is possible any more.
     package private(set) var hasContent = false
@@ -24,8 +24,8 @@ package struct StreamInspector: Sendable {
         self.parser = SSEParser(maximumEventBytes: maximumEventBytes)
     }
 
-    /// Whether the answer is known to be whole. HTTP cannot tell: a server that is cut off between two events may end the
-    /// body properly, and clients take what they have for all of it.
+    /// Whether the answer is known to be whole. HTTP cannot tell: a server that is cut off between two events may end
+    /// the body properly, and clients take what they have for all of it.
     package var isWhole: Bool { self.isDone || self.hasFinished || self.usage != nil }
 
     package mutating func feed(_ chunk: [UInt8]) {

@@ -5,7 +5,8 @@ import SluiceCore
 package enum FeedItem: Sendable {
     case request(RequestEvent)
     case pool(PoolEvent)
-    /// So many items were dropped because the subscriber was too slow: its view is stale until it reads everything anew.
+    /// So many items were dropped because the subscriber was too slow: its view is stale until it reads everything
+    /// anew.
     case missed(Int)
 }
 

@@ -72,7 +72,12 @@ import Testing
             #expect(queue.stats.balances)
             if step % 7 == 0 { try #require(queue.audit() == nil, "seed \(seed), step \(step)") }
         }
-        // Without dispatchers everything drains by itself.
+        Self.drain(&queue, from: now)
+    }
+
+    /// Without dispatchers everything drains by itself.
+    private static func drain(_ queue: inout InMemoryQueue, from start: Instant) {
+        var now = start
         for _ in 0..<40 {
             now = now + .seconds(60)
             _ = queue.reap(now: now)

@@ -10,7 +10,8 @@ struct OpenAIRequestHeadTests {
 
     @Test func `reads the fields that dispatch needs`() throws {
         let head = try self.read(
-            #"{"model":"m","stream":true,"max_tokens":10,"new_field":{},"messages":[{"role":"user","content":"12345678"}]}"#
+            #"{"model":"m","stream":true,"max_tokens":10,"new_field":{},"#
+                + #""messages":[{"role":"user","content":"12345678"}]}"#
         )
         #expect(head.model == "m")
         #expect(head.isStream)

@@ -58,6 +58,33 @@ struct TidyTests {
         Self.sources.filter { $0.path.contains("/Sources/\(name)/") }
     }
 
+    private static let allSwift = Self.sources + Self.files(under: "Tests", suffix: ".swift")
+
+    private static func longLines(_ files: [File]) -> [String] {
+        files.flatMap { file in
+            file.lines.enumerated().filter { $0.element.count > 120 }
+                .map { "\(file.path):\($0.offset + 1): \($0.element.count) columns" }
+        }
+    }
+
+    /// The format puts a function's closing brace alone under the first letter of its declaration.
+    private static func longFunctions(_ files: [File]) -> [String] {
+        files.flatMap { file in
+            let lines = file.lines
+            return lines.indices.compactMap { start -> String? in
+                let indent = lines[start].prefix { $0 == " " }
+                let words = lines[start].prefix { $0 != "(" && $0 != "{" }.split(separator: " ")
+                guard words.contains("func") || words.last == "init", !lines[start].hasSuffix("}") else { return nil }
+                let end = lines[(start + 1)...].firstIndex { line in
+                    let isDeeper = line.isEmpty || line.hasPrefix(indent + " ")
+                    return !isDeeper && !line.hasPrefix(indent + ")")
+                }
+                guard let end, lines[end].hasPrefix(indent + "}"), end - start + 1 > 70 else { return nil }
+                return "\(file.path):\(start + 1): \(end - start + 1) lines"
+            }
+        }
+    }
+
     @Test func `the rules find what they look for`() {
         #expect(Self.sources.count > 50)
         let sample = File(path: "x", text: "let a = 1\nlet b = try! f() // why\n// try! in a comment\n")
@@ -93,13 +120,30 @@ struct TidyTests {
         }
     }
 
-    @Test func `files and lines stay small`() {
-        let all = Self.sources + Self.files(under: "Tests", suffix: ".swift")
-        for file in all {
+    @Test func `files stay small`() {
+        for file in Self.allSwift {
             #expect(file.lines.count <= 500, "\(file.path) has \(file.lines.count) lines")
         }
         let sizes = Self.sources.map(\.lines.count).sorted()
         #expect(sizes[sizes.count * 9 / 10] <= 350)
+    }
+
+    /// The format's own rule does not look at comments.
+    @Test func `lines stay within 120 columns, comments too`() {
+        let long = File(path: "x", text: "// \(String(repeating: "y", count: 120))\nlet short = 1\n")
+        #expect(Self.longLines([long]) == ["x:1: 123 columns"])
+        #expect(Self.longLines(Self.allSwift) == [])
+    }
+
+    @Test func `functions stay within 70 lines`() {
+        let body = String(repeating: "        work()\n", count: 70)
+        let sample = File(path: "x", text: "struct A {\n    func b() {\n\(body)    }\n    var c: Int { 1 }\n}\n")
+        #expect(Self.longFunctions([sample]) == ["x:2: 72 lines"])
+        let wrapped = File(path: "x", text: "    func b(\n        c: Int\n    ) -> Int {\n\(body)    }\n")
+        #expect(Self.longFunctions([wrapped]) == ["x:1: 74 lines"])
+        let declared = File(path: "x", text: "    func b()\n    func c() { work() }\n\(body)    }\n")
+        #expect(Self.longFunctions([declared]) == [])
+        #expect(Self.longFunctions(Self.allSwift) == [])
     }
 
     @Test func `nothing is left for later without an issue`() {

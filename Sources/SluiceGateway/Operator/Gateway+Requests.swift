@@ -79,7 +79,8 @@ extension Gateway {
             case "limit", "cursor": break
             default:
                 throw .invalid(
-                    "The parameter '\(name.prefix(64))' is not known. Known: state, pool, tenant, model, reason, limit, cursor.",
+                    "The parameter '\(name.prefix(64))' is not known. "
+                        + "Known: state, pool, tenant, model, reason, limit, cursor.",
                     param: String(name.prefix(64)),
                     code: "unknown_parameter"
                 )

@@ -4,8 +4,8 @@ import SluiceEngine
 import SluiceProviders
 import SluiceWire
 
-// GET /api/llm-dispatch/runtime: the runtime in the shape that the dispatch runtime's operators know. What has no meaning
-// without a shared store is present and null.
+// GET /api/llm-dispatch/runtime: the runtime in the shape that the dispatch runtime's operators know. What has no
+// meaning without a shared store is present and null.
 extension Gateway {
     func runtime(_ request: HTTPRequest) throws(GatewayError) -> HTTPResponse {
         let limit = try Self.limit(request, default: 50, maximum: 250)

@@ -43,7 +43,8 @@ struct PoolChange: Sendable {
         }
         if let unknown {
             throw .invalid(
-                "The field '\(unknown.prefix(64))' cannot be changed. Known fields: \(Self.known.joined(separator: ", ")).",
+                "The field '\(unknown.prefix(64))' cannot be changed. "
+                    + "Known fields: \(Self.known.joined(separator: ", ")).",
                 param: String(unknown.prefix(64)),
                 code: "unknown_field"
             )

@@ -23,7 +23,8 @@ enum Ingress {
         guard let bytes = headers.bytes(of: name) else { return nil }
         guard Self.isIdentifier(bytes) else {
             throw .invalid(
-                "The header '\(name)' must have 1 to \(Self.maximumIdentifierBytes) of the characters A-Z a-z 0-9 . _ : -",
+                "The header '\(name)' must have 1 to \(Self.maximumIdentifierBytes) of the characters "
+                    + "A-Z a-z 0-9 . _ : -",
                 param: name
             )
         }

@@ -6,9 +6,9 @@ import SluiceWire
 
 /// Carries an accepted request to its end: waits for its turns, calls the backend, answers the client.
 ///
-/// Every lease that `start` lets proceed is finished exactly once: `attempt` always comes back with a result, and nothing
-/// stands between it and `finish`. A stream hands its lease over to the closure that writes its body, which the server
-/// calls exactly once.
+/// Every lease that `start` lets proceed is finished exactly once: `attempt` always comes back with a result, and
+/// nothing stands between it and `finish`. A stream hands its lease over to the closure that writes its body, which the
+/// server calls exactly once.
 struct Relay: Sendable {
     let dispatcher: Dispatcher
     let client: any HTTPClient

@@ -4,8 +4,8 @@ import SluiceBasics
 
 /// A libcurl multi handle: up to 256 transfers and the connections they use.
 ///
-/// libcurl searches all connections of a host for a free one, which grows quadratic with many; several small multi handles
-/// keep it flat.
+/// libcurl searches all connections of a host for a free one, which grows quadratic with many; several small multi
+/// handles keep it flat.
 final class CurlMulti {
     static let maximumTransfers = 256
 

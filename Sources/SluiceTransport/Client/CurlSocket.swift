@@ -59,7 +59,8 @@ final class CurlSocket {
     }
 
     private func ready(_ status: Int32, _ events: Int32) {
-        // An idle connection that becomes readable has been closed by the peer; libcurl finds out when it wants it again.
+        // An idle connection that becomes readable has been closed by the peer; libcurl finds out when it wants it
+        // again.
         guard self.wanted != 0 else { return self.deactivate() }
         var mask: Int32 = 0
         if status < 0 { mask |= CURL_CSELECT_ERR }

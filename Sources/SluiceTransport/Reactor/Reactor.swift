@@ -4,9 +4,9 @@ import SluiceBasics
 /// One thread with one event loop that runs Swift tasks.
 ///
 /// DESIGN. Everything that belongs to a connection or a transfer happens on its reactor's thread, so none of it needs a
-/// lock. A job enqueued from the reactor's own thread goes to a plain array; from elsewhere it goes to a locked array and
-/// the loop is woken. Before the loop sleeps, jobs and participants (the HTTP server and client) take turns until nobody
-/// has anything left: a response that a job has just made ready must not wait for the next event.
+/// lock. A job enqueued from the reactor's own thread goes to a plain array; from elsewhere it goes to a locked array
+/// and the loop is woken. Before the loop sleeps, jobs and participants (the HTTP server and client) take turns until
+/// nobody has anything left: a response that a job has just made ready must not wait for the next event.
 ///
 /// Blocking it blocks every connection on it.
 package final class Reactor: TaskExecutor, @unchecked Sendable {
@@ -142,7 +142,8 @@ package final class Reactor: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    /// Runs `action` on the reactor's thread, never inside the caller's frame: safe to call from a C library's callback.
+    /// Runs `action` on the reactor's thread, never inside the caller's frame: safe to call from a C library's
+    /// callback.
     package func post(_ action: @escaping @Sendable () -> Void) {
         if self.isCurrent {
             self.local.append(.action(action))

@@ -2,8 +2,8 @@ import CMicroHTTPD
 import SluiceBasics
 import SluiceWire
 
-/// What libmicrohttpd calls. Contexts are unmanaged pointers: the daemon outlives its callbacks; a connection is retained
-/// from its opening to its closing, an exchange from its first header to its completion.
+/// What libmicrohttpd calls. Contexts are unmanaged pointers: the daemon outlives its callbacks; a connection is
+/// retained from its opening to its closing, an exchange from its first header to its completion.
 enum HTTPServerCallbacks {
     /// Bytes of a refused body that are read and thrown away, so that the client sees the answer rather than a reset.
     private static let maximumDiscardedBytes = 64 << 20

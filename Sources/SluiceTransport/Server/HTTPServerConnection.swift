@@ -9,8 +9,8 @@ import SluiceBasics
 
 /// One accepted connection: what its requests have in common, and the watch over slow and vanished clients.
 ///
-/// libmicrohttpd does not read a connection that waits for its handler, so it would not notice that the client has gone;
-/// the loop watches for that by itself, from the first byte to the last. Confined to its reactor's thread.
+/// libmicrohttpd does not read a connection that waits for its handler, so it would not notice that the client has
+/// gone; the loop watches for that by itself, from the first byte to the last. Confined to its reactor's thread.
 final class HTTPServerConnection {
     let descriptor: Int32
     let remoteAddress: String

@@ -60,9 +60,9 @@ package struct HTTPResponse: Sendable {
 
     package enum Body: Sendable {
         case bytes([UInt8])
-        /// Called exactly once, in the handler's task, after the head has been handed over; also when the client has gone,
-        /// then in a cancelled task with a writer that throws. The response ends properly when it returns, and the
-        /// connection is cut when it throws.
+        /// Called exactly once, in the handler's task, after the head has been handed over; also when the client has
+        /// gone, then in a cancelled task with a writer that throws. The response ends properly when it returns, and
+        /// the connection is cut when it throws.
         case stream(@Sendable (any HTTPBodyWriter) async throws -> Void)
     }
 

@@ -1,10 +1,10 @@
-/// Finds where the values of one top-level member stand in a document, so that they can be replaced and every other byte
-/// kept as it is.
+/// Finds where the values of one top-level member stand in a document, so that they can be replaced and every other
+/// byte kept as it is.
 ///
 /// The document must already have been parsed successfully: this only tells strings and nesting apart.
 package enum JSONTopLevelScanner {
-    /// Byte ranges of the values of every top-level member of this name, in order. Escaped spellings of the name are not
-    /// recognised.
+    /// Byte ranges of the values of every top-level member of this name, in order. Escaped spellings of the name are
+    /// not recognised.
     package static func ranges(of key: String, in bytes: [UInt8]) -> [Range<Int>] {
         let wanted = Array(key.utf8)
         var found: [Range<Int>] = []

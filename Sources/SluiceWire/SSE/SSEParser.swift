@@ -15,8 +15,8 @@ package enum SSEError: Error, Sendable, Equatable {
     case eventTooLarge(limit: Int)
 }
 
-/// Reads server-sent events from pieces of any size (WHATWG HTML, 9.2.6): lines end in CR, LF or CRLF, a byte order mark
-/// and comments are skipped, several `data` lines are joined by LF.
+/// Reads server-sent events from pieces of any size (WHATWG HTML, 9.2.6): lines end in CR, LF or CRLF, a byte order
+/// mark and comments are skipped, several `data` lines are joined by LF.
 package struct SSEParser: Sendable {
     private let maximumEventBytes: Int
     private var line: [UInt8] = []

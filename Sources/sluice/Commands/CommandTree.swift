@@ -46,7 +46,8 @@ enum CommandTree {
         discussion:
             "Times are milliseconds: 50, uniform(10,50), normal(50,10) or lognormal(50,0.5). The behaviour can be "
             + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id. One "
-            + "request overrides it by headers (x-mock-latency: 50) or by a last message such as mock:{\"latency\":50}.",
+            + "request overrides it by headers (x-mock-latency: 50) or by a last message such as "
+            + "mock:{\"latency\":50}.",
         options: [
             OptionShape("listen", value: "address", "Address (SLUICE_MOCK_LISTEN; default: 127.0.0.1:9400)."),
             OptionShape("latency", value: "ms", "Time before an answer."),
