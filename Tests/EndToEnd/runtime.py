@@ -133,6 +133,19 @@ class Runtime(Program):
             books = pool["books"]
             ended = sum(n for reason, n in books["ended"].items() if not reason.startswith("rejected/"))
             assert books["accepted"] + books["redriven"] == books["live"] + ended, books
+        self.check_metrics()
+
+    def check_metrics(self):
+        """The same identity in what monitoring sees."""
+        text = self.call("GET", "/metrics")[2].decode()
+        totals = {}
+        for line in text.splitlines():
+            name, labelled, rest = line.partition("{")
+            if labelled and name.startswith("sluice_") and 'outcome="rejected"' not in rest:
+                totals[name] = totals.get(name, 0) + float(rest.rsplit(" ", 1)[-1])
+        live = totals["sluice_queue_depth"] + totals["sluice_in_flight"]
+        accepted = totals["sluice_requests_accepted_total"] + totals["sluice_requests_redriven_total"]
+        assert accepted == live + totals.get("sluice_requests_ended_total", 0), text
 
     def settle(self, seconds=10):
         until(lambda: self.pool()["in_flight"] + self.pool()["queued"] == 0, seconds, "an empty pool")

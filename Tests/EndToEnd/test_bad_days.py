@@ -210,8 +210,10 @@ def test_client_gone_while_executing_closes_the_backend(runtime, mock, streamed)
         until(lambda: mock.executions()["running"] == 1)
     began = time.monotonic()
     gone(s)
-    until(lambda: mock.executions()["abandoned"] == 1, 2, "the backend's side closing")
-    assert time.monotonic() - began < 0.5
+    report = until(lambda: (r := mock.executions())["abandoned"] == 1 and r, 2, "the backend's side closing")
+    # As the backend saw it: what asking for it took does not count.
+    (execution,) = report["executions"].values()
+    assert (time.monotonic() - began) * 1000 - execution["abandoned_ms_ago"] < 100
     runtime.settle()
 
 

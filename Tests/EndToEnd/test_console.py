@@ -39,3 +39,13 @@ def test_a_request_queues_runs_and_finishes(runtime, mock, page):
     page.screenshot(path=ARTIFACTS / "console-running.png")
     expect(row).to_contain_text("done", timeout=8000)
     page.screenshot(path=ARTIFACTS / "console-done.png")
+
+
+def test_a_request_is_cancelled_from_the_page(runtime, mock, page):
+    page.goto(runtime.url + "/")
+    id = runtime.chat('mock:{"hang":true}', headers={"Prefer": "respond-async"})[2]["id"]
+    until(lambda: mock.executions(id)["running"] == 1)
+    page.get_by_role("button", name=f"Cancel {id}").click()
+    until(lambda: mock.executions(id)["abandoned"] == 1, 5, "the backend's call to be closed")
+    row = until(lambda: (r := runtime.call("GET", f"/api/requests/{id}")[2])["state"] == "ended" and r)
+    assert (row["outcome"], row["reason"]) == ("cancelled", "operator_request")
