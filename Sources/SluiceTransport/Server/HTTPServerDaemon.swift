@@ -43,7 +43,7 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
     func start(socket: Int32, certificate: String?, key: String?) throws(HTTPServerError) {
         var options = sluice_mhd_options()
         options.listen_socket = socket
-        options.idle_seconds = UInt32(clamping: self.configuration.idleTimeout.components.seconds)
+        options.idle_seconds = Self.wholeSeconds(self.configuration.idleTimeout)
         // Room for the head, what libmicrohttpd keeps about it, and the response's head.
         options.connection_memory = self.configuration.maximumHeadBytes + 16 << 10
         options.connection_memory_increment = 4096
@@ -70,6 +70,12 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
         }
         self.poll = poll
         self.reactor.add(self)
+    }
+
+    /// Rounded up: libmicrohttpd takes 0 for "never".
+    private static func wholeSeconds(_ span: Duration) -> UInt32 {
+        let (seconds, fraction) = span.components
+        return UInt32(clamping: max(1, fraction > 0 ? seconds + 1 : seconds))
     }
 
     /// Leaves descriptors for the backend's side: each request may need one there as well.
