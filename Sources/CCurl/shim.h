@@ -101,6 +101,12 @@ static inline curl_off_t sluice_easy_get_size(CURL *easy, CURLINFO info) {
     curl_easy_getinfo(easy, info, &value);
     return value;
 }
+// The socket of an ended transfer's connection, or -1 if that is closed or in use by another transfer.
+static inline curl_socket_t sluice_easy_get_socket(CURL *easy) {
+    curl_socket_t value = CURL_SOCKET_BAD;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &value);
+    return value;
+}
 static inline void *sluice_easy_get_private(CURL *easy) {
     void *value = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &value);

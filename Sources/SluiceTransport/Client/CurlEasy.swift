@@ -1,4 +1,5 @@
 import CCurl
+import CLibUV
 import SluiceBasics
 import SluiceWire
 
@@ -72,10 +73,14 @@ final class CurlEasy {
         sluice_easy_set_pointer(handle, CURLOPT_WRITEDATA, context)
         if self.lastURL != request.url {
             sluice_easy_set_string(handle, CURLOPT_URL, request.url)
+            // Calls that begin together wait for the first one's handshake, and share its connection if that speaks
+            // HTTP/2. Without TLS that would be known only with the first answer.
+            sluice_easy_set_long(handle, CURLOPT_PIPEWAIT, request.url.hasPrefix("https:") ? 1 : 0)
             self.lastURL = request.url
         }
         let milliseconds = max(1, request.timeout.wholeNanoseconds / 1_000_000)
         sluice_easy_set_long(handle, CURLOPT_TIMEOUT_MS, Int(milliseconds))
+        sluice_easy_set_long(handle, CURLOPT_FORBID_REUSE, 0)
         sluice_easy_set_long(handle, CURLOPT_FRESH_CONNECT, request.allowsSilentResend ? 0 : 1)
         self.setMethod(request.method)
         self.setBody(request, context)
@@ -155,6 +160,21 @@ final class CurlEasy {
         }
         base[index] = 0
         self.fields = curl_slist_append(self.fields, base)
+    }
+
+    /// Tells the connections of one multi handle apart; `nil` while the transfer has none.
+    var localPort: Int? {
+        let port = sluice_easy_get_long(self.handle, CURLINFO_LOCAL_PORT)
+        return port > 0 ? port : nil
+    }
+
+    /// To be called before a transfer that is given up leaves its multi handle: its connection, which nobody else uses,
+    /// closes with it.
+    func closeConnection() {
+        sluice_easy_set_long(self.handle, CURLOPT_FORBID_REUSE, 1)
+        // When libcurl has given it up by itself, it has already put the connection aside.
+        let socket = sluice_easy_get_socket(self.handle)
+        if socket >= 0 { sluice_shutdown(socket) }
     }
 
     /// What libcurl says about the last failure.

@@ -60,6 +60,18 @@ final class HTTPClientDriver: ReactorParticipant, @unchecked Sendable {
         self.transfers[ObjectIdentifier(transfer)] = nil
     }
 
+    /// The other transfers on the same connection, which then is HTTP/2.
+    ///
+    /// A transfer that is given up there leaves a reset of its stream behind, which libcurl 7.88 only writes with the
+    /// next bytes of another one. Until then the backend would go on working, and be paid for it: so either a companion
+    /// is made to write, or the connection has to end.
+    func companions(of transfer: HTTPTransfer) -> [HTTPTransfer] {
+        guard transfer.request.url.hasPrefix("https:"), let port = transfer.easy?.localPort else { return [] }
+        return self.transfers.values.filter { other in
+            other !== transfer && other.multi === transfer.multi && other.easy?.localPort == port
+        }
+    }
+
     private func multiWithRoom() -> CurlMulti? {
         if let multi = self.multis.first(where: { $0.hasRoom }) { return multi }
         guard let multi = CurlMulti(self) else { return nil }

@@ -91,6 +91,15 @@ final class HTTPTransfer: @unchecked Sendable {
         multi.needsKick = true
     }
 
+    /// Makes libcurl write what it holds for the transfer's connection: a change of what is paused does.
+    func flush() {
+        guard let easy = self.easy, let multi = self.multi else { return }
+        guard !self.isPaused else { return self.unpause() }
+        curl_easy_pause(easy.handle, CURLPAUSE_SEND)
+        curl_easy_pause(easy.handle, CURLPAUSE_CONT)
+        multi.needsKick = true
+    }
+
     /// Closes the transfer, whatever it is doing.
     func cancel() {
         guard !self.hasEnded else { return }
@@ -240,9 +249,12 @@ final class HTTPTransfer: @unchecked Sendable {
 
     private func finish(_ failure: HTTPClientError?) {
         let easy = self.easy
+        let companions = failure == nil ? [] : self.driver.companions(of: self)
+        if failure != nil && companions.isEmpty { easy?.closeConnection() }
         if let multi = self.multi, let easy { multi.remove(easy) }
         self.multi = nil
         self.driver.forget(self)
+        for companion in companions { companion.flush() }
         self.end(failure)
         if let easy {
             self.easy = nil
