@@ -1,95 +1,7 @@
-import Glibc
 import SluiceBasics
 import SluiceTransport
 import SluiceWire
 import Testing
-
-/// A handler made of a closure.
-private struct Handler: HTTPHandler {
-    let body: @Sendable (HTTPRequest) async -> HTTPResponse
-
-    func respond(to request: HTTPRequest) async -> HTTPResponse { await self.body(request) }
-}
-
-/// Something that happens once and that a test waits for.
-private final class Signal: Sendable {
-    private struct State {
-        var isSet = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Lock(State())
-
-    func set() {
-        let waiters = self.state.withLock { state in
-            state.isSet = true
-            let waiters = state.waiters
-            state.waiters = []
-            return waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isSet = self.state.withLock { state in
-                if !state.isSet { state.waiters.append(continuation) }
-                return state.isSet
-            }
-            if isSet { continuation.resume() }
-        }
-    }
-}
-
-/// A server and a client on two reactors.
-private struct Pair {
-    let reactors: ReactorGroup
-    let server: HTTPServer
-    let client: ReactorHTTPClient
-
-    init(
-        _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
-        _ body: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
-    ) throws {
-        self.reactors = try ReactorGroup(count: 2)
-        try self.reactors.start()
-        var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
-        configure(&configuration)
-        self.server = try HTTPServer(
-            configuration: configuration,
-            reactors: self.reactors,
-            handler: Handler(body: body)
-        )
-        self.client = ReactorHTTPClient(configuration: HTTPClientConfiguration(), reactors: self.reactors)
-    }
-
-    func request(_ path: String = "/", body: [UInt8] = [], timeout: Duration = .seconds(20)) -> HTTPClientRequest {
-        HTTPClientRequest(
-            method: body.isEmpty ? .get : .post,
-            url: "http://127.0.0.1:\(self.server.port)\(path)",
-            body: body,
-            timeout: timeout
-        )
-    }
-
-    /// Opens a connection and sends bytes as they are.
-    func connect(_ text: String) -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(self.server.port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        _ = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        _ = Array(text.utf8).withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, 0) }
-        return descriptor
-    }
-
-    func stop() async { await self.server.stop(grace: .milliseconds(100)) }
-}
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ServerAndClientTests {
@@ -182,9 +94,10 @@ struct ServerAndClientTests {
             }
             return Self.text("late")
         }
-        let descriptor = pair.connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        let connection = pair.connect()
+        connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await began.wait()
-        close(descriptor)
+        connection.close()
         await cancelled.wait()
         await pair.stop()
     }
@@ -238,25 +151,17 @@ struct ServerAndClientTests {
                 return Self.text("late")
             }
         }
-        func kind(_ request: HTTPClientRequest) async -> HTTPClientError? {
-            do throws(HTTPClientError) {
-                _ = try await pair.client.execute(request)
-                return nil
-            } catch {
-                return error
-            }
-        }
-        #expect(await kind(pair.request("/cut"))?.kind == .reset)
-        #expect(await kind(pair.request("/half"))?.kind == .reset)
-        let timeout = await kind(pair.request("/hang", timeout: .milliseconds(100)))
+        #expect(await pair.failure(pair.request("/cut"))?.kind == .reset)
+        #expect(await pair.failure(pair.request("/half"))?.kind == .reset)
+        let timeout = await pair.failure(pair.request("/hang", timeout: .milliseconds(100)))
         #expect(timeout?.kind == .timeout)
         #expect(timeout?.sent == true)
-        let refused = await kind(HTTPClientRequest(method: .get, url: "http://127.0.0.1:1/"))
+        let refused = await pair.failure(HTTPClientRequest(method: .get, url: "http://127.0.0.1:1/"))
         #expect(refused?.kind == .connectRefused)
         #expect(refused?.sent == false)
         var small = pair.request(body: [1])
         small.url = "nonsense://x"
-        #expect(await kind(small) != nil)
+        #expect(await pair.failure(small) != nil)
         await pair.stop()
     }
 
@@ -303,16 +208,5 @@ struct ServerAndClientTests {
         }
         #expect(good == 500)
         await pair.stop()
-    }
-}
-
-extension Signal {
-    /// Waits until the task is cancelled.
-    fileprivate func waitForCancellation() async {
-        await withTaskCancellationHandler {
-            await self.wait()
-        } onCancel: {
-            self.set()
-        }
     }
 }

@@ -1,0 +1,134 @@
+import SluiceBasics
+import SluiceTransport
+import SluiceWire
+import Testing
+
+/// How long the server waits for whom, and how many it lets in.
+///
+/// Time is real here, because it is the libraries' own. Limits are as short as they can be set; the bounds of what is
+/// expected are wide, so that a busy machine does not matter.
+@Suite(.timeLimit(.minutes(1)))
+struct ServerLimitTests {
+    private static func isWhole(_ text: String) -> Bool { text.contains("\r\n\r\nok") }
+
+    private func pair(_ configure: (inout HTTPServerConfiguration) -> Void) throws -> Pair {
+        try Pair(reactors: 1, configure) { _ in HTTPResponse(body: .bytes(Array("ok".utf8))) }
+    }
+
+    private static let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    @Test func `a body below its rate gets 408 and its connection ends`() async throws {
+        let pair = try self.pair {
+            $0.headTimeout = .milliseconds(300)
+            $0.minimumBodyRate = 1 << 20
+        }
+        let connection = pair.connect()
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nthe beginning")
+        let received = await connection.receive()
+        #expect(received.text.hasPrefix("HTTP/1.1 408 "))
+        #expect(received.text.contains("request_timeout"))
+        let closedAfter = try #require(received.closedAfter)
+        #expect(closedAfter > .milliseconds(300) && closedAfter < .seconds(5))
+        #expect(pair.server.statistics.requests == 0)
+        connection.close()
+        await pair.stop()
+    }
+
+    @Test func `a body that keeps its rate may take longer than a head`() async throws {
+        let pair = try self.pair {
+            $0.headTimeout = .milliseconds(300)
+            $0.minimumBodyRate = 100
+        }
+        let connection = pair.connect()
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n")
+        // Three sweeps long, ten times the rate that is asked for at least.
+        for _ in 0..<50 {
+            connection.send(String(repeating: "x", count: 100))
+            try await pair.reactors.sleep(for: .milliseconds(60))
+        }
+        #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        connection.close()
+        await pair.stop()
+    }
+
+    @Test func `a head that is not finished in time gets 408, also on a connection that was good before`() async throws
+    {
+        let pair = try self.pair { $0.headTimeout = .milliseconds(300) }
+        let connection = pair.connect()
+        connection.send(Self.get)
+        #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        // A sweep has to see it idle first: what came before that it takes for the last request's.
+        try await pair.reactors.sleep(for: .milliseconds(1200))
+        connection.send("GET / HTTP/1.1\r\nHost: ")
+        let received = await connection.receive()
+        #expect(received.text.hasPrefix("HTTP/1.1 408 "))
+        #expect(received.closedAfter != nil)
+        connection.close()
+        await pair.stop()
+    }
+
+    @Test(arguments: [Duration.milliseconds(500), .seconds(1), .seconds(2)])
+    func `an idle connection is closed at its time`(timeout: Duration) async throws {
+        let pair = try self.pair { $0.idleTimeout = timeout }
+        let connection = pair.connect()
+        connection.send(Self.get)
+        #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        let closedAfter = try #require(await connection.receive().closedAfter)
+        // libmicrohttpd counts whole seconds, and the sweep looks once a second.
+        #expect(closedAfter >= timeout - .milliseconds(50))
+        #expect(closedAfter < timeout + .seconds(4))
+        #expect(try await pair.until { pair.server.statistics.connections == 0 })
+        connection.close()
+        await pair.stop()
+    }
+
+    @Test func `waiting for a handler is not idleness`() async throws {
+        let began = Signal()
+        let proceed = Signal()
+        let pair = try Pair(reactors: 1, { $0.idleTimeout = .seconds(1) }) { _ in
+            began.set()
+            await proceed.wait()
+            return HTTPResponse(body: .bytes(Array("ok".utf8)))
+        }
+        let connection = pair.connect()
+        connection.send(Self.get)
+        await began.wait()
+        try await pair.reactors.sleep(for: .milliseconds(3200))
+        proceed.set()
+        #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        connection.close()
+        await pair.stop()
+    }
+
+    @Test func `an address gets as many connections as it may have, and another when one has gone`() async throws {
+        let pair = try self.pair { $0.maximumConnectionsPerAddress = 2 }
+        var connections = [pair.connect(), pair.connect()]
+        for connection in connections {
+            connection.send(Self.get)
+            #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        }
+        let third = pair.connect()
+        third.send(Self.get)
+        let refused = await third.receive()
+        #expect(refused.text.isEmpty && refused.closedAfter != nil)
+        third.close()
+        connections.removeFirst().close()
+        #expect(try await pair.until { pair.server.statistics.connections == 1 })
+        let fourth = pair.connect()
+        fourth.send(Self.get)
+        #expect(await fourth.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        for connection in connections + [fourth] { connection.close() }
+        await pair.stop()
+    }
+
+    @Test func `without a limit per address there is none`() async throws {
+        let pair = try self.pair { _ in }
+        let connections = (0..<50).map { _ in pair.connect() }
+        for connection in connections {
+            connection.send(Self.get)
+            #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
+        }
+        for connection in connections { connection.close() }
+        await pair.stop()
+    }
+}
