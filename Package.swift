@@ -59,7 +59,11 @@ let package = Package(
 
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),
-        .testTarget(name: "SluiceWireTests", dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceWireTests",
+            dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"],
+            exclude: ["Golden"]
+        ),
         .testTarget(
             name: "SluiceEngineTests",
             dependencies: ["SluiceEngine", "SluiceCore", "SluiceBasics", "SluiceTestKit"]

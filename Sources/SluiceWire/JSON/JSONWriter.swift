@@ -89,6 +89,12 @@ package struct JSONWriter {
         self.bytes.append(contentsOf: json)
     }
 
+    /// As the other, for a part of a document that was read.
+    package mutating func rawField(_ name: String, _ json: ArraySlice<UInt8>) {
+        self.name(name)
+        self.bytes.append(contentsOf: json)
+    }
+
     // MARK: Elements
 
     package mutating func value(_ value: String) {
