@@ -5,7 +5,8 @@ struct RequestEnvelopeTests {
     /// As the first producers of the contract write: keys sorted, ASCII only.
     static let foreign = #"""
         {"call":{"context":{"job_id":"j"},"extra_body":{"guided_json":{"type":"object"}},"extra_create_kwargs":
-        {"seed":7,"extra_headers":{"x":"y"}},"frequency_penalty":0.0,"max_tokens":null,"messages":[{"content":"caf\u00e9",
+        {"seed":7,"extra_headers":{"x":"y"}},
+        "frequency_penalty":0.0,"max_tokens":null,"messages":[{"content":"caf\u00e9",
         "role":"user"}],"model":"qwen","n":1,"presence_penalty":0.0,"response_format":null,"stop":null,"stream":false,
         "stream_options":null,"temperature":0.0,"tool_choice":null,"tools":null,"top_p":1.0},"contract_version":"v2",
         "dispatch_profile_key":"qwen","estimated_cost_units":null,"metadata":{"page_count":3,"pool_id":"gpu"},
