@@ -95,7 +95,8 @@ extension DispatchMachine {
     private func waitingReason(_ handle: RequestHandle, pool: Int, ahead: Int, now: Instant) -> WaitingReason {
         if self.pools[pool].mode == .paused { return .poolPaused }
         if !self.backends[self.pools[pool].backend].breaker.admits(at: now) { return .circuitOpen }
-        if self.pools[pool].queue.due(handle) != nil {
+        // A delay that has passed is no reason: then a tick is missing, which health by progress has to see.
+        if let due = self.pools[pool].queue.due(handle), due > now {
             return self.pools[pool].queue.isThrottled(handle) ? .rateLimited : .backoff
         }
         if self.pools[pool].throttledUntil > now { return .rateLimited }
