@@ -191,6 +191,7 @@ package final class Gateway: HTTPHandler {
             respondsLater: respondsLater
         )
         let cancellation = respondsLater ? LateCancellation() : request.cancellation
+        if respondsLater { self.results.announce(id) }
         let ticket = try self.submit(submission, cancellation)
         let call = Call(
             ticket: ticket,
@@ -225,6 +226,7 @@ package final class Gateway: HTTPHandler {
         do throws(Rejection) {
             return try self.dispatcher.submit(submission, cancellation: cancellation)
         } catch {
+            self.results.withdraw(submission.id)
             self.log(
                 GatewayLogEntry(
                     .warning,

@@ -3,49 +3,70 @@ import SluiceCore
 import SluiceProviders
 import SluiceWire
 
-/// What the backend last said about its models.
+/// What the backend last said about its models. Whoever asks while it is being asked shares the answer.
 final class ModelCatalogue: Sendable {
-    struct Entry: Sendable {
-        var response: HTTPClientResponse
-        var at: Instant
+    typealias Answer = Result<HTTPClientResponse, HTTPClientError>
+
+    private struct State {
+        var known: (response: HTTPClientResponse, at: Instant)?
+        /// `nil` unless the backend is being asked.
+        var waiters: [CheckedContinuation<Answer, Never>]?
     }
 
     static let lifetime = Duration.seconds(30)
+    /// Also the longest wait of anybody.
     static let timeout = Duration.seconds(10)
-    private let entry = Lock<Entry?>(nil)
+    private let state = Lock(State())
 
-    func fresh(at now: Instant) -> HTTPClientResponse? {
-        self.entry.withLock { entry in
-            guard let entry, now - entry.at < Self.lifetime else { return nil }
-            return entry.response
+    /// - Parameter ask: calls the backend; started when nothing fresh is known and nobody is asking. `settle` has to
+    ///   follow.
+    func answer(at now: Instant, _ ask: () -> Void) async -> Answer {
+        await withCheckedContinuation { continuation in
+            enum Way {
+                case known(HTTPClientResponse)
+                case ask
+                case wait
+            }
+            let way = self.state.withLock { state -> Way in
+                if let known = state.known, now - known.at < Self.lifetime { return .known(known.response) }
+                guard state.waiters == nil else {
+                    state.waiters?.append(continuation)
+                    return .wait
+                }
+                state.waiters = [continuation]
+                return .ask
+            }
+            switch way {
+            case .known(let response): continuation.resume(returning: .success(response))
+            case .ask: ask()
+            case .wait: break
+            }
         }
     }
 
-    func keep(_ response: HTTPClientResponse, at now: Instant) {
-        self.entry.withLock { $0 = Entry(response: response, at: now) }
+    func settle(_ answer: Answer, at now: Instant) {
+        let waiters = self.state.withLock { state in
+            if case .success(let response) = answer, response.status == 200 { state.known = (response, now) }
+            let waiters = state.waiters ?? []
+            state.waiters = nil
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(returning: answer) }
     }
 }
 
 extension Gateway {
     func models() async throws(GatewayError) -> HTTPResponse {
         if !self.configuration.models.isEmpty { return self.configuredModels() }
-        if let known = self.catalogue.fresh(at: self.clock.now()) { return Self.pass(known) }
         guard let backend = self.configuration.backends[self.configuration.defaultPool] else {
             throw .notFound("The default pool has no backend to ask.", code: "pool_not_found")
         }
+        let answer = await self.catalogue.answer(at: self.clock.now()) {
+            // A task of its own: the client who asked first may go while others wait.
+            _ = self.spawn { await self.askForModels(backend) }
+        }
         do throws(HTTPClientError) {
-            let request = backend.request(
-                .models,
-                body: [],
-                model: "",
-                clientHeaders: HTTPFields(),
-                requestID: self.newID().description,
-                timeout: ModelCatalogue.timeout,
-                maximumResponseBytes: 4 << 20
-            )
-            let answer = try await self.client.execute(request)
-            if answer.status == 200 { self.catalogue.keep(answer, at: self.clock.now()) }
-            return Self.pass(answer)
+            return Self.pass(try answer.get())
         } catch {
             throw GatewayError(
                 status: error.kind == .timeout || error.kind == .connectTimeout ? 504 : 502,
@@ -54,6 +75,25 @@ extension Gateway {
                 code: error.kind.rawValue
             )
         }
+    }
+
+    private func askForModels(_ backend: OpenAIBackend) async {
+        let request = backend.request(
+            .models,
+            body: [],
+            model: "",
+            clientHeaders: HTTPFields(),
+            requestID: self.newID().description,
+            timeout: ModelCatalogue.timeout,
+            maximumResponseBytes: 4 << 20
+        )
+        let answer: ModelCatalogue.Answer
+        do throws(HTTPClientError) {
+            answer = .success(try await self.client.execute(request))
+        } catch {
+            answer = .failure(error)
+        }
+        self.catalogue.settle(answer, at: self.clock.now())
     }
 
     private static func pass(_ answer: HTTPClientResponse) -> HTTPResponse {

@@ -10,7 +10,7 @@ extension Gateway {
     func operate(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         let parts = request.path.split(separator: "/").dropFirst().map(String.init)
         switch (parts.first, parts.count) {
-        case ("requests", 2), ("requests", 3): return try self.oneRequest(request, parts)
+        case ("requests", 2), ("requests", 3): return try await self.oneRequest(request, parts)
         default: try self.requireOperator(request)
         }
         switch (parts.first, parts.count) {
@@ -130,7 +130,7 @@ extension Gateway {
 
     // MARK: One request
 
-    private func oneRequest(_ request: HTTPRequest, _ parts: [String]) throws(GatewayError) -> HTTPResponse {
+    private func oneRequest(_ request: HTTPRequest, _ parts: [String]) async throws(GatewayError) -> HTTPResponse {
         let caller = try self.keys.caller(request.headers)
         let unknown = GatewayError.notFound(
             "Request '\(parts[1].prefix(64))' is not known: it never was, or is older than what is kept.",
@@ -142,6 +142,8 @@ extension Gateway {
         guard let record, caller.isOperator || caller.tenant == record.submission.tenant else { throw unknown }
         guard parts.count == 3 else {
             try Self.require(request, [.get, .head])
+            // Who is told of the end is told the result.
+            if record.state == .ended && record.submission.respondsLater { await self.results.settled(id) }
             return self.answer(record, live?.waiting)
         }
         guard parts[2] == "cancel" else { throw .notFound("A request takes cancel.", code: "not_found") }
