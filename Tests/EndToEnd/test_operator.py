@@ -10,8 +10,9 @@ from runtime import SLUICE, until
 def test_answer_that_is_fetched_later(runtime, mock):
     status, headers, body = runtime.chat(headers={"Prefer": "respond-async"})
     assert status == 202 and headers["Location"] == f"/api/requests/{body['id']}"
-    row = until(lambda: (r := runtime.call("GET", headers["Location"])[2])["result"] and r)
-    assert row["outcome"] == "done" and row["result"]["status"] == 200
+    row = until(lambda: (r := runtime.call("GET", headers["Location"])[2])["state"] == "ended" and r)
+    # Whoever is told of the end is told the result.
+    assert row["outcome"] == "done" and row["result"] and row["result"]["status"] == 200
     assert row["result"]["body"]["choices"][0]["message"]["content"]
     assert row["timings_ms"]["ended"] >= row["timings_ms"]["started"]
 

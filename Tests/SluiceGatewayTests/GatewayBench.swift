@@ -5,145 +5,98 @@ import SluiceProviders
 import SluiceTelemetry
 import SluiceTestKit
 import SluiceWire
+import Testing
 
 @testable import SluiceGateway
 
-/// A backend that answers what a test has written down, and counts its calls.
-final class ScriptedClient: HTTPClient {
-    enum Line: Sendable {
-        case answer(Int, String)
-        case stream([String])
-        case broken(HTTPClientError)
-    }
-
-    private let script: Lock<[Line]>
-    private let asked = Lock<[HTTPClientRequest]>([])
-
-    init(_ script: [Line]) { self.script = Lock(script) }
-
-    var requests: [HTTPClientRequest] { self.asked.withLock { $0 } }
-
-    private func next(_ request: HTTPClientRequest) -> Line {
-        self.asked.withLock { $0.append(request) }
-        return self.script.withLock { script in
-            script.isEmpty
-                ? .broken(HTTPClientError(.reset, message: "the script is over", sent: true)) : script.removeFirst()
-        }
-    }
-
-    func execute(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
-        switch self.next(request) {
-        case .answer(let status, let body):
-            return HTTPClientResponse(
-                status: status,
-                headers: HTTPFields([("Content-Type", "application/json")]),
-                body: Array(body.utf8)
-            )
-        case .stream: throw HTTPClientError(.malformed, message: "a stream where none was asked for", sent: true)
-        case .broken(let error): throw error
-        }
-    }
-
-    func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientStream {
-        switch self.next(request) {
-        case .answer(let status, let body):
-            return HTTPClientStream(
-                status: status,
-                headers: HTTPFields([("Content-Type", "application/json")]),
-                body: ScriptedReader([body])
-            )
-        case .stream(let chunks):
-            return HTTPClientStream(
-                status: 200,
-                headers: HTTPFields([("Content-Type", "text/event-stream")]),
-                body: ScriptedReader(chunks)
-            )
-        case .broken(let error): throw error
-        }
-    }
-}
-
-/// Gives its chunks one by one; the word `cut` breaks the connection.
-private final class ScriptedReader: HTTPBodyReader {
-    private let chunks: Lock<[String]>
-
-    init(_ chunks: [String]) { self.chunks = Lock(chunks) }
-
-    func next() async throws(HTTPClientError) -> [UInt8]? {
-        let chunk = self.chunks.withLock { $0.isEmpty ? nil : $0.removeFirst() }
-        if chunk == "cut" { throw HTTPClientError(.reset, message: "the connection was cut", sent: true) }
-        return chunk.map { Array($0.utf8) }
-    }
-
-    func close() { self.chunks.withLock { $0.removeAll() } }
-}
-
-final class CollectingWriter: HTTPBodyWriter {
-    private let written = Lock<[String]>([])
-
-    var chunks: [String] { self.written.withLock { $0 } }
-
-    func write(_ chunk: [UInt8]) async throws {
-        self.written.withLock { $0.append(String(decoding: chunk, as: UTF8.self)) }
-    }
-}
-
-/// A gateway with one pool, everything around it scripted.
+/// A gateway with one pool of one slot, everything around it scripted.
 struct GatewayBench {
     let clock = ManualClock()
     let client: ScriptedClient
     let dispatcher: Dispatcher
     let gateway: Gateway
+    let telemetry: Telemetry
+    /// Tasks that the gateway has started beside those of its requests.
+    let spawned = Lock<[Task<Void, Never>]>([])
+    /// What it wanted to wait for, e.g. heartbeats; each wait ends when a test resumes it.
+    let sleeps: ManualSleep
+    private let logged = Lock<[GatewayLogEntry]>([])
 
     init(
         _ script: [ScriptedClient.Line] = [],
         keys: [APIKey] = [],
         maximumAttempts: Int = 1,
-        maximumRequests: Int = 10
+        maximumRequests: Int = 10,
+        perTenant: Int? = nil,
+        timer: (any WakeTimer)? = nil,
+        baseDelay: Duration = .zero,
+        _ configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) {
         self.client = ScriptedClient(script)
-        let telemetry = Telemetry(configuration: TelemetryConfiguration(), clock: self.clock)
+        self.telemetry = Telemetry(configuration: TelemetryConfiguration(), clock: self.clock)
         let pool = PoolConfiguration(
             name: "default",
             backend: "mock",
             slots: 1,
             maximumRequests: maximumRequests,
-            retry: RetryPolicy(maximumAttempts: maximumAttempts, baseDelay: .zero)
+            maximumRequestsPerTenant: perTenant,
+            retry: RetryPolicy(maximumAttempts: maximumAttempts, baseDelay: baseDelay)
         )
         self.dispatcher = Dispatcher(
             pools: [pool],
             backends: [BackendPolicy(name: "mock")],
             clock: self.clock,
             seed: 1,
-            timer: self.clock,
-            observer: telemetry
+            timer: timer ?? self.clock,
+            observer: self.telemetry
         )
         let backend = OpenAIBackend(name: "mock", baseURL: "http://mock/v1", apiKey: nil)
         var configuration = GatewayConfiguration(version: "test", backends: ["default": backend])
         configuration.keys = keys
+        configure(&configuration)
+        let sleeps = ManualSleep(self.clock)
+        self.sleeps = sleeps
         self.gateway = Gateway(
             configuration: configuration,
             dispatcher: self.dispatcher,
             client: self.client,
-            telemetry: telemetry,
+            telemetry: self.telemetry,
             clock: self.clock,
-            spawn: { work in Started(work) },
-            sleep: { _ in throw CancellationError() },
-            log: { _ in }
+            spawn: { [spawned] work in
+                let task = Task { await work() }
+                spawned.withLock { $0.append(task) }
+                return Started(task)
+            },
+            sleep: { try await sleeps.sleep($0) },
+            log: { [logged] entry in logged.withLock { $0.append(entry) } }
         )
     }
 
     static let chat = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
     static let streamed = #"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#
+    static let answer =
+        #"{"id":"c","choices":[{"message":{"content":"ok"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#
+    static let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"
+    static let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+    static let done = "data: [DONE]\n\n"
+    static let failure = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"
 
-    func send(
+    var log: [GatewayLogEntry] { self.logged.withLock { $0 } }
+
+    /// The pool that there is.
+    var pool: PoolStatus? { self.dispatcher.pool("default") }
+
+    /// The last request that ended.
+    var last: RequestRecord? { self.telemetry.history.query(HistoryFilter(), limit: 1).records.first }
+
+    func respond(
         _ method: HTTPMethod,
         _ path: String,
         _ body: String = "",
         _ headers: [(String, String)] = [],
         query: [(String, String)] = []
-    ) async -> (response: HTTPResponse, text: String) {
-        let response = await self.gateway.respond(
+    ) async -> HTTPResponse {
+        await self.gateway.respond(
             to: HTTPRequest(
                 method: method,
                 path: path,
@@ -152,6 +105,16 @@ struct GatewayBench {
                 body: Array(body.utf8)
             )
         )
+    }
+
+    func send(
+        _ method: HTTPMethod,
+        _ path: String,
+        _ body: String = "",
+        _ headers: [(String, String)] = [],
+        query: [(String, String)] = []
+    ) async -> (response: HTTPResponse, text: String) {
+        let response = await self.respond(method, path, body, headers, query: query)
         switch response.body {
         case .bytes(let bytes): return (response, String(decoding: bytes, as: UTF8.self))
         case .stream(let write):
@@ -164,10 +127,61 @@ struct GatewayBench {
     func chat(_ headers: [(String, String)] = []) async -> (response: HTTPResponse, text: String) {
         await self.send(.post, "/v1/chat/completions", Self.chat, headers)
     }
+
+    func stream(_ headers: [(String, String)] = []) async -> (response: HTTPResponse, text: String) {
+        await self.send(.post, "/v1/chat/completions", Self.streamed, headers)
+    }
+
+    /// Lets other tasks run until something is so.
+    func until(_ condition: () -> Bool, location: SourceLocation = #_sourceLocation) async {
+        let end = SystemClock().now() + .seconds(20)
+        while !condition() {
+            guard SystemClock().now() < end else {
+                Issue.record("it did not come true", sourceLocation: location)
+                return
+            }
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
+    /// Waits for the tasks that the gateway has started.
+    func settle() async {
+        for task in self.spawned.withLock({ $0 }) { await task.value }
+    }
+}
+
+/// Waits that only end when a test says so.
+final class ManualSleep: Sendable {
+    private let clock: ManualClock
+    private let waiting = Lock<[(span: Duration, signal: Signal)]>([])
+
+    init(_ clock: ManualClock) { self.clock = clock }
+
+    var spans: [Duration] { self.waiting.withLock { $0.map(\.span) } }
+
+    func sleep(_ span: Duration) async throws {
+        let signal = Signal()
+        self.waiting.withLock { $0.append((span, signal)) }
+        await signal.waitForCancellation()
+        try Task.checkCancellation()
+    }
+
+    /// Moves the clock by the first wait's span and ends that wait.
+    func pass() {
+        let first = self.waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        guard let first else { return }
+        self.clock.advance(by: first.span)
+        first.signal.set()
+    }
 }
 
 private final class Started: Cancellable {
     private let task: Task<Void, Never>
-    init(_ work: @escaping @Sendable () async -> Void) { self.task = Task { await work() } }
+    init(_ task: Task<Void, Never>) { self.task = task }
     func cancel() { self.task.cancel() }
+}
+
+/// A timer that has been forgotten.
+struct LostTimer: WakeTimer {
+    func wake(at: Instant, _ action: @escaping @Sendable () -> Void) {}
 }

@@ -5,9 +5,8 @@ import Testing
 
 @testable import SluiceGateway
 
-private let answer =
-    #"{"id":"c","choices":[{"message":{"content":"ok"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#
-private let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+private let answer = GatewayBench.answer
+private let content = GatewayBench.content
 
 @Suite struct GatewayTests {
     @Test func `an answer passes as it is, with its way in headers`() async {

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceTestKit
 import SluiceTransport
 import SluiceWire
 import Testing

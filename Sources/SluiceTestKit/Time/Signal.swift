@@ -1,7 +1,7 @@
 import SluiceBasics
 
 /// Something that happens once and that a test waits for.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var isSet = false
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -9,7 +9,11 @@ final class Signal: Sendable {
 
     private let state = Lock(State())
 
-    func set() {
+    package init() {}
+
+    package var isSet: Bool { self.state.withLock { $0.isSet } }
+
+    package func set() {
         let waiters = self.state.withLock { state in
             state.isSet = true
             let waiters = state.waiters
@@ -19,7 +23,7 @@ final class Signal: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    func wait() async {
+    package func wait() async {
         await withCheckedContinuation { continuation in
             let isSet = self.state.withLock { state in
                 if !state.isSet { state.waiters.append(continuation) }
@@ -30,7 +34,7 @@ final class Signal: Sendable {
     }
 
     /// Waits until the task is cancelled.
-    func waitForCancellation() async {
+    package func waitForCancellation() async {
         await withTaskCancellationHandler {
             await self.wait()
         } onCancel: {
