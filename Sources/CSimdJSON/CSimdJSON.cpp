@@ -9,6 +9,10 @@ namespace dom = simdjson::dom;
 
 static_assert(sizeof(dom::element) == sizeof(sluice_json_value), "an element travels as two words");
 static_assert(std::is_trivially_copyable<dom::element>::value, "an element travels by copying its bytes");
+static_assert(simdjson::CAPACITY == SLUICE_JSON_ERROR_CAPACITY && simdjson::MEMALLOC == SLUICE_JSON_ERROR_MEMORY &&
+                  simdjson::DEPTH_ERROR == SLUICE_JSON_ERROR_DEPTH && simdjson::NUMBER_ERROR == SLUICE_JSON_ERROR_NUMBER &&
+                  simdjson::UTF8_ERROR == SLUICE_JSON_ERROR_UTF8 && simdjson::EMPTY == SLUICE_JSON_ERROR_EMPTY,
+              "the header repeats the library's numbers");
 
 struct sluice_json_parser {
     dom::parser parser;
@@ -28,7 +32,7 @@ static sluice_json_value value_of(dom::element element) {
 
 extern "C" {
 
-sluice_json_parser *sluice_json_parser_new(size_t maximum_depth) {
+sluice_json_parser *sluice_json_parser_new(size_t maximum_depth) noexcept {
     auto *parser = new (std::nothrow) sluice_json_parser;
     if (parser != nullptr && parser->parser.allocate(4096, maximum_depth) != simdjson::SUCCESS) {
         delete parser;
@@ -37,23 +41,28 @@ sluice_json_parser *sluice_json_parser_new(size_t maximum_depth) {
     return parser;
 }
 
-void sluice_json_parser_free(sluice_json_parser *parser) { delete parser; }
+void sluice_json_parser_free(sluice_json_parser *parser) noexcept { delete parser; }
 
-int sluice_json_parse(sluice_json_parser *parser, const char *bytes, size_t size, bool padded, sluice_json_value *root) {
-    dom::element element;
-    auto error = parser->parser.parse(bytes, size, !padded).get(element);
-    if (error != simdjson::SUCCESS) return error;
-    *root = value_of(element);
-    return 0;
+int sluice_json_parse(sluice_json_parser *parser, const char *bytes, size_t size, bool padded, sluice_json_value *root) noexcept {
+    // An allocation inside may throw; what is thrown must not unwind Swift's frames.
+    try {
+        dom::element element;
+        auto error = parser->parser.parse(bytes, size, !padded).get(element);
+        if (error != simdjson::SUCCESS) return error;
+        *root = value_of(element);
+        return 0;
+    } catch (...) {
+        return SLUICE_JSON_ERROR_MEMORY;
+    }
 }
 
-size_t sluice_json_padding(void) { return simdjson::SIMDJSON_PADDING; }
+size_t sluice_json_padding(void) noexcept { return simdjson::SIMDJSON_PADDING; }
 
-const char *sluice_json_error_text(int code) {
+const char *sluice_json_error_text(int code) noexcept {
     return simdjson::error_message(static_cast<simdjson::error_code>(code));
 }
 
-int sluice_json_kind(sluice_json_value value) {
+int sluice_json_kind(sluice_json_value value) noexcept {
     switch (element_of(value).type()) {
         case dom::element_type::BOOL: return SLUICE_JSON_BOOL;
         case dom::element_type::INT64: return SLUICE_JSON_INTEGER;
@@ -66,11 +75,11 @@ int sluice_json_kind(sluice_json_value value) {
     }
 }
 
-int sluice_json_bool(sluice_json_value value, bool *result) { return element_of(value).get_bool().get(*result); }
-int sluice_json_int64(sluice_json_value value, int64_t *result) { return element_of(value).get_int64().get(*result); }
-int sluice_json_double(sluice_json_value value, double *result) { return element_of(value).get_double().get(*result); }
+int sluice_json_bool(sluice_json_value value, bool *result) noexcept { return element_of(value).get_bool().get(*result); }
+int sluice_json_int64(sluice_json_value value, int64_t *result) noexcept { return element_of(value).get_int64().get(*result); }
+int sluice_json_double(sluice_json_value value, double *result) noexcept { return element_of(value).get_double().get(*result); }
 
-int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) {
+int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) noexcept {
     std::string_view view;
     auto error = element_of(value).get_string().get(view);
     if (error != simdjson::SUCCESS) return error;
@@ -79,7 +88,7 @@ int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size
     return 0;
 }
 
-int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result) {
+int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result) noexcept {
     dom::element element;
     auto error = element_of(object).at_key(std::string_view(key, size)).get(element);
     if (error != simdjson::SUCCESS) return error;
@@ -87,7 +96,7 @@ int sluice_json_member(sluice_json_value object, const char *key, size_t size, s
     return 0;
 }
 
-size_t sluice_json_count(sluice_json_value value) {
+size_t sluice_json_count(sluice_json_value value) noexcept {
     dom::array array;
     if (element_of(value).get_array().get(array) == simdjson::SUCCESS) return array.size();
     dom::object object;
@@ -95,7 +104,7 @@ size_t sluice_json_count(sluice_json_value value) {
     return 0;
 }
 
-int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) {
+int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) noexcept {
     dom::array array;
     if (element_of(value).get_array().get(array) == simdjson::SUCCESS) {
         for (auto element : array) {

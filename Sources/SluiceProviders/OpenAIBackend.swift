@@ -8,11 +8,12 @@ package struct OpenAIBackend: Sendable {
     /// Client's name of a model → the backend's.
     package let modelAliases: [String: String]
     private let fixedHeaders: [(String, String)]
+    private let passedHeaders: [(name: String, bytes: [UInt8])]
     private let urls: [OpenAIOperation: String]
 
     /// - Parameters:
     ///   - apiKey: sent as a bearer token; `nil` sends none.
-    ///   - extraHeaders: sent with every call.
+    ///   - extraHeaders: sent with every call, in place of ours or the client's of the same name.
     package init(
         name: String,
         baseURL: String,
@@ -25,29 +26,35 @@ package struct OpenAIBackend: Sendable {
         while base.hasSuffix("/") { base.removeLast() }
         self.baseURL = base
         self.modelAliases = modelAliases
-        var headers = [("Content-Type", "application/json")]
+        var headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
         if let apiKey, !apiKey.isEmpty { headers.append(("Authorization", "Bearer \(apiKey)")) }
-        self.fixedHeaders = headers + extraHeaders
+        let replaced = Set(extraHeaders.map { $0.0.lowercased() })
+        self.fixedHeaders = headers.filter { !replaced.contains($0.0.lowercased()) } + extraHeaders
+        self.passedHeaders = Self.passedRequestHeaders.filter { !replaced.contains($0) }.map { ($0, Array($0.utf8)) }
         var urls: [OpenAIOperation: String] = [:]
         for operation in OpenAIOperation.allCases { urls[operation] = "\(base)/\(operation.path)" }
         self.urls = urls
     }
 
-    /// Client headers that the backend gets to see.
+    /// Client headers that the backend gets to see. A list of what passes, so that credentials, cookies and hop-by-hop
+    /// fields (RFC 9110, 7.6.1) never do.
     private static let passedRequestHeaders = [
-        "traceparent", "tracestate", "openai-organization", "openai-project", "openai-beta", "idempotency-key",
+        "traceparent", "tracestate", "openai-organization", "openai-project", "openai-beta", Self.idempotencyKey,
     ]
+    private static let idempotencyKey = "idempotency-key"
 
     /// Without user and password, for people.
     package var address: String {
-        guard let at = self.baseURL.lastIndex(of: "@"), let colon = self.baseURL.firstIndex(of: ":") else {
-            return self.baseURL
-        }
-        let scheme = self.baseURL[..<colon]
-        return "\(scheme)://" + self.baseURL[self.baseURL.index(after: at)...]
+        let parts = self.baseURL.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        // scheme:, nothing, authority, path: anything else is no address that could hold a password.
+        guard parts.count >= 3, parts[1].isEmpty, let at = parts[2].lastIndex(of: "@") else { return self.baseURL }
+        let path = parts.count == 4 ? "/" + parts[3] : ""
+        return "\(parts[0])//" + parts[2][parts[2].index(after: at)...] + path
     }
 
     /// The call for a request. The body passes byte for byte, but for the model's name where an alias says so.
+    ///
+    /// - Parameter requestID: sent as `x-request-id`, and as `Idempotency-Key` when the client sent none.
     package func request(
         _ operation: OpenAIOperation,
         body: [UInt8],
@@ -59,12 +66,16 @@ package struct OpenAIBackend: Sendable {
         allowsSilentResend: Bool = true
     ) -> HTTPClientRequest {
         var headers = HTTPFields()
-        headers.reserve(fields: 8, bytes: 256)
+        headers.reserve(fields: 10, bytes: 384)
         for (name, value) in self.fixedHeaders { headers.append(name, value) }
         headers.append("x-request-id", requestID)
-        for name in Self.passedRequestHeaders {
-            guard let value = clientHeaders.bytes(of: name) else { continue }
-            headers.append(name: Array(name.utf8)[...], value: value)
+        for (name, bytes) in self.passedHeaders {
+            if let value = clientHeaders.bytes(of: name) {
+                headers.append(name: bytes[...], value: value)
+            } else if name == Self.idempotencyKey && operation != .models {
+                // The same for every attempt: a backend that knows the header does the work once.
+                headers.append(name, requestID)
+            }
         }
         var request = HTTPClientRequest(
             method: operation == .models ? .get : .post,

@@ -6,7 +6,12 @@ package enum OpenAIClassifier {
     /// - Parameter now: seconds since 1970, for dates in `Retry-After`.
     package static func classify(_ response: HTTPClientResponse, now: Int) -> AttemptResult {
         guard (200..<300).contains(response.status) else {
-            return .failure(Self.failure(status: response.status, headers: response.headers, now: now))
+            var failure = Self.failure(status: response.status, headers: response.headers, now: now)
+            if failure.failureClass == .rateLimited && Self.saysQuotaIsUsedUp(response.body) {
+                failure.failureClass = .providerRejected
+                failure.message = "the backend answered with status \(response.status): the account's quota is used up"
+            }
+            return .failure(failure)
         }
         guard Self.isJSON(response.headers) else {
             let type = response.headers["content-type"] ?? "no content type"
@@ -20,6 +25,18 @@ package enum OpenAIClassifier {
         }
         return Self.readBody(response)
     }
+
+    /// A limit that no waiting lifts: OpenAI answers 429 here too, told apart by `insufficient_quota`.
+    private static func saysQuotaIsUsedUp(_ body: [UInt8]) -> Bool {
+        guard body.count <= Self.maximumErrorBytes else { return false }
+        let isUsedUp = try? JSON.read(body) { root in
+            root["error"].map { Self.words($0).contains("insufficient_quota") }
+        }
+        return isUsedUp == true
+    }
+
+    /// Larger bodies of error answers are not looked into.
+    private static let maximumErrorBytes = 64 << 10
 
     private static func isJSON(_ headers: HTTPFields) -> Bool {
         guard let type = headers.bytes(of: "content-type") else { return false }
@@ -38,9 +55,7 @@ package enum OpenAIClassifier {
                         )
                     )
                 }
-                if let error = root["error"], !error.isNull, root["choices"] == nil, root["output"] == nil,
-                    root["data"] == nil
-                {
+                if let error = root["error"], !error.isNull, !Self.holdsAnswer(root) {
                     return .failure(Self.failure(inside: error, status: response.status))
                 }
                 return .success(status: response.status, usage: Self.usage(root))
@@ -65,29 +80,45 @@ package enum OpenAIClassifier {
         return TokenUsage(prompt: max(0, prompt ?? 0), completion: max(0, completion ?? 0))
     }
 
+    /// Whether there is something for the client beside the error.
+    private static func holdsAnswer(_ root: JSONValue) -> Bool {
+        (root["choices"]?.count ?? 0) > 0 || (root["output"]?.count ?? 0) > 0 || (root["data"]?.count ?? 0) > 0
+    }
+
+    /// The machine-readable words of an error: `code`, which is the more exact, then `type`.
+    private static func words(_ error: JSONValue) -> [String] {
+        [error["code"]?.string, error["type"]?.string].compactMap { $0 }
+    }
+
     /// An error object inside an answer whose status says success.
     static func failure(inside error: JSONValue, status: Int) -> AttemptFailure {
-        let code = error["code"]?.int ?? error["status"]?.int
-        let type = error["type"]?.string ?? error["code"]?.string ?? ""
-        if let code, (400..<600).contains(code) {
-            var failure = Self.failure(status: code, headers: HTTPFields(), now: 0)
-            failure.message = "the backend reported error \(code) inside an answer with status \(status)"
+        let words = Self.words(error)
+        let number = error["code"]?.int ?? error["status"]?.int ?? words.lazy.compactMap { Int($0) }.first
+        if let number, (400..<600).contains(number) {
+            var failure = Self.failure(status: number, headers: HTTPFields(), now: 0)
+            failure.message = "the backend reported error \(number) inside an answer with status \(status)"
             return failure
         }
-        let failureClass: FailureClass =
-            switch type {
-            case "rate_limit_exceeded", "rate_limit_error", "requests", "tokens": .rateLimited
-            case "overloaded_error": .overloaded
-            case "invalid_request_error": .invalidRequest
-            case "authentication_error", "invalid_api_key", "permission_error": .authentication
-            case "not_found_error", "model_not_found": .routeOrModel
-            default: .serverError
-            }
         return AttemptFailure(
-            failureClass,
+            words.lazy.compactMap { Self.failureClass(word: $0) }.first ?? .serverError,
             status: status,
             message: "the backend reported an error inside an answer with status \(status)"
         )
+    }
+
+    /// What a word in `code` or `type` says; `nil` when it says nothing about whether another attempt could help.
+    private static func failureClass(word: String) -> FailureClass? {
+        switch word {
+        case "insufficient_quota": .providerRejected
+        case "rate_limit_exceeded", "rate_limit_error", "requests", "tokens": .rateLimited
+        case "overloaded_error": .overloaded
+        case "context_length_exceeded", "content_policy_violation", "content_filter", "invalid_request_error",
+            "invalid_prompt":
+            .invalidRequest
+        case "authentication_error", "invalid_api_key", "permission_error": .authentication
+        case "not_found_error", "model_not_found": .routeOrModel
+        default: nil
+        }
     }
 
     /// What a status that is not a success means.
@@ -97,13 +128,13 @@ package enum OpenAIClassifier {
             switch status {
             case 401, 403: .authentication
             case 404: .routeOrModel
-            case 408, 425: .serverError
             case 429: .rateLimited
             case 503, 529: wait == nil ? .serverError : .overloaded
-            case 500...: .serverError
+            // 408 and 425: too slow for the backend, too early for it. It may well take the same request again.
+            case 408, 425, 500...: .serverError
             case 400, 413, 415, 422: .invalidRequest
-            case 300..<400: .providerRejected
-            case 400..<500: .providerRejected
+            // Redirects are not followed: they would take the key elsewhere.
+            case 300..<500: .providerRejected
             default: .malformedResponse
             }
         return AttemptFailure(
@@ -120,7 +151,7 @@ package enum OpenAIClassifier {
             case .connectRefused: .connectRefused
             case .connectTimeout: .connectTimeout
             case .resolve, .connect, .tls, .invalidURL, .tooManyTransfers: .connectError
-            case .timeout: .readTimeout
+            case .timeout: error.sent ? .readTimeout : .connectTimeout
             case .reset: error.sent ? .reset : .connectError
             case .malformed: .malformedResponse
             case .responseTooLarge: .responseTooLarge

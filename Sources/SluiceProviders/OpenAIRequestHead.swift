@@ -47,9 +47,9 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         )
         switch operation {
         case .chatCompletions: try head.readMessages(root)
-        case .completions: try head.readText(root, "prompt")
-        case .embeddings: try head.readText(root, "input")
-        case .responses: head.readInput(root)
+        case .completions: try head.readText(root, "prompt", or: "prompt_embeds")
+        case .embeddings: try head.readText(root, "input", or: "messages")
+        case .responses: try head.readInput(root)
         case .models: break
         }
         try head.readMaximumTokens(root)
@@ -85,7 +85,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     private mutating func readMaximumTokens(_ root: JSONValue) throws(InvalidRequest) {
         for name: StaticString in ["max_completion_tokens", "max_output_tokens", "max_tokens"] {
             guard let value = root[name], !value.isNull else { continue }
-            guard let count = value.int, count > 0 else {
+            guard let count = Self.whole(value), count > 0 else {
                 throw InvalidRequest(
                     "The field '\(name)' must be a whole number above 0.",
                     param: "\(name)",
@@ -95,6 +95,13 @@ package struct OpenAIRequestHead: Sendable, Equatable {
             self.maximumTokens = min(count, 10_000_000)
             return
         }
+    }
+
+    /// 10 and 10.0 alike: clients in languages without integers send the second.
+    private static func whole(_ value: JSONValue) -> Int? {
+        if let int = value.int { return int }
+        guard let double = value.double else { return nil }
+        return Int(exactly: double)
     }
 
     private mutating func readMessages(_ root: JSONValue) throws(InvalidRequest) {
@@ -148,8 +155,17 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         images += pictures
     }
 
-    private mutating func readText(_ root: JSONValue, _ name: StaticString) throws(InvalidRequest) {
+    /// - Parameter substitute: what some backends take in its place.
+    private mutating func readText(
+        _ root: JSONValue,
+        _ name: StaticString,
+        or substitute: StaticString
+    ) throws(InvalidRequest) {
         guard let value = root[name], !value.isNull else {
+            if let other = root[substitute], !other.isNull {
+                self.messageCount = 1
+                return
+            }
             throw InvalidRequest(
                 "The field '\(name)' is missing.",
                 param: "\(name)",
@@ -176,8 +192,12 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         self.messageCount = 1
     }
 
-    private mutating func readInput(_ root: JSONValue) {
-        guard let input = root["input"] else { return }
+    private mutating func readInput(_ root: JSONValue) throws(InvalidRequest) {
+        // A stored prompt or an earlier response may stand in its place.
+        guard let input = root["input"], !input.isNull else { return }
+        guard input.kind == .string || input.kind == .array else {
+            throw InvalidRequest("The field 'input' must be a string or a list.", param: "input", code: "invalid_type")
+        }
         if let size = input.stringByteCount {
             self.messageCount = 1
             self.tokenEstimate = size / Self.bytesPerToken

@@ -18,9 +18,11 @@ package struct StreamInspector: Sendable {
     private var hasFinished = false
     private var parser: SSEParser
     private let status: Int
+    private let maximumEventBytes: Int
 
     package init(status: Int = 200, maximumEventBytes: Int = 4 << 20) {
         self.status = status
+        self.maximumEventBytes = maximumEventBytes
         self.parser = SSEParser(maximumEventBytes: maximumEventBytes)
     }
 
@@ -35,11 +37,15 @@ package struct StreamInspector: Sendable {
         do {
             try self.parser.feed(chunk) { events.append($0) }
         } catch {
-            self.failure = AttemptFailure(
-                .malformedResponse,
-                status: self.status,
-                message: "an event of the stream is larger than the limit"
-            )
+            // After content the client gets it all the same; only what it says stays unknown.
+            self.parser = SSEParser(maximumEventBytes: self.maximumEventBytes)
+            if !self.hasContent {
+                self.failure = AttemptFailure(
+                    .malformedResponse,
+                    status: self.status,
+                    message: "an event of the stream is larger than \(self.maximumEventBytes) bytes"
+                )
+            }
         }
         for event in events { self.examine(event) }
     }
@@ -51,14 +57,19 @@ package struct StreamInspector: Sendable {
             return
         }
         let isNamed = !event.name.isEmpty
-        if isNamed { self.examineName(event.name) }
         let mayMatter =
             !self.hasContent || isNamed || Self.mayMatter(data)
         guard mayMatter else { return }
         do {
             try JSON.read(data) { root in self.examine(root, named: event.name) }
         } catch {
-            if !self.hasContent {
+            if event.name == "error" {
+                self.failure = AttemptFailure(
+                    .serverError,
+                    status: self.status,
+                    message: "the backend reported an error inside an answer with status \(self.status)"
+                )
+            } else if !self.hasContent {
                 self.failure = AttemptFailure(
                     .malformedResponse,
                     status: self.status,
@@ -75,12 +86,18 @@ package struct StreamInspector: Sendable {
         }
     }
 
-    private mutating func examine(_ root: JSONValue, named name: String) {
-        if name == "error" || name == "response.failed" {
-            self.failure = OpenAIClassifier.failure(inside: root["error"] ?? root, status: self.status)
-            return
-        }
-        if let error = root["error"], !error.isNull {
+    /// The object that describes an error, if this event reports one.
+    private static func error(_ root: JSONValue, named name: String) -> JSONValue? {
+        if let error = root["error"], !error.isNull { return error }
+        if let error = root["response"]?["error"], !error.isNull { return error }
+        return name == "error" || name == "response.failed" ? root : nil
+    }
+
+    private mutating func examine(_ root: JSONValue, named eventName: String) {
+        // Proxies leave the event's name out at times; responses repeat it inside.
+        let name = eventName.isEmpty ? root["type"]?.string ?? "" : eventName
+        self.examineName(name)
+        if let error = Self.error(root, named: name) {
             self.failure = OpenAIClassifier.failure(inside: error, status: self.status)
             return
         }

@@ -10,66 +10,85 @@ package enum FeedItem: Sendable {
     case missed(Int)
 }
 
-/// Hands steps of requests to whoever watches. Costs one atomic-sized read while nobody does.
+/// Hands steps of requests to whoever watches. Costs one short lock while nobody does.
 package final class EventFeed: Sendable {
     /// One watcher.
     package final class Subscription: Sendable {
-        struct State {
+        private struct State {
+            /// A ring once it is full: the oldest item is at `oldest`.
             var items: [FeedItem] = []
+            var oldest = 0
             var missed = 0
             var waiter: CheckedContinuation<Void, Never>?
             var isCancelled = false
+
+            var hasNews: Bool { !self.items.isEmpty || self.isCancelled }
+
+            mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
+                defer { self.waiter = nil }
+                return self.waiter
+            }
+
+            mutating func takeItems() -> [FeedItem] {
+                var taken: [FeedItem] = []
+                taken.reserveCapacity(self.items.count + 1)
+                if self.missed > 0 { taken.append(.missed(self.missed)) }
+                taken += self.items[self.oldest...]
+                taken += self.items[..<self.oldest]
+                self.items.removeAll(keepingCapacity: true)
+                self.oldest = 0
+                self.missed = 0
+                return taken
+            }
         }
 
-        let state = Lock(State())
+        private let state = Lock(State())
         private let capacity: Int
 
-        init(capacity: Int) { self.capacity = capacity }
+        init(capacity: Int) { self.capacity = max(1, capacity) }
 
+        /// When there is no room the oldest item goes, because what a watcher shows must end with what is true now.
         func offer(_ item: FeedItem) {
             let waiter = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if state.items.count < self.capacity { state.items.append(item) } else { state.missed += 1 }
-                let waiter = state.waiter
-                state.waiter = nil
-                return waiter
+                if state.items.count < self.capacity {
+                    state.items.append(item)
+                } else {
+                    state.items[state.oldest] = item
+                    state.oldest = (state.oldest + 1) % self.capacity
+                    state.missed += 1
+                }
+                return state.takeWaiter()
             }
             waiter?.resume()
         }
 
-        /// Waits for news; `nil` when the subscription or the task was cancelled.
+        /// Waits for news; empty after a nudge; `nil` when the subscription or the task was cancelled. What was missed
+        /// comes first, in the order in which it happened.
+        ///
+        /// One caller at a time: a second one sends the first away with nothing.
         package func next() async -> [FeedItem]? {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                    let isReady = self.state.withLock { state -> Bool in
-                        if !state.items.isEmpty || state.missed > 0 || state.isCancelled { return true }
+                    let ready = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
+                        if state.hasNews { return continuation }
+                        let earlier = state.takeWaiter()
                         state.waiter = continuation
-                        return false
+                        return earlier
                     }
-                    if isReady { continuation.resume() }
+                    ready?.resume()
                 }
             } onCancel: {
                 self.cancel()
             }
-            return self.state.withLock { state -> [FeedItem]? in
-                guard !state.isCancelled else { return nil }
-                var items = state.items
-                state.items.removeAll(keepingCapacity: true)
-                if state.missed > 0 {
-                    items.append(.missed(state.missed))
-                    state.missed = 0
-                }
-                return items
-            }
+            return self.state.withLock { state -> [FeedItem]? in state.isCancelled ? nil : state.takeItems() }
         }
+
+        /// Whether somebody is in `next` with nothing to take.
+        package var isWaiting: Bool { self.state.withLock { $0.waiter != nil } }
 
         /// Wakes the waiter with nothing, e.g. for a heartbeat.
         package func nudge() {
-            let waiter = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
-                let waiter = state.waiter
-                state.waiter = nil
-                return waiter
-            }
-            waiter?.resume()
+            self.state.withLock { $0.takeWaiter() }?.resume()
         }
 
         package func cancel() {

@@ -34,10 +34,17 @@ package struct HistoryFilter: Sendable, Equatable {
 }
 
 /// The last ended requests, in memory: a ring bounded in number and age.
+///
+/// Every end of a request takes the lock, so nobody holds it for long: a query looks at some rows at a time, and an
+/// id is
+/// looked up rather than searched for.
 package final class History: Sendable {
     private struct Ring: Sendable {
-        var records: [RequestRecord] = []
-        /// Sequence number of the next record; its place is this modulo the capacity.
+        /// A record's place is its position modulo the capacity; `nil` where one has aged out.
+        var records: [RequestRecord?] = []
+        var positions: [RequestID: UInt64] = [:]
+        /// Position of the oldest record that is kept, and of the next to come. Positions are never used again.
+        var first: UInt64 = 0
         var next: UInt64 = 0
     }
 
@@ -45,24 +52,53 @@ package final class History: Sendable {
     private let capacity: Int
     private let maximumAge: Duration
     private let clock: any TimeSource
-    /// Rows looked at for one answer, so that a filter that matches nothing stays cheap.
-    private static let maximumScan = 50_000
+    /// Rows looked at while the lock is held.
+    private static let rowsAtOnce: UInt64 = 256
+    /// Aged records given back for each that comes: more than one, so that a burst's rows go although few follow.
+    private static let evictionsAtOnce = 4
+    /// Room is made beforehand up to here, so that the first requests do not pay for growth.
+    private static let maximumReserve = 16_384
 
     package init(capacity: Int, maximumAge: Duration, clock: any TimeSource) {
         self.capacity = max(1, capacity)
         self.maximumAge = maximumAge
         self.clock = clock
-        self.ring = Lock(Ring())
+        var ring = Ring()
+        ring.records.reserveCapacity(min(self.capacity, Self.maximumReserve))
+        ring.positions.reserveCapacity(min(self.capacity, Self.maximumReserve))
+        self.ring = Lock(ring)
     }
 
     func append(_ record: RequestRecord) {
         self.ring.withLock { ring in
-            if ring.records.count < self.capacity {
-                ring.records.append(record)
+            if ring.next - ring.first == UInt64(self.capacity) { self.evictOldest(&ring) }
+            if let now = record.endedAt { self.evictAged(&ring, before: now - self.maximumAge) }
+            let place = self.place(ring.next)
+            if place < ring.records.count {
+                ring.records[place] = record
             } else {
-                ring.records[Int(ring.next % UInt64(self.capacity))] = record
+                ring.records.append(record)
             }
-            ring.next &+= 1
+            ring.positions[record.submission.id] = ring.next
+            ring.next += 1
+        }
+    }
+
+    private func place(_ position: UInt64) -> Int { Int(position % UInt64(self.capacity)) }
+
+    private func evictOldest(_ ring: inout Ring) {
+        let place = self.place(ring.first)
+        // A request that ended, was put back and ended again has a newer position by now.
+        if let id = ring.records[place]?.submission.id, ring.positions[id] == ring.first { ring.positions[id] = nil }
+        ring.records[place] = nil
+        ring.first += 1
+    }
+
+    private func evictAged(_ ring: inout Ring, before oldest: Instant) {
+        for _ in 0..<Self.evictionsAtOnce {
+            guard ring.first < ring.next, let ended = ring.records[self.place(ring.first)]?.endedAt, ended < oldest
+            else { return }
+            self.evictOldest(&ring)
         }
     }
 
@@ -76,24 +112,49 @@ package final class History: Sendable {
         before: UInt64? = nil
     ) -> (records: [RequestRecord], next: UInt64?) {
         let oldest = self.clock.now() - self.maximumAge
-        return self.ring.withLock { ring -> (records: [RequestRecord], next: UInt64?) in
-            var found: [RequestRecord] = []
-            var position = min(before ?? ring.next, ring.next)
-            let first = ring.next - UInt64(ring.records.count)
-            var scanned = 0
-            while position > first {
-                if found.count == limit || scanned == Self.maximumScan { return (found, position) }
-                scanned += 1
-                position -= 1
-                let record = ring.records[Int(position % UInt64(self.capacity))]
-                if let ended = record.endedAt, ended < oldest { return (found, nil) }
-                if filter.matches(record) { found.append(record) }
-            }
-            return (found, nil)
+        var found: [RequestRecord] = []
+        var position = before ?? .max
+        while true {
+            let (records, next) = self.scan(filter, limit: limit - found.count, from: position, endedSince: oldest)
+            found += records
+            guard let next else { return (found, nil) }
+            if found.count >= limit { return (found, next) }
+            position = next
         }
     }
 
-    package func find(_ id: RequestID) -> RequestRecord? {
-        self.ring.withLock { ring in ring.records.last { $0.submission.id == id } }
+    /// Some rows from `start` downwards; `next` is where to go on, `nil` when none is left.
+    private func scan(
+        _ filter: HistoryFilter,
+        limit: Int,
+        from start: UInt64,
+        endedSince oldest: Instant
+    ) -> (records: [RequestRecord], next: UInt64?) {
+        self.ring.withLock { ring -> (records: [RequestRecord], next: UInt64?) in
+            var found: [RequestRecord] = []
+            var position = min(start, ring.next)
+            let stop = max(ring.first, position > Self.rowsAtOnce ? position - Self.rowsAtOnce : 0)
+            while position > stop {
+                if found.count >= limit { return (found, position) }
+                position -= 1
+                guard let record = ring.records[self.place(position)] else { continue }
+                if let ended = record.endedAt, ended < oldest { return (found, nil) }
+                if filter.matches(record) { found.append(record) }
+            }
+            return (found, position > ring.first ? position : nil)
+        }
     }
+
+    /// `nil` when it never ended, or too long ago.
+    package func find(_ id: RequestID) -> RequestRecord? {
+        let oldest = self.clock.now() - self.maximumAge
+        return self.ring.withLock { ring -> RequestRecord? in
+            guard let position = ring.positions[id], let record = ring.records[self.place(position)] else { return nil }
+            if let ended = record.endedAt, ended < oldest { return nil }
+            return record
+        }
+    }
+
+    /// Records that are kept at this moment.
+    package var count: Int { self.ring.withLock { Int($0.next - $0.first) } }
 }

@@ -25,11 +25,11 @@ package final class Metrics: Sendable {
 
     func ended(_ record: RequestRecord) {
         self.update(record.submission.pool) { pool in
-            if let reason = record.reason { pool.ended[reason.position] &+= 1 }
+            if let reason = record.reason { pool.ended[reason.ordinal] &+= 1 }
             for attempt in record.attempts {
                 pool.attempts &+= 1
                 if attempt.number > 1 { pool.retries &+= 1 }
-                if let failure = attempt.failure { pool.failedAttempts[failure.position] &+= 1 }
+                if let failure = attempt.failure { pool.failedAttempts[failure.ordinal] &+= 1 }
             }
             if let usage = record.usage {
                 pool.promptTokens &+= UInt64(clamping: usage.prompt)
@@ -48,7 +48,7 @@ package final class Metrics: Sendable {
     }
 
     func rejected(_ pool: String, _ reason: OutcomeReason) {
-        self.update(pool) { $0.ended[reason.position] &+= 1 }
+        self.update(pool) { $0.ended[reason.ordinal] &+= 1 }
     }
 
     private func update(_ name: String, _ change: (inout Pool) -> Void) {
@@ -59,18 +59,40 @@ package final class Metrics: Sendable {
                 var pool = Pool()
                 change(&pool)
                 pools.append((name, pool))
+            } else if let index = pools.firstIndex(where: { $0.name == Self.otherPools }) {
+                change(&pools[index].pool)
+            } else {
+                var pool = Pool()
+                change(&pool)
+                pools.append((Self.otherPools, pool))
             }
         }
     }
-}
 
-extension OutcomeReason {
-    private static let positions = Dictionary(uniqueKeysWithValues: Self.allCases.enumerated().map { ($1, $0) })
-    /// Index in `allCases`.
-    var position: Int { Self.positions[self] ?? 0 }
+    /// The label of all pools beyond the limit together.
+    private static let otherPools = "other"
 }
 
 extension FailureClass {
-    private static let positions = Dictionary(uniqueKeysWithValues: Self.allCases.enumerated().map { ($1, $0) })
-    var position: Int { Self.positions[self] ?? 0 }
+    /// Position in `allCases`.
+    var ordinal: Int {
+        switch self {
+        case .connectRefused: 0
+        case .connectTimeout: 1
+        case .connectError: 2
+        case .rateLimited: 3
+        case .overloaded: 4
+        case .serverError: 5
+        case .readTimeout: 6
+        case .reset: 7
+        case .malformedResponse: 8
+        case .responseTooLarge: 9
+        case .authentication: 10
+        case .invalidRequest: 11
+        case .routeOrModel: 12
+        case .providerRejected: 13
+        case .deadline: 14
+        case .cancelled: 15
+        }
+    }
 }

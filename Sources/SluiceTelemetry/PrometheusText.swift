@@ -13,7 +13,7 @@ package struct PrometheusText {
     }
 
     package mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Double) {
-        let text = value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : value.description
+        let text = Self.number(value)
         guard !labels.isEmpty else { return self.line("\(name) \(text)") }
         let joined = labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
         self.line("\(name){\(joined)} \(text)")
@@ -31,6 +31,13 @@ package struct PrometheusText {
         self.sample("\(name)_count", labels, Double(histogram.count))
     }
 
+    /// As Go's `ParseFloat` reads it, which is what the format refers to.
+    private static func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : value.description
+    }
+
     private mutating func line(_ text: String) {
         self.bytes.append(contentsOf: text.utf8)
         self.bytes.append(0x0A)
@@ -38,12 +45,13 @@ package struct PrometheusText {
 
     private static func escaped(_ text: String) -> String {
         var result = ""
-        for character in text {
-            switch character {
+        // By scalars: as a character, CR LF is one that is not LF.
+        for scalar in text.unicodeScalars {
+            switch scalar {
             case "\\": result += "\\\\"
             case "\"": result += "\\\""
             case "\n": result += "\\n"
-            default: result.append(character)
+            default: result.unicodeScalars.append(scalar)
             }
         }
         return result
@@ -60,8 +68,9 @@ extension Metrics {
     ) -> [UInt8] {
         var text = PrometheusText()
         self.writeState(pools, to: &text)
-        self.writeCounters(to: &text)
-        self.writeHistograms(to: &text)
+        let counted = self.snapshot()
+        Self.writeCounters(counted, to: &text)
+        Self.writeHistograms(counted, to: &text)
         for gauge in gauges {
             text.family(gauge.name, "gauge", gauge.help)
             text.sample(gauge.name, [], gauge.value)
@@ -96,8 +105,7 @@ extension Metrics {
         }
     }
 
-    private func writeCounters(to text: inout PrometheusText) {
-        let pools = self.snapshot()
+    private static func writeCounters(_ pools: [(name: String, pool: Pool)], to text: inout PrometheusText) {
         text.family("sluice_requests_ended_total", "counter", "Requests by how and why they ended.")
         for (name, pool) in pools {
             for (reason, count) in zip(OutcomeReason.allCases, pool.ended) where count > 0 {
@@ -126,8 +134,7 @@ extension Metrics {
         }
     }
 
-    private func writeHistograms(to text: inout PrometheusText) {
-        let pools = self.snapshot()
+    private static func writeHistograms(_ pools: [(name: String, pool: Pool)], to text: inout PrometheusText) {
         func family(_ name: String, _ help: String, _ value: (Pool) -> Histogram) {
             text.family(name, "histogram", help)
             for (pool, metrics) in pools { text.histogram(name, [("pool", pool)], value(metrics)) }

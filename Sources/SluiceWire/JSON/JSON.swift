@@ -6,40 +6,6 @@ import CSimdJSON
     import Darwin
 #endif
 
-/// Why a text is not JSON, or not JSON that we take.
-package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
-    package enum Kind: Sendable {
-        case empty
-        case syntax
-        case depth
-        case utf8
-        case number
-        case capacity
-    }
-
-    package let kind: Kind
-    /// A sentence for the client.
-    package let message: String
-
-    package var description: String { self.message }
-
-    /// Depth and the like as simdjson numbers them.
-    init(code: Int32) {
-        switch code {
-        case 1, 2: (self.kind, self.message) = (.capacity, "The JSON document is too large.")
-        case 4:
-            self.kind = .depth
-            self.message = "The JSON document is nested deeper than \(JSON.maximumDepth) levels."
-        case 9: (self.kind, self.message) = (.number, "The JSON document contains a number that is not valid.")
-        case 10: (self.kind, self.message) = (.utf8, "The JSON document is not valid UTF-8.")
-        case 12: (self.kind, self.message) = (.empty, "The JSON document is empty.")
-        default:
-            self.kind = .syntax
-            self.message = "The body is not valid JSON: " + String(cString: sluice_json_error_text(code))
-        }
-    }
-}
-
 /// Reads JSON with simdjson.
 package enum JSON {
     /// Documents nested deeper are refused.
@@ -50,19 +16,28 @@ package enum JSON {
     /// Parses `bytes` and calls `body` with the root. Values are good inside `body` only.
     package static func read<Result, Failure: Error>(
         _ bytes: [UInt8],
+        maximumDepth: Int = Self.maximumDepth,
         _ body: (JSONValue) throws(Failure) -> Result
     ) throws -> Result {
-        guard bytes.count <= Self.keptParserBytes, let kept = Self.keptParser() else {
-            guard let parser = sluice_json_parser_new(Self.maximumDepth) else { throw JSONError(code: 2) }
-            defer { sluice_json_parser_free(parser) }
-            return try Self.read(bytes, parser, body)
+        // A read inside another's `body` would pull the document from under its values: it gets a parser of its own.
+        if bytes.count <= Self.keptParserBytes, maximumDepth == Self.maximumDepth, let kept = Self.keptParser(),
+            !kept.pointee.isBusy
+        {
+            kept.pointee.isBusy = true
+            defer { kept.pointee.isBusy = false }
+            return try Self.read(bytes, kept.pointee.parser, maximumDepth, body)
         }
-        return try Self.read(bytes, kept, body)
+        guard let parser = sluice_json_parser_new(maximumDepth) else {
+            throw JSONError(code: Int32(SLUICE_JSON_ERROR_MEMORY), in: bytes, maximumDepth: maximumDepth)
+        }
+        defer { sluice_json_parser_free(parser) }
+        return try Self.read(bytes, parser, maximumDepth, body)
     }
 
     private static func read<Result, Failure: Error>(
         _ bytes: [UInt8],
         _ parser: OpaquePointer,
+        _ maximumDepth: Int,
         _ body: (JSONValue) throws(Failure) -> Result
     ) throws -> Result {
         var root = sluice_json_value()
@@ -76,23 +51,33 @@ package enum JSON {
                 &root
             )
         }
-        guard code == 0 else { throw JSONError(code: code) }
+        guard code == 0 else { throw JSONError(code: code, in: bytes, maximumDepth: maximumDepth) }
         return try body(JSONValue(root))
+    }
+
+    /// A thread's parser, and whether a read is under way with it.
+    private struct Kept {
+        var parser: OpaquePointer
+        var isBusy = false
     }
 
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         pthread_key_create(&key) { context in
-            if let context { sluice_json_parser_free(OpaquePointer(context)) }
+            guard let kept = context?.assumingMemoryBound(to: Kept.self) else { return }
+            sluice_json_parser_free(kept.pointee.parser)
+            kept.deallocate()
         }
         return key
     }()
 
     /// One parser per thread, kept for the thread's life.
-    private static func keptParser() -> OpaquePointer? {
-        if let kept = pthread_getspecific(Self.key) { return OpaquePointer(kept) }
+    private static func keptParser() -> UnsafeMutablePointer<Kept>? {
+        if let kept = pthread_getspecific(Self.key) { return kept.assumingMemoryBound(to: Kept.self) }
         guard let parser = sluice_json_parser_new(Self.maximumDepth) else { return nil }
-        pthread_setspecific(Self.key, UnsafeMutableRawPointer(parser))
-        return parser
+        let kept = UnsafeMutablePointer<Kept>.allocate(capacity: 1)
+        kept.initialize(to: Kept(parser: parser))
+        pthread_setspecific(Self.key, kept)
+        return kept
     }
 }

@@ -1,10 +1,12 @@
 /// Finds where the values of one top-level member stand in a document, so that they can be replaced and every other
-/// byte kept as it is.
+/// byte
+/// kept as it is.
 ///
-/// The document must already have been parsed successfully: this only tells strings and nesting apart.
+/// The document must already have been parsed successfully: this only tells strings and nesting apart. Strings are
+/// skipped with the C library's search, because nearly all bytes of a large request are inside one.
 package enum JSONTopLevelScanner {
-    /// Byte ranges of the values of every top-level member of this name, in order. Escaped spellings of the name are
-    /// not recognised.
+    /// Byte ranges of the values of every top-level member of this name, in order; also where the name is spelled with
+    /// escapes, because a backend reads those as the same name.
     package static func ranges(of key: String, in bytes: [UInt8]) -> [Range<Int>] {
         let wanted = Array(key.utf8)
         var found: [Range<Int>] = []
@@ -19,12 +21,13 @@ package enum JSONTopLevelScanner {
                 depth -= 1
                 index += 1
             case UInt8(ascii: "\""):
-                let end = Self.endOfString(bytes, from: index)
-                let isKey = depth == 1 && bytes[index + 1..<max(index + 1, end - 1)].elementsEqual(wanted)
-                index = end
-                guard isKey, let start = Self.valueStart(bytes, after: end) else { continue }
-                index = Self.endOfValue(bytes, from: start)
-                found.append(start..<index)
+                let start = index
+                index = Self.endOfString(bytes, from: start)
+                guard depth == 1, let value = Self.valueStart(bytes, after: index),
+                    Self.spells(wanted, bytes, start..<index)
+                else { continue }
+                index = Self.endOfValue(bytes, from: value)
+                found.append(value..<index)
             default:
                 index += 1
             }
@@ -32,33 +35,37 @@ package enum JSONTopLevelScanner {
         return found
     }
 
+    /// Whether the quoted string means these bytes.
+    private static func spells(_ wanted: [UInt8], _ bytes: [UInt8], _ quoted: Range<Int>) -> Bool {
+        guard quoted.count >= 2 else { return false }
+        let text = bytes[(quoted.lowerBound + 1)..<(quoted.upperBound - 1)]
+        if text.elementsEqual(wanted) { return true }
+        // Six bytes are the longest spelling of one byte, so a longer text cannot mean it.
+        guard text.count <= 6 * wanted.count, text.contains(UInt8(ascii: "\\")) else { return false }
+        let isSame = try? JSON.read(Array(bytes[quoted])) { $0.withStringBytes { $0.elementsEqual(wanted) } }
+        return isSame == true
+    }
+
     /// One past the closing quote.
     private static func endOfString(_ bytes: [UInt8], from start: Int) -> Int {
         var index = start + 1
-        while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "\\") {
-                index += 2
-            } else if bytes[index] == UInt8(ascii: "\"") {
-                return index + 1
-            } else {
-                index += 1
+        while let quote = ByteSearch.firstIndex(of: UInt8(ascii: "\""), in: bytes, from: index) {
+            var backslashes = 0
+            while quote - backslashes > start + 1, bytes[quote - backslashes - 1] == UInt8(ascii: "\\") {
+                backslashes += 1
             }
+            index = quote + 1
+            if backslashes.isMultiple(of: 2) { return index }
         }
         return bytes.count
     }
 
     /// Where the value begins, if a colon follows: otherwise the string was itself a value.
     private static func valueStart(_ bytes: [UInt8], after end: Int) -> Int? {
-        var index = Self.skipSpace(bytes, from: end)
+        var index = ByteSearch.skipSpace(bytes, from: end)
         guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else { return nil }
-        index = Self.skipSpace(bytes, from: index + 1)
+        index = ByteSearch.skipSpace(bytes, from: index + 1)
         return index < bytes.count ? index : nil
-    }
-
-    private static func skipSpace(_ bytes: [UInt8], from start: Int) -> Int {
-        var index = start
-        while index < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[index]) { index += 1 }
-        return index
     }
 
     private static func endOfValue(_ bytes: [UInt8], from start: Int) -> Int {
