@@ -162,7 +162,7 @@ private func pool(
         #expect(machine.waiting(second)?.estimatedStart == .seconds(5))
         #expect(machine.machine.wake == machine.now + .seconds(5))
         machine.advance(.seconds(5))
-        // The throttled one returns to its place.
+        // The throttled one returns to its place: it has waited long enough by its own back-off too.
         lease = try #require(machine.grants.last?.lease)
         #expect(lease.id.low == 1)
         try machine.start(lease)
@@ -245,6 +245,39 @@ private func pool(
         guard case .ended(let ended) = machine.finish(lease, success) else { throw Machine.Surprise() }
         #expect(ended.record.reason == .ok)
         #expect(ended.record.attempts.count == 5)
+    }
+
+    @Test(arguments: [nil, Duration.zero])
+    func `a backend that refuses and asks for no wait is not asked in a loop`(asked: Duration?) throws {
+        var machine = Machine(pool(retry: RetryPolicy(maximumAttempts: 2)))
+        let start = machine.now
+        var lease = try machine.run(1, timeout: .seconds(3600))
+        var calls: [Duration] = [.zero]
+        while case .requeued(let delay) = machine.finish(lease, failure(.rateLimited, retryAfter: asked)) {
+            // Nobody else is sent into the refusal meanwhile.
+            #expect(machine.machine.status("default", now: machine.now)?.waitingReason == .rateLimited)
+            machine.advance(delay)
+            calls.append(machine.now - start)
+            lease = try #require(machine.grants.last?.lease)
+            try machine.start(lease)
+        }
+        #expect(calls.count == 21)
+        #expect(calls.filter { $0 <= .seconds(5) }.count <= 4)
+        #expect(try #require(calls.last) >= .seconds(450))
+        #expect(machine.ended.isEmpty && machine.machine.liveCount == 0)
+    }
+
+    @Test func `a pool is held back for what the backend asks, not for one request's own back-off`() throws {
+        var machine = Machine(pool(retry: RetryPolicy(baseDelay: .seconds(40))))
+        let lease = try machine.run(1)
+        let second = try machine.handle(2)
+        guard case .requeued(let delay) = machine.finish(lease, failure(.rateLimited, retryAfter: .seconds(5)))
+        else { throw Machine.Surprise() }
+        #expect(delay >= .seconds(20))
+        machine.advance(.milliseconds(4999))
+        #expect(machine.waiting(second)?.reason == .rateLimited)
+        machine.advance(.milliseconds(1))
+        #expect(machine.grants.last?.lease.id.low == 2)
     }
 
     @Test func `order is by priority and age, or by age alone, and can be changed`() throws {

@@ -94,8 +94,29 @@ import Testing
         question.deadline = Self.now + .seconds(200)
         #expect(self.reason(question) == .deadline)
         question.deadline = Self.now + .seconds(600)
-        question.throttles = 50
+        question.throttles = 20
         #expect(self.reason(question) == .backend)
+    }
+
+    @Test(arguments: [nil, Duration.zero, .seconds(1), .seconds(45)])
+    func `a throttle waits what is asked, and at least half the ceiling of the ordinary back-off`(asked: Duration?) {
+        for (throttles, ceiling) in [(0, 1.0), (1, 2.0), (2, 4.0), (5, 32.0), (6, 60.0), (19, 60.0)] {
+            var question = self.question(.rateLimited, retryAfter: asked)
+            question.throttles = throttles
+            var (shortest, longest) = (Double.infinity, 0.0)
+            var random = SeededRandom(seed: 7)
+            for _ in 0..<2_000 {
+                guard case .throttle(let delay) = question.answer(random: &random) else {
+                    Issue.record("not throttled")
+                    return
+                }
+                shortest = min(shortest, delay.inSeconds)
+                longest = max(longest, delay.inSeconds)
+            }
+            let least = max(ceiling / 2, asked?.inSeconds ?? 0)
+            #expect(shortest >= least && shortest < least + 0.02 * ceiling)
+            #expect(longest <= max(ceiling, asked?.inSeconds ?? 0) && longest > 0.98 * ceiling)
+        }
     }
 
     @Test func `the delay is uniform below a ceiling that doubles`() {

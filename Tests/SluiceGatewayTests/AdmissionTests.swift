@@ -8,7 +8,7 @@ import Testing
 @testable import SluiceGateway
 
 /// What a client is told when there is no room, and that it is told when to come back.
-@Suite(.timeLimit(.minutes(1))) struct AdmissionTests {
+@Suite(.timeLimit(.minutes(3))) struct AdmissionTests {
     private func code(_ text: String) throws -> String? {
         try JSON.read(Array(text.utf8)) { $0["error"]?["code"]?.string }
     }

@@ -8,7 +8,7 @@ import Testing
 @testable import SluiceGateway
 
 /// A client that goes takes its request with it, wherever that is.
-@Suite(.timeLimit(.minutes(1))) struct ClientGoneTests {
+@Suite(.timeLimit(.minutes(3))) struct ClientGoneTests {
     private func check(_ bench: GatewayBench) {
         #expect(bench.last?.reason == .clientGone)
         #expect(bench.dispatcher.liveCount == 0)

@@ -8,7 +8,7 @@ import Testing
 @testable import SluiceGateway
 
 /// Health is progress, not life.
-@Suite(.timeLimit(.minutes(1))) struct HealthTests {
+@Suite(.timeLimit(.minutes(3))) struct HealthTests {
     private func status(_ bench: GatewayBench) async -> Int { await bench.send(.get, "/healthz").response.status }
 
     @Test func `work that could run and is not begun makes it unhealthy, and running it healthy again`() async throws {

@@ -4,7 +4,7 @@ import SluiceWire
 import Testing
 
 /// Whom the client believes, and where it lets itself be sent.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(3)))
 struct ClientTrustTests {
     private func pair(
         _ certificate: Certificate,

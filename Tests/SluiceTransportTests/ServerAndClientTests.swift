@@ -4,7 +4,7 @@ import SluiceTransport
 import SluiceWire
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(3)))
 struct ServerAndClientTests {
     private static func text(_ text: String, status: Int = 200) -> HTTPResponse {
         HTTPResponse(status: status, headers: HTTPFields([("X-Test", "yes")]), body: .bytes(Array(text.utf8)))

@@ -8,7 +8,7 @@ import Testing
 ///
 /// Time is real here, because it is the libraries' own. Limits are as short as they can be set; the bounds of what is
 /// expected are wide, so that a busy machine does not matter.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct ServerLimitTests {
     private static func isWhole(_ text: String) -> Bool { text.contains("\r\n\r\nok") }
 

@@ -140,17 +140,17 @@ package struct DispatchMachine: Sendable {
     /// Books a retry; holds the pool back when the backend asked for patience, whatever becomes of this request.
     private mutating func note(_ verdict: Verdict, on result: AttemptResult, pool: Int, now: Instant) {
         var until = Instant.zero
-        switch verdict {
-        case .retry:
+        if case .retry = verdict {
             self.pools[pool].retries += 1
             self.pools[pool].budget.mark(at: now)
-        case .throttle(let delay): until = now + delay
-        case .done, .end, .release: break
         }
-        if case .failure(let failure) = result, let asked = failure.retryAfter,
+        if case .failure(let failure) = result, let asked = failure.retryAfter, asked > .zero,
             failure.failureClass == .rateLimited || failure.failureClass == .overloaded
         {
-            until = max(until, now + min(asked, self.pools[pool].configuration.retry.maximumRetryAfter))
+            // What it asked for is for all; the rest of a request's own back-off is not.
+            until = now + min(asked, self.pools[pool].configuration.retry.maximumRetryAfter)
+        } else if case .throttle(let delay) = verdict {
+            until = now + delay
         }
         guard until > self.pools[pool].throttledUntil else { return }
         self.pools[pool].throttledUntil = until

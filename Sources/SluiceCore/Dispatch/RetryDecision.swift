@@ -88,14 +88,17 @@ extension RetryQuestion {
         return kind == .throttle ? self.throttled(&random) : self.retried(&random)
     }
 
+    /// A backend that asks for patience gets at least what it asks for, and never less than half of the ordinary
+    /// back-off's ceiling: `Retry-After: 0` or none at all must not become a loop without a pause.
     private func throttled(_ random: inout SeededRandom) -> Verdict {
         guard self.throttles < self.policy.maximumThrottles else {
             return self.giveUp(
-                "refused \(self.throttles + 1) times, and maximumThrottles is \(self.policy.maximumThrottles)"
+                "refused \(self.throttles + 1) times, and retry.max_throttles is \(self.policy.maximumThrottles)"
             )
         }
         let asked = min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter)
-        let delay = max(asked, self.jitter(exponent: self.throttles, &random))
+        let half = self.ceiling(exponent: self.throttles) / 2
+        let delay = max(asked, half + self.jitter(exponent: self.throttles, &random) / 2)
         guard self.leavesTime(after: delay) else {
             let seconds = delay.wholeNanoseconds / 1_000_000_000
             return .end(
@@ -127,10 +130,13 @@ extension RetryQuestion {
 
     /// "Full jitter" (AWS Architecture Blog, Exponential Backoff and Jitter, 2015): uniform in 0...min(cap, base · 2ⁿ).
     private func jitter(exponent: Int, _ random: inout SeededRandom) -> Duration {
+        .nanoseconds(Int64(Double(self.ceiling(exponent: exponent).wholeNanoseconds) * random.unit()))
+    }
+
+    private func ceiling(exponent: Int) -> Duration {
         let base =
             Double(self.policy.baseDelay.wholeNanoseconds) * Double(UInt64(1) << UInt64(min(max(0, exponent), 40)))
-        let ceiling = min(base, Double(self.policy.maximumDelay.wholeNanoseconds))
-        return .nanoseconds(Int64(ceiling * random.unit()))
+        return .nanoseconds(Int64(min(base, Double(self.policy.maximumDelay.wholeNanoseconds))))
     }
 
     private func giveUp(_ why: String) -> Verdict {

@@ -27,7 +27,9 @@ package struct RetryPolicy: Sendable, Equatable {
     package var budgetRatio: Double
     /// Retries a minute that are always allowed, so that a quiet pool can retry at all.
     package var budgetFloor: Int
-    /// Refusals by 429 or 503 after which a request ends even if its deadline is far away.
+    /// Refusals by 429 or 503 that do not count as attempts; the next one ends the request, however far its deadline
+    /// is. With the other defaults 20 are ten minutes at least: refusal n+1 comes no sooner than
+    /// min(maximumDelay, baseDelay · 2ⁿ) / 2 after the one before.
     package var maximumThrottles: Int
 
     package init(
@@ -38,7 +40,7 @@ package struct RetryPolicy: Sendable, Equatable {
         maximumRetryAfter: Duration = .seconds(300),
         budgetRatio: Double = 0.2,
         budgetFloor: Int = 10,
-        maximumThrottles: Int = 50
+        maximumThrottles: Int = 20
     ) {
         self.mode = mode
         self.maximumAttempts = maximumAttempts

@@ -63,7 +63,7 @@ extension Simulation {
     }
 
     mutating func noteThrottle(_ result: AttemptResult, _ number: Int) {
-        guard case .failure(let failure) = result, let asked = failure.retryAfter,
+        guard case .failure(let failure) = result, let asked = failure.retryAfter, asked > .zero,
             failure.failureClass == .rateLimited || failure.failureClass == .overloaded
         else { return }
         let pool = self.requests[number].pool
@@ -142,10 +142,15 @@ extension Simulation {
         if isThrottle {
             self.requests[number].throttles += 1
             self.requests[number].attempts -= 1
-            guard self.requests[number].throttles <= policy.maximumThrottles,
-                delay >= min(failure.retryAfter ?? .zero, policy.maximumRetryAfter)
-            else { throw self.violation("request \(number) was throttled for \(delay) by \(failure)") }
-            self.pools[pool].throttledUntil = max(self.pools[pool].throttledUntil, self.now + delay)
+            let asked = min(failure.retryAfter ?? .zero, policy.maximumRetryAfter)
+            let doublings = min(40, self.requests[number].throttles - 1)
+            let backoff = min(policy.maximumDelay, policy.baseDelay * (1 << doublings)) / 2
+            guard self.requests[number].throttles <= policy.maximumThrottles, delay >= max(asked, backoff) else {
+                throw self.violation("request \(number) was throttled for \(delay) by \(failure)")
+            }
+            if asked == .zero {
+                self.pools[pool].throttledUntil = max(self.pools[pool].throttledUntil, self.now + delay)
+            }
         } else {
             self.report.retries += 1
             try self.checkBudget(pool)

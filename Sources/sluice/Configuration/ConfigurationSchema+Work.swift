@@ -199,5 +199,12 @@ extension ConfigurationSchema {
             isLive: true,
             help: "Retries a minute that are always allowed."
         ),
+        .init(
+            path: "pools.*.retry.max_throttles",
+            kind: .integer(0...10_000),
+            fallback: "20",
+            isLive: true,
+            help: "Answers 429, or 503 with Retry-After, that do not count as attempts; the next one is final."
+        ),
     ]
 }

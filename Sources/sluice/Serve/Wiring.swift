@@ -41,7 +41,8 @@ struct Wiring {
                     maximumDelay: configuration.duration("\(path).retry.max_delay"),
                     maximumRetryAfter: configuration.duration("\(path).retry.max_retry_after"),
                     budgetRatio: configuration.ratio("\(path).retry.budget_ratio"),
-                    budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10
+                    budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10,
+                    maximumThrottles: configuration.integer("\(path).retry.max_throttles") ?? 20
                 ),
                 lease: configuration.duration("\(path).lease")
             )
