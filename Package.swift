@@ -41,6 +41,12 @@ let package = Package(
                 "CConsole", "CCrypto",
             ]
         ),
+        .target(
+            name: "SluiceFabric",
+            dependencies: [
+                "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
+            ]
+        ),
         // Layer 4
         .executableTarget(
             name: "sluice",
@@ -84,6 +90,13 @@ let package = Package(
             name: "SluiceGatewayTests",
             dependencies: [
                 "SluiceGateway", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
+                "SluiceBasics", "SluiceTestKit",
+            ]
+        ),
+        .testTarget(
+            name: "SluiceFabricTests",
+            dependencies: [
+                "SluiceFabric", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
                 "SluiceBasics", "SluiceTestKit",
             ]
         ),

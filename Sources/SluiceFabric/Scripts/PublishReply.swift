@@ -1,0 +1,19 @@
+import SluiceWire
+
+extension FabricScript {
+    /// Pushes replies or stream frames, if their producer still lives, and renews the list's time to live. To look
+    /// first and push afterwards would lose a race with the producer's death, and leave a list that nobody reads.
+    ///
+    /// - Keys: the producer's alive key, its reply list.
+    /// - Arguments: the list's time to live in milliseconds, then the elements.
+    /// - Answers: 1, or 0 when the producer is gone and nothing was pushed.
+    package static let publishReply = ValkeyScript(
+        name: "publishReply",
+        source: """
+            if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+            for i = 2, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+            redis.call('PEXPIRE', KEYS[2], ARGV[1])
+            return 1
+            """
+    )
+}
