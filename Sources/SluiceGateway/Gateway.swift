@@ -85,16 +85,7 @@ package final class Gateway: HTTPHandler {
             return try await self.route(request)
         } catch {
             if error.isRefusalOfWork {
-                self.log(
-                    GatewayLogEntry(
-                        .info,
-                        "request refused",
-                        [
-                            ("path", String(request.path.prefix(200))), ("status", String(error.status)),
-                            ("code", error.code ?? error.type), ("client", request.remoteAddress),
-                        ]
-                    )
-                )
+                self.noteRefusal(request.path, error.status, error.code ?? error.type, client: request.remoteAddress)
             }
             return error.response()
         }
@@ -151,93 +142,6 @@ package final class Gateway: HTTPHandler {
                 "This key may not see or steer the runtime; use a key with operator: true.",
                 code: "not_operator"
             )
-        }
-    }
-
-    // MARK: Inference
-
-    private func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse
-    {
-        try Self.require(request, [.post])
-        let caller = try self.keys.caller(request.headers)
-        let pool = try Ingress.pool(request.headers, caller: caller, self.configuration)
-        guard let backend = self.configuration.backends[pool] else {
-            throw .notFound("There is no pool '\(pool)'.", param: "x-sluice-pool", code: "pool_not_found")
-        }
-        let head = try Self.read(request.body, operation)
-        let respondsLater = Ingress.wantsAsync(request.headers)
-        if respondsLater && head.isStream {
-            throw .invalid(
-                "A stream cannot be answered later: leave out 'stream' or 'Prefer: respond-async'.",
-                param: "stream"
-            )
-        }
-        let id = self.newID()
-        let timeout = try Ingress.timeout(request.headers, self.configuration)
-        let submission = Submission(
-            id: id,
-            pool: pool,
-            tenant: caller.tenant,
-            priority: try Ingress.priority(request.headers, caller: caller),
-            producer: caller.keyName,
-            model: head.model,
-            operation: operation.rawValue,
-            isStream: head.isStream,
-            payloadBytes: request.body.count,
-            messageCount: head.messageCount,
-            tokenEstimate: head.tokenEstimate,
-            deadline: self.clock.now() + timeout,
-            traceparent: Ingress.traceparent(request.headers),
-            respondsLater: respondsLater
-        )
-        let cancellation = respondsLater ? LateCancellation() : request.cancellation
-        if respondsLater { self.results.announce(id) }
-        let ticket = try self.submit(submission, cancellation)
-        let call = Call(
-            ticket: ticket,
-            idText: id.description,
-            submission: submission,
-            operation: operation,
-            headers: request.headers,
-            body: request.body,
-            backend: backend,
-            allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
-            maximumResponseBytes: self.configuration.maximumResponseBytes
-        )
-        if let late = cancellation as? LateCancellation, respondsLater { return self.later(call, late) }
-        return head.isStream ? await self.relay.streamed(call) : await self.relay.whole(call)
-    }
-
-    private static func read(
-        _ body: [UInt8],
-        _ operation: OpenAIOperation
-    ) throws(GatewayError) -> OpenAIRequestHead {
-        do throws(InvalidRequest) {
-            return try OpenAIRequestHead.read(body, operation: operation)
-        } catch {
-            throw GatewayError(error)
-        }
-    }
-
-    private func submit(
-        _ submission: Submission,
-        _ cancellation: (any Cancellable)?
-    ) throws(GatewayError) -> Ticket {
-        do throws(Rejection) {
-            return try self.dispatcher.submit(submission, cancellation: cancellation)
-        } catch {
-            self.results.withdraw(submission.id)
-            self.log(
-                GatewayLogEntry(
-                    .warning,
-                    "request rejected",
-                    [
-                        ("request", submission.id.description), ("pool", submission.pool),
-                        ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
-                    ]
-                )
-            )
-            throw GatewayError(error)
         }
     }
 }

@@ -11,7 +11,9 @@ package struct GatewayError: Error, Sendable {
     var code: String?
     var headers: [(String, String)] = []
     /// Refused here, before dispatch could write its own line about it.
-    var isRefusalOfWork: Bool { (400..<500).contains(self.status) && !self.isRejection && self.status != 404 }
+    var isRefusalOfWork: Bool {
+        (400..<500).contains(self.status) && !self.isRejection && (self.status != 404 || self.code == "pool_not_found")
+    }
     private var isRejection = false
 
     static func unauthorized(_ message: String) -> GatewayError {
@@ -102,6 +104,13 @@ package struct GatewayError: Error, Sendable {
         if let wait = rejection.retryAfter ?? (status == 503 || status == 429 ? .seconds(1) : nil) {
             self.headers.append(("Retry-After", String(max(1, Int(wait.components.seconds)))))
         }
+    }
+
+    /// With the request's name, by which history knows it.
+    func naming(_ id: RequestID) -> GatewayError {
+        var error = self
+        error.headers.append(("x-sluice-request-id", id.description))
+        return error
     }
 
     var body: [UInt8] {

@@ -8,17 +8,21 @@ package struct TelemetryConfiguration: Sendable {
     /// Items that wait for a slow watcher before some are dropped.
     package var feedCapacity: Int
     package var maximumWatchers: Int
+    /// Rejections a second that the history takes: a flood of them must not push out the work that was done.
+    package var rejectionsPerSecond: Int
 
     package init(
         historyCapacity: Int = 10_000,
         historyAge: Duration = .seconds(24 * 3600),
         feedCapacity: Int = 4096,
-        maximumWatchers: Int = 64
+        maximumWatchers: Int = 64,
+        rejectionsPerSecond: Int = 20
     ) {
         self.historyCapacity = historyCapacity
         self.historyAge = historyAge
         self.feedCapacity = feedCapacity
         self.maximumWatchers = maximumWatchers
+        self.rejectionsPerSecond = rejectionsPerSecond
     }
 }
 
@@ -27,9 +31,13 @@ package final class Telemetry: DispatchObserver {
     package let metrics: Metrics
     package let history: History
     package let feed: EventFeed
+    private let rejectionsPerSecond: Int
+    /// Rejections that the history has taken since a moment less than a second ago.
+    private let rejections = Lock((since: Instant.zero, count: 0))
 
     package init(configuration: TelemetryConfiguration, clock: any TimeSource) {
         self.metrics = Metrics()
+        self.rejectionsPerSecond = configuration.rejectionsPerSecond
         self.history = History(
             capacity: configuration.historyCapacity,
             maximumAge: configuration.historyAge,
@@ -54,5 +62,22 @@ package final class Telemetry: DispatchObserver {
 
     package func rejected(_ submission: Submission, _ rejection: Rejection, at: Instant) {
         self.metrics.rejected(submission.pool, rejection.reason)
+        guard self.historyTakesRejection(at) else { return }
+        var record = RequestRecord(submission: submission, submittedAt: at)
+        // Its answer has gone to whoever asked; there is none to be fetched.
+        record.submission.respondsLater = false
+        record.state = .ended
+        record.endedAt = at
+        record.reason = rejection.reason
+        record.message = rejection.message
+        self.history.append(record)
+    }
+
+    private func historyTakesRejection(_ now: Instant) -> Bool {
+        self.rejections.withLock { rejections in
+            if now - rejections.since >= .seconds(1) { rejections = (now, 0) }
+            rejections.count += 1
+            return rejections.count <= self.rejectionsPerSecond
+        }
     }
 }

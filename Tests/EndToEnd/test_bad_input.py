@@ -48,6 +48,25 @@ def test_body_over_the_limit_is_413(runtime):
     assert str(limit) in error(answer)["message"]
 
 
+def test_what_is_turned_away_is_booked_and_logged(start, mock):
+    runtime = start(mock, "http.head_timeout=1s")
+    _, headers, _ = runtime.call("POST", "/v1/chat/completions", b"{", {"x-sluice-tenant": "acme"})
+    assert runtime.chat(headers={"x-sluice-pool": "nowhere"})[0] == 404
+    assert raw(runtime.port, post(b"x" * ((16 << 20) + (64 << 10) + 1))).startswith(b"HTTP/1.1 413 ")
+    assert raw(runtime.port, post(b"{", ["Content-Length: 2"])).startswith(b"HTTP/1.1 408 ")
+    until(lambda: runtime.pool()["books"]["ended"] == {"rejected/oversize": 1, "rejected/malformed": 3})
+    text = runtime.call("GET", "/metrics")[2].decode()
+    for line in ('outcome="rejected",reason="malformed"} 3', 'outcome="rejected",reason="oversize"} 1'):
+        assert line in text
+    rows = runtime.requests("?state=rejected")
+    assert [row["reason"] for row in rows] == ["malformed", "oversize", "malformed", "malformed"]
+    row = runtime.call("GET", f"/api/requests/{headers['x-sluice-request-id']}")[2]
+    assert row["tenant"] == "acme" and row["message"] and row["attempts"] == []
+    assert runtime.log.count("request refused") == 4
+    runtime.settle()
+    runtime.stop()
+
+
 def test_body_at_the_limit_is_read(runtime):
     padding = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"pad":"'
     body = padding + b"x" * ((16 << 20) + (64 << 10) - len(padding) - 2) + b'"}'

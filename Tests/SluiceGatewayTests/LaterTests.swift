@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func `whoever watches many of them never sees an end without a result`() async throws {
-        let count = 100
+        let count = 50
         let bench = GatewayBench(
             Array(repeating: .answer(200, GatewayBench.answer), count: count),
             maximumRequests: count
@@ -120,7 +120,10 @@ import Testing
         for _ in 0..<count {
             let location = try await self.accepted(bench)
             var row = try await self.row(bench, location)
-            while row.state != "ended" { row = try await self.row(bench, location) }
+            while row.state != "ended" {
+                await Task.yield()
+                row = try await self.row(bench, location)
+            }
             #expect(row.hasResult)
         }
         await bench.settle()

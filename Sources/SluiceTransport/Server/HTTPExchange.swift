@@ -30,7 +30,7 @@ final class HTTPExchange: Cancellable, @unchecked Sendable {
     var headers = HTTPFields()
     var body: [UInt8] = []
     /// Set when the request is refused without asking the handler.
-    var refusal: HTTPResponse?
+    var refusal: HTTPServerRefusal?
     /// Bytes of a refused body that were thrown away.
     var discardedBytes = 0
     private(set) var answer = Answer.none
@@ -64,11 +64,9 @@ final class HTTPExchange: Cancellable, @unchecked Sendable {
 
     // MARK: The handler's task
 
-    /// The request is whole: lets the handler answer it.
-    func begin() {
-        self.isHandling = true
-        self.hasHandled = true
-        let request = HTTPRequest(
+    /// The request as far as it has come.
+    var request: HTTPRequest {
+        HTTPRequest(
             method: self.method,
             path: self.path,
             query: self.query,
@@ -78,6 +76,13 @@ final class HTTPExchange: Cancellable, @unchecked Sendable {
             receivedAt: self.startedAt,
             cancellation: self
         )
+    }
+
+    /// The request is whole: lets the handler answer it.
+    func begin() {
+        self.isHandling = true
+        self.hasHandled = true
+        let request = self.request
         self.body = []
         self.suspend()
         let handler = self.daemon.handler

@@ -47,7 +47,7 @@ enum HTTPServerCallbacks {
             uploadSize.pointee = 0
             return Self.received(exchange, upload, count)
         }
-        if let refusal = exchange.refusal { return Self.send(refusal, exchange, handle) }
+        if let refusal = exchange.refusal { return Self.refuse(refusal, exchange, handle) }
         switch exchange.answer {
         case .bytes(let response), .stream(let response): return Self.send(response, exchange, handle)
         case .none:
@@ -88,21 +88,21 @@ enum HTTPServerCallbacks {
     ) -> MHD_Result {
         let limits = daemon.configuration
         if exchange.headers.byteCount > limits.maximumHeadBytes {
-            return Self.send(HTTPServerRefusal.headTooLarge(limit: limits.maximumHeadBytes), exchange, handle)
+            return Self.refuse(.headTooLarge(limit: limits.maximumHeadBytes), exchange, handle)
         }
         let lengths = exchange.headers.values("content-length")
         if exchange.headers.contains("transfer-encoding") && !lengths.isEmpty {
-            return Self.send(HTTPServerRefusal.ambiguousLength(), exchange, handle)
+            return Self.refuse(.ambiguousLength(), exchange, handle)
         }
         guard let text = lengths.first else { return .YES }
         guard lengths.count == 1, let length = Int(text), length >= 0 else {
-            return Self.send(HTTPServerRefusal.badLength(), exchange, handle)
+            return Self.refuse(.badLength(), exchange, handle)
         }
         if length > limits.maximumBodyBytes {
-            exchange.refusal = HTTPServerRefusal.bodyTooLarge(limit: limits.maximumBodyBytes)
+            exchange.refusal = .bodyTooLarge(limit: limits.maximumBodyBytes)
             let expectsContinue = exchange.headers.contains("expect")
             guard length <= Self.maximumDiscardedBytes && !expectsContinue else {
-                return Self.send(HTTPServerRefusal.bodyTooLarge(limit: limits.maximumBodyBytes), exchange, handle)
+                return Self.refuse(.bodyTooLarge(limit: limits.maximumBodyBytes), exchange, handle)
             }
         } else {
             exchange.body.reserveCapacity(length + Self.parserPadding)
@@ -124,7 +124,7 @@ enum HTTPServerCallbacks {
         }
         let limit = exchange.daemon.configuration.maximumBodyBytes
         guard exchange.body.count + count <= limit else {
-            exchange.refusal = HTTPServerRefusal.bodyTooLarge(limit: limit)
+            exchange.refusal = .bodyTooLarge(limit: limit)
             exchange.discardedBytes = exchange.body.count + count
             exchange.body = []
             return .YES
@@ -134,6 +134,15 @@ enum HTTPServerCallbacks {
     }
 
     // MARK: Answers
+
+    private static func refuse(
+        _ refusal: HTTPServerRefusal,
+        _ exchange: HTTPExchange,
+        _ handle: OpaquePointer
+    ) -> MHD_Result {
+        exchange.daemon.report(refusal, exchange, exchange.connection)
+        return Self.send(refusal.response, exchange, handle)
+    }
 
     private static func send(_ response: HTTPResponse, _ exchange: HTTPExchange, _ handle: OpaquePointer) -> MHD_Result
     {

@@ -174,7 +174,9 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
                 isLate = connection.isHeadLate(now: now, timeout: self.configuration.headTimeout)
             }
             // In a TLS session plain text would be noise: only close.
-            if isLate { connection.cut(answering: isPlain ? HTTPServerRefusal.requestTimeoutText : nil) }
+            guard isLate else { continue }
+            self.report(.requestTimeout, connection.exchange, connection)
+            connection.cut(answering: isPlain ? HTTPServerRefusal.requestTimeoutText : nil)
         }
     }
 
@@ -182,6 +184,22 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
         let received = exchange.body.count + exchange.discardedBytes
         let allowance = Duration.seconds(Double(received) / Double(max(1, self.configuration.minimumBodyRate)))
         return now - exchange.startedAt > self.configuration.headTimeout + allowance
+    }
+
+    /// Lets the handler know what was answered without it. Its code does not belong into a C library's frame.
+    func report(_ refusal: HTTPServerRefusal, _ exchange: HTTPExchange?, _ connection: HTTPServerConnection) {
+        var request = exchange?.request
+        request?.body = []
+        request?.cancellation = nil
+        let report = HTTPRefusal(
+            status: refusal.status,
+            code: refusal.code,
+            message: refusal.message,
+            request: request,
+            remoteAddress: connection.remoteAddress
+        )
+        let handler = self.handler
+        self.reactor.post { handler.refused(report) }
     }
 
     func now() -> Instant { self.clock.now() }

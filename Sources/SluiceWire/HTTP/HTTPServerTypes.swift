@@ -106,4 +106,29 @@ package enum HTTPWriteError: Error, Sendable {
 /// disconnects.
 package protocol HTTPHandler: Sendable {
     func respond(to request: HTTPRequest) async -> HTTPResponse
+    /// The server has answered by itself, because a request broke a rule of HTTP or a limit. Must be quick.
+    func refused(_ refusal: HTTPRefusal)
+}
+
+extension HTTPHandler {
+    package func refused(_ refusal: HTTPRefusal) {}
+}
+
+/// A request that never reached the handler.
+package struct HTTPRefusal: Sendable {
+    package var status: Int
+    /// Machine-readable, as in the answer.
+    package var code: String
+    package var message: String
+    /// `nil` when not even its head arrived.
+    package var request: HTTPRequest?
+    package var remoteAddress: String
+
+    package init(status: Int, code: String, message: String, request: HTTPRequest?, remoteAddress: String) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request = request
+        self.remoteAddress = remoteAddress
+    }
 }

@@ -5,6 +5,9 @@ import SluiceWire
 /// A handler made of a closure.
 struct Handler: HTTPHandler {
     let body: @Sendable (HTTPRequest) async -> HTTPResponse
+    var refusals: @Sendable (HTTPRefusal) -> Void = { _ in }
+
+    func refused(_ refusal: HTTPRefusal) { self.refusals(refusal) }
 
     func respond(to request: HTTPRequest) async -> HTTPResponse { await self.body(request) }
 }
@@ -20,6 +23,7 @@ struct Pair {
         reactors count: Int = 2,
         _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
         client: HTTPClientConfiguration = HTTPClientConfiguration(),
+        refusals: @escaping @Sendable (HTTPRefusal) -> Void = { _ in },
         _ body: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
     ) throws {
         self.reactors = try ReactorGroup(count: count)
@@ -30,7 +34,7 @@ struct Pair {
         self.server = try HTTPServer(
             configuration: configuration,
             reactors: self.reactors,
-            handler: Handler(body: body)
+            handler: Handler(body: body, refusals: refusals)
         )
         self.client = ReactorHTTPClient(configuration: client, reactors: self.reactors)
     }

@@ -34,7 +34,7 @@ struct RawConnection {
     }
 
     /// Reads until `enough` says so, the peer closes, or the limit has passed.
-    func receive(_ limit: Duration = .seconds(10), until enough: (String) -> Bool = { _ in false }) async -> Received {
+    func receive(_ limit: Duration = .seconds(30), until enough: (String) -> Bool = { _ in false }) async -> Received {
         let clock = SystemClock()
         let began = clock.now()
         var received = Received()

@@ -1,0 +1,107 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceProviders
+import SluiceWire
+
+// POST /v1/...: from the request to the relay.
+extension Gateway {
+    func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse {
+        try Self.require(request, [.post])
+        let id = self.newID()
+        let submission: Submission
+        do throws(GatewayError) {
+            submission = try self.read(request, operation, id)
+        } catch {
+            throw self.booked(error, request, operation, id)
+        }
+        guard let backend = self.configuration.backends[submission.pool] else {
+            throw .notFound("There is no pool '\(submission.pool)'.", param: "x-sluice-pool", code: "pool_not_found")
+        }
+        let respondsLater = submission.respondsLater
+        let cancellation = respondsLater ? LateCancellation() : request.cancellation
+        if respondsLater { self.results.announce(id) }
+        let ticket = try self.submit(submission, cancellation)
+        let call = Call(
+            ticket: ticket,
+            idText: id.description,
+            submission: submission,
+            operation: operation,
+            headers: request.headers,
+            body: request.body,
+            backend: backend,
+            allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
+            maximumResponseBytes: self.configuration.maximumResponseBytes
+        )
+        if let late = cancellation as? LateCancellation, respondsLater { return self.later(call, late) }
+        return submission.isStream ? await self.relay.streamed(call) : await self.relay.whole(call)
+    }
+
+    /// What is asked for, checked as far as that is possible without the dispatcher.
+    private func read(
+        _ request: HTTPRequest,
+        _ operation: OpenAIOperation,
+        _ id: RequestID
+    ) throws(GatewayError) -> Submission {
+        let caller = try self.keys.caller(request.headers)
+        let pool = try Ingress.pool(request.headers, caller: caller, self.configuration)
+        let head = try Self.read(request.body, operation)
+        let respondsLater = Ingress.wantsAsync(request.headers)
+        if respondsLater && head.isStream {
+            throw .invalid(
+                "A stream cannot be answered later: leave out 'stream' or 'Prefer: respond-async'.",
+                param: "stream"
+            )
+        }
+        let timeout = try Ingress.timeout(request.headers, self.configuration)
+        return Submission(
+            id: id,
+            pool: pool,
+            tenant: caller.tenant,
+            priority: try Ingress.priority(request.headers, caller: caller),
+            producer: caller.keyName,
+            model: head.model,
+            operation: operation.rawValue,
+            isStream: head.isStream,
+            payloadBytes: request.body.count,
+            messageCount: head.messageCount,
+            tokenEstimate: head.tokenEstimate,
+            deadline: self.clock.now() + timeout,
+            traceparent: Ingress.traceparent(request.headers),
+            respondsLater: respondsLater
+        )
+    }
+
+    private static func read(
+        _ body: [UInt8],
+        _ operation: OpenAIOperation
+    ) throws(GatewayError) -> OpenAIRequestHead {
+        do throws(InvalidRequest) {
+            return try OpenAIRequestHead.read(body, operation: operation)
+        } catch {
+            throw GatewayError(error)
+        }
+    }
+
+    private func submit(
+        _ submission: Submission,
+        _ cancellation: (any Cancellable)?
+    ) throws(GatewayError) -> Ticket {
+        do throws(Rejection) {
+            return try self.dispatcher.submit(submission, cancellation: cancellation)
+        } catch {
+            self.results.withdraw(submission.id)
+            self.log(
+                GatewayLogEntry(
+                    .warning,
+                    "request rejected",
+                    [
+                        ("request", submission.id.description), ("pool", submission.pool),
+                        ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
+                    ]
+                )
+            )
+            throw GatewayError(error).naming(submission.id)
+        }
+    }
+}
