@@ -24,6 +24,8 @@ struct ProducerTests {
         #expect(try run.outcome?.get() == World.completion("r1"))
         #expect(world.producer.waiting == 0)
         #expect(world.abandoned.withLock { $0 } == [])
+        // The next refresh; the deadline has been taken back.
+        #expect(world.producer.alarms.count == 1)
     }
 
     // MARK: Being alive

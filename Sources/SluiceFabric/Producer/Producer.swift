@@ -62,7 +62,7 @@ package final class Producer: Sendable {
 
     package let configuration: ProducerConfiguration
     let link: any ValkeyLink
-    let alarms: Alarms
+    package let alarms: Alarms
     let state: Lock<State>
     let refreshing: Pause
     let popping: Pause
@@ -102,6 +102,9 @@ package final class Producer: Sendable {
 
     /// Requests that wait for a reply.
     package var waiting: Int { self.state.withLock { $0.waiters.count } }
+
+    /// Bytes of envelopes that are being pushed.
+    package var pushingBytes: Int { self.state.withLock { $0.pushingBytes } }
 
     /// Whether the fabric knows us, as far as we can tell.
     package var isAlive: Bool {
