@@ -1,0 +1,202 @@
+"""The fabric's Lua scripts on a real server. Tests/SluiceFabricTests asks the same of their counterparts in Swift."""
+
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SERVER = shutil.which("valkey-server") or shutil.which("redis-server")
+pytestmark = pytest.mark.skipif(SERVER is None, reason="needs valkey-server or redis-server")
+
+
+def scripts():
+    found = {}
+    for path in (ROOT / "Sources/SluiceFabric/Scripts").glob("*.swift"):
+        match = re.search(r'name: "(\w+)",\s*source: """\n(.*?)\n( *)"""', path.read_text(), re.S)
+        if match:
+            name, source, indent = match.groups()
+            found[name] = "\n".join(line.removeprefix(indent) for line in source.split("\n"))
+    return found
+
+
+class Server:
+    """A server on a socket file, and as much of its protocol as is needed here."""
+
+    def __init__(self, folder):
+        path = str(folder / "s.sock")
+        command = [SERVER, "--port", "0", "--unixsocket", path, "--save", "", "--dir", str(folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.socket = socket.socket(socket.AF_UNIX)
+        for _ in range(200):
+            try:
+                self.socket.connect(path)
+                break
+            except OSError:
+                time.sleep(0.05)
+        self.file = self.socket.makefile("rb")
+        self.scripts = scripts()
+
+    def call(self, *arguments):
+        parts = [part if isinstance(part, bytes) else str(part).encode() for part in arguments]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+        return self.read()
+
+    def read(self):
+        line = self.file.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b"+":
+            return rest
+        if kind == b":":
+            return int(rest)
+        size = int(rest)
+        if size < 0:
+            return None
+        if kind == b"$":
+            return self.file.read(size + 2)[:-2]
+        return [self.read() for _ in range(size)]
+
+    def run(self, name, keys, *arguments):
+        return self.call("EVAL", self.scripts[name], len(keys), *keys, *arguments)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    program = Server(tmp_path_factory.mktemp("valkey"))
+    yield program
+    program.process.kill()
+    program.process.wait()
+
+
+@pytest.fixture
+def valkey(server):
+    server.call("FLUSHALL")
+    return server
+
+
+START = '{"dispatcher":"d1",'
+
+
+def element(name, size=0):
+    return b'{"request_id":"%s","call":{"messages":"%s"}}' % (name.encode(), b"x" * size)
+
+
+def mark(data):
+    return (len(data), data, b"") if len(data) <= 1024 else (len(data), data[:512], data[-512:])
+
+
+def test_a_list_takes_all_of_a_batch_or_nothing(valkey):
+    assert valkey.run("enqueueBounded", ["q"], 3, 0, "a", "b") == [1, 2]
+    assert valkey.run("enqueueBounded", ["q"], 3, 0, "c", "d") == [0, 2, 0]
+    assert valkey.run("enqueueBounded", ["q"], 3, 1_000_000, "c") == [1, 3]
+    refused = valkey.run("enqueueBounded", ["q"], 9, 500, "x" * 600)
+    assert refused[:2] == [0, 3] and refused[2] > 0
+    assert valkey.call("LRANGE", "q", 0, -1) == [b"a", b"b", b"c"]
+
+
+def test_a_list_is_bounded_by_its_bytes(valkey):
+    for _ in range(50):
+        valkey.call("RPUSH", "q", b"x" * 100_000)
+    assert valkey.run("enqueueBounded", ["q"], 100, 4_000_000, "a")[0] == 0
+    assert valkey.run("enqueueBounded", ["q"], 100, 8_000_000, "a") == [1, 51]
+
+
+def test_a_reply_is_only_published_to_a_producer_that_lives(valkey):
+    assert valkey.run("publishReply", ["alive", "replies"], 300_000, "a", "b") == 0
+    assert valkey.call("EXISTS", "replies") == 0
+    valkey.call("SET", "alive", "p")
+    assert valkey.run("publishReply", ["alive", "replies"], 300_000, "a", "b") == 1
+    assert valkey.call("LRANGE", "replies", 0, -1) == [b"a", b"b"]
+    assert 299_000 < valkey.call("PTTL", "replies") <= 300_000
+
+
+@pytest.mark.parametrize("size", [0, 5_000, 300_000])
+def test_settling_delivers_and_cleans_up(valkey, size):
+    elements = [element(name, size) for name in "abc"]
+    valkey.call("RPUSH", "private", *elements)
+    valkey.call("HSET", "index", "b", START + '"x":1}', "c", '{"dispatcher":"d2",')
+    valkey.call("SET", "alive", "p")
+    keys = ["alive", "replies", "private", "index"]
+
+    def settle(index, name, reply):
+        return valkey.run("settle", keys, reply, 300_000, name, START, *mark(elements[index]))
+
+    assert settle(1, "b", "r") == [1, 1, 1]
+    assert valkey.call("LRANGE", "private", 0, -1) == [elements[0], elements[2]]
+    assert settle(1, "b", "r") == [1, 0, 0]
+    assert settle(2, "c", "") == [2, 1, 0]
+    assert valkey.call("HKEYS", "index") == [b"c"]
+    valkey.call("DEL", "alive")
+    assert settle(0, "a", "r") == [0, 1, 0]
+    assert valkey.call("LLEN", "replies") == 2
+    assert valkey.call("EXISTS", "private") == 0
+
+
+def test_heads_come_within_bounds_and_in_time(valkey):
+    for number in range(2_000):
+        valkey.call("RPUSH", "q", element(f"r{number}", 100_000))
+    rows = valkey.run("headBytes", ["q"], 250, 512, 262_144, 16 << 20)
+    assert rows[0] == 2_000
+    assert rows[1].startswith(b'{"request_id":"r0"') and rows[2] == b""
+    assert 150 < len(rows[1::2]) <= 250
+    assert sum(len(row) for row in rows[1:]) <= 262_144
+    assert len(valkey.run("headBytes", ["q"], 250, 512, 2_000, 16 << 20)) == 1 + 2 * 3
+    begin = time.monotonic()
+    for _ in range(5):
+        valkey.run("headBytes", ["q"], 250, 512, 262_144, 16 << 20)
+    assert (time.monotonic() - begin) / 5 < 0.25
+    assert valkey.run("headBytes", ["none"], 250, 512, 262_144, 16 << 20) == [0]
+
+
+def test_the_end_is_shown_of_what_does_not_begin_with_its_ids(valkey):
+    valkey.call("RPUSH", "q", b'{"call":"%s","request_id":"r"}' % (b"x" * 1_000))
+    depth, head, tail = valkey.run("headBytes", ["q"], 1, 512, 262_144, 1 << 20)
+    assert (depth, len(head), len(tail)) == (1, 512, 512)
+    assert tail.endswith(b'"request_id":"r"}')
+
+
+def sweep(valkey, policy, most, *ids):
+    keys = ["heartbeat", "private", "q", "index", "dispatchers"]
+    return valkey.run("sweepOrphans", keys, policy, most, "d1", START, *ids)
+
+
+@pytest.fixture
+def orphans(valkey):
+    for name in "abc":
+        valkey.call("RPUSH", "private", element(name, 50_000))
+        valkey.call("HSET", "index", name, START)
+    valkey.call("HSET", "index", "unlisted", START, "other", '{"dispatcher":"d2",')
+    valkey.call("HSET", "dispatchers", "d1", 1)
+    valkey.call("RPUSH", "q", element("later"))
+    return valkey
+
+
+def test_a_dispatcher_that_beats_is_not_swept(orphans):
+    orphans.call("SET", "heartbeat", "x")
+    assert sweep(orphans, "drop", 10) == [-1]
+    assert orphans.call("LLEN", "private") == 3
+
+
+def test_what_a_dead_dispatcher_held_is_dropped_and_reported(orphans):
+    assert sweep(orphans, "drop", 2) == [1, 2, b"a", b"b"]
+    assert sweep(orphans, "drop", 2, "unlisted", "other", "a") == [0, 1, b"c", b"unlisted"]
+    assert orphans.call("HKEYS", "index") == [b"other"]
+    assert orphans.call("EXISTS", "dispatchers") == 0
+    assert orphans.call("LLEN", "q") == 1
+
+
+def test_or_goes_back_in_its_old_order(orphans):
+    assert sweep(orphans, "requeue", 10) == [0, 3, b"c", b"b", b"a"]
+    expected = [element("a", 50_000), element("b", 50_000), element("c", 50_000), element("later")]
+    assert orphans.call("LRANGE", "q", 0, -1) == expected
+
+
+def test_an_element_that_is_no_json_does_not_stop_the_sweep(orphans):
+    orphans.call("LPUSH", "private", b"\x00{", b'{"request_id":7}', b"[]")
+    assert sweep(orphans, "drop", 10)[:5] == [0, 6, b"", b"", b""]
