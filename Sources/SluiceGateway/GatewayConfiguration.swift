@@ -21,7 +21,10 @@ package struct GatewayConfiguration: Sendable {
     package var maximumResults: Int
     package var maximumResultBytes: Int
     package var resultAge: Duration
+    /// Event feeds that have nothing to tell say so this often.
     package var heartbeat: Duration
+    /// Event feeds show the pools at most this often.
+    package var poolsInterval: Duration
     /// Work queued beside a free slot and a closed breaker for this long means that something is stuck.
     package var stuckAfter: Duration
     package var fabricGroup: String?
@@ -43,6 +46,7 @@ package struct GatewayConfiguration: Sendable {
         self.maximumResultBytes = 256 << 20
         self.resultAge = .seconds(3600)
         self.heartbeat = .seconds(15)
+        self.poolsInterval = .milliseconds(250)
         self.stuckAfter = .seconds(30)
         self.fabricGroup = nil
         self.gatewayName = nil

@@ -154,6 +154,10 @@ struct GatewayBench {
 final class ManualSleep: Sendable {
     private let clock: ManualClock
     private let waiting = Lock<[(span: Duration, signal: Signal)]>([])
+    private let begun = Lock(0)
+
+    /// Waits that have begun so far.
+    var count: Int { self.begun.withLock { $0 } }
 
     init(_ clock: ManualClock) { self.clock = clock }
 
@@ -162,6 +166,7 @@ final class ManualSleep: Sendable {
     func sleep(_ span: Duration) async throws {
         let signal = Signal()
         self.waiting.withLock { $0.append((span, signal)) }
+        self.begun.withLock { $0 += 1 }
         await signal.waitForCancellation()
         try Task.checkCancellation()
     }

@@ -39,7 +39,7 @@ package enum PoolMode: String, Sendable, CaseIterable {
 }
 
 /// A pool at one instant. Its books balance: `accepted + redriven = live + sum(outcomes)`.
-package struct PoolStatus: Sendable {
+package struct PoolStatus: Sendable, Equatable {
     package var configuration: PoolConfiguration
     package var mode: PoolMode
     package var queued: Int

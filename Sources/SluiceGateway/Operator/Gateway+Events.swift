@@ -21,38 +21,83 @@ extension Gateway {
         return HTTPResponse(
             headers: headers,
             body: .stream { writer in
-                let heartbeat = self.spawn {
+                let ticker = self.spawn {
                     while !Task.isCancelled {
-                        do { try await self.sleep(self.configuration.heartbeat) } catch { return }
+                        do { try await self.sleep(self.configuration.poolsInterval) } catch { return }
                         subscription.nudge()
                     }
                 }
                 defer {
-                    heartbeat.cancel()
+                    ticker.cancel()
                     feed.unsubscribe(subscription)
                 }
-                try await writer.write(SSEWriter.event(name: "pools", data: self.poolsEvent()))
-                while let items = await subscription.next() {
-                    try await writer.write(self.encode(items))
-                    if self.draining && self.dispatcher.liveCount == 0 { return }
-                }
+                try await self.follow(subscription, writer)
             }
         )
     }
 
-    private func poolsEvent() -> [UInt8] {
+    /// Steps as they come; the pools when they have changed, but not more often than their interval; a comment when
+    /// there has been nothing to say for the length of a heartbeat.
+    private func follow(_ subscription: EventFeed.Subscription, _ writer: any HTTPBodyWriter) async throws {
+        var shown = PoolsView(self.dispatcher.pools(), at: self.clock.now())
+        try await writer.write(SSEWriter.event(name: "pools", data: self.poolsEvent(shown.pools)))
+        var spokeAt = shown.at
+        while let items = await subscription.next() {
+            let now = self.clock.now()
+            var bytes = self.encode(items)
+            if now - shown.at >= self.configuration.poolsInterval {
+                let view = PoolsView(self.dispatcher.pools(), at: now)
+                if view.differs(from: shown) {
+                    bytes += SSEWriter.event(name: "pools", data: self.poolsEvent(view.pools))
+                    shown = view
+                }
+            }
+            if bytes.isEmpty && now - spokeAt >= self.configuration.heartbeat { bytes = Self.heartbeat }
+            if !bytes.isEmpty {
+                try await writer.write(bytes)
+                spokeAt = now
+            }
+            if self.draining && self.dispatcher.liveCount == 0 { return }
+        }
+    }
+
+    private static let heartbeat = Array(": \n\n".utf8)
+
+    /// What a watcher has been shown of the pools.
+    private struct PoolsView {
+        let pools: [PoolStatus]
+        let at: Instant
+
+        init(_ pools: [PoolStatus], at: Instant) {
+            self.pools = pools
+            self.at = at
+        }
+
+        /// Whether anything but ages is different.
+        func differs(from other: PoolsView) -> Bool { self.timeless != other.timeless }
+
+        private var timeless: [PoolStatus] {
+            self.pools.map { pool in
+                var pool = pool
+                // Since when, rather than for how long.
+                pool.oldestQueuedAge = pool.oldestQueuedAge.map { (self.at - $0) - .zero }
+                pool.breaker.opensProbeIn = pool.breaker.opensProbeIn.map { (self.at + $0) - .zero }
+                return pool
+            }
+        }
+    }
+
+    private func poolsEvent(_ pools: [PoolStatus]) -> [UInt8] {
         var json = JSONWriter(reserving: 2048)
         json.object { json in
             json.array("pools") { json in
-                for pool in self.dispatcher.pools() { json.object { self.write(pool, to: &$0) } }
+                for pool in pools { json.object { self.write(pool, to: &$0) } }
             }
         }
         return json.bytes
     }
 
-    /// A batch of steps, followed by the pools as they are now; a heartbeat when there are none.
     private func encode(_ items: [FeedItem]) -> [UInt8] {
-        guard !items.isEmpty else { return SSEWriter.event(name: "pools", data: self.poolsEvent()) }
         var bytes: [UInt8] = []
         let view = RequestView(now: self.clock.now(), wallClock: self.clock.wallClockNanoseconds())
         for item in items {
@@ -65,7 +110,7 @@ extension Gateway {
                 bytes += SSEWriter.event(name: "missed", data: json.bytes)
             }
         }
-        return bytes + SSEWriter.event(name: "pools", data: self.poolsEvent())
+        return bytes
     }
 
     private static func encode(_ event: RequestEvent, _ view: RequestView) -> [UInt8] {

@@ -206,6 +206,18 @@ enum ConfigurationSchema {
             fallback: "24h",
             help: "How long ended requests are remembered."
         ),
+        .init(
+            path: "events.pools_interval",
+            kind: .duration(.milliseconds(10) ... .seconds(10)),
+            fallback: "250ms",
+            help: "Watchers see changed pools at most this often."
+        ),
+        .init(
+            path: "events.heartbeat",
+            kind: .duration(.seconds(1) ... .seconds(30)),
+            fallback: "15s",
+            help: "Watchers get a comment when there has been nothing to tell for this long."
+        ),
     ]
 
     /// Variables of the first seed's distributed transport: understood, and of no effect in an embedded runtime.

@@ -94,6 +94,8 @@ struct Wiring {
         result.defaultTimeout = self.configuration.duration("request_timeout")
         result.maximumTimeout = self.configuration.duration("max_request_timeout")
         result.maximumResponseBytes = self.configuration.integer("client.max_response") ?? 64 << 20
+        result.poolsInterval = self.configuration.duration("events.pools_interval")
+        result.heartbeat = self.configuration.duration("events.heartbeat")
         result.resultAge = self.configuration.duration("results.keep")
         result.maximumResultBytes = self.configuration.integer("results.max_bytes") ?? 256 << 20
         result.fabricGroup = self.configuration.text("fabric.group_id")
