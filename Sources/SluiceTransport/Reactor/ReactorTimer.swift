@@ -15,7 +15,7 @@ final class ReactorTimer {
 
     deinit { self.close() }
 
-    /// Fires once after `delay`, rounded up to whole milliseconds. Replaces what was set before.
+    /// Fires once after `delay`, at the next whole millisecond, never sooner. Replaces what was set before.
     func start(after delay: Duration, repeating: Duration? = nil, _ action: @escaping () -> Void) {
         guard !self.isClosed else { return }
         self.action = action
@@ -28,9 +28,20 @@ final class ReactorTimer {
                 guard let context = handle?.pointee.data else { return }
                 Unmanaged<ReactorTimer>.fromOpaque(context).takeUnretainedValue().action?()
             },
-            Self.milliseconds(delay),
+            self.timeout(delay),
             interval
         )
+    }
+
+    /// What makes the loop's clock, which knows whole milliseconds and cuts off the rest, pass the end of `delay`. From
+    /// a clock that stands up to a millisecond behind, a mere rounding up of the delay would end before it.
+    private func timeout(_ delay: Duration) -> UInt64 {
+        guard delay > .zero else { return 0 }
+        let end = uv_hrtime().addingReportingOverflow(UInt64(delay.wholeNanoseconds))
+        guard !end.overflow else { return .max / 2 }
+        let due = end.partialValue / 1_000_000 + (end.partialValue % 1_000_000 == 0 ? 0 : 1)
+        let now = uv_now(self.handle.pointee.loop)
+        return due > now ? due - now : 0
     }
 
     func stop() {
