@@ -70,15 +70,20 @@ package final class Dispatcher: Sendable {
 
     /// Waits until the request may run or has ended. Cancelling the task cancels the request.
     package func turn(_ ticket: Ticket) async -> Turn {
-        switch self.state.withLock({ $0.seats.collect(ticket.seat) }) {
-        case .turn(let turn): return turn
-        case .vanished: return .ended(self.vanished(ticket.id))
-        case .nothingYet: break
-        }
+        if let turn = self.turnAtOnce(ticket) { return turn }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in self.wait(ticket, continuation) }
         } onCancel: {
             _ = self.cancel(ticket.handle, cause: .clientGone)
+        }
+    }
+
+    /// The turn, or the end, if it has already come: as `turn`, which would not wait.
+    package func turnAtOnce(_ ticket: Ticket) -> Turn? {
+        switch self.state.withLock({ $0.seats.collect(ticket.seat) }) {
+        case .turn(let turn): turn
+        case .vanished: .ended(self.vanished(ticket.id))
+        case .nothingYet: nil
         }
     }
 

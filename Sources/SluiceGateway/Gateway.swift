@@ -81,22 +81,32 @@ package final class Gateway: HTTPHandler {
     // MARK: Routes
 
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        guard let operation = Self.inference(request.path) else { return await self.respondElsewhere(request) }
+        switch self.accept(request, operation) {
+        case .answer(let response): return response
+        case .whole(let call): return await self.relay.whole(call)
+        case .streamed(let call): return await self.relay.streamed(call)
+        }
+    }
+
+    /// Everything but inference. On its own, so that the task of an inference makes no room for it.
+    private func respondElsewhere(_ request: HTTPRequest) async -> HTTPResponse {
         do throws(GatewayError) {
             return try await self.route(request)
         } catch {
-            if error.isRefusalOfWork {
-                self.noteRefusal(request.path, error.status, error.code ?? error.type, client: request.remoteAddress)
-            }
-            return error.response()
+            return self.refusal(error, request)
         }
+    }
+
+    func refusal(_ error: GatewayError, _ request: HTTPRequest) -> HTTPResponse {
+        if error.isRefusalOfWork {
+            self.noteRefusal(request.path, error.status, error.code ?? error.type, client: request.remoteAddress)
+        }
+        return error.response()
     }
 
     private func route(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         switch request.path {
-        case "/v1/chat/completions": return try await self.infer(request, .chatCompletions)
-        case "/v1/completions": return try await self.infer(request, .completions)
-        case "/v1/embeddings": return try await self.infer(request, .embeddings)
-        case "/v1/responses": return try await self.infer(request, .responses)
         case "/v1/models":
             try Self.require(request, [.get, .head])
             _ = try self.keys.caller(request.headers)

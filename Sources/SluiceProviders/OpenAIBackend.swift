@@ -26,7 +26,7 @@ package struct OpenAIBackend: Sendable {
         while base.hasSuffix("/") { base.removeLast() }
         self.baseURL = base
         self.modelAliases = modelAliases
-        var headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
+        var headers = [("Content-Type", "application/json")]
         if let apiKey, !apiKey.isEmpty { headers.append(("Authorization", "Bearer \(apiKey)")) }
         let replaced = Set(extraHeaders.map { $0.0.lowercased() })
         self.fixedHeaders = headers.filter { !replaced.contains($0.0.lowercased()) } + extraHeaders
@@ -39,9 +39,8 @@ package struct OpenAIBackend: Sendable {
     /// Client headers that the backend gets to see. A list of what passes, so that credentials, cookies and hop-by-hop
     /// fields (RFC 9110, 7.6.1) never do.
     private static let passedRequestHeaders = [
-        "traceparent", "tracestate", "openai-organization", "openai-project", "openai-beta", Self.idempotencyKey,
+        "traceparent", "tracestate", "openai-organization", "openai-project", "openai-beta", "idempotency-key",
     ]
-    private static let idempotencyKey = "idempotency-key"
 
     /// Without user and password, for people.
     package var address: String {
@@ -54,7 +53,7 @@ package struct OpenAIBackend: Sendable {
 
     /// The call for a request. The body passes byte for byte, but for the model's name where an alias says so.
     ///
-    /// - Parameter requestID: sent as `x-request-id`, and as `Idempotency-Key` when the client sent none.
+    /// - Parameter requestID: sent as `x-request-id`, the same for every attempt.
     package func request(
         _ operation: OpenAIOperation,
         body: [UInt8],
@@ -66,15 +65,12 @@ package struct OpenAIBackend: Sendable {
         allowsSilentResend: Bool = true
     ) -> HTTPClientRequest {
         var headers = HTTPFields()
-        headers.reserve(fields: 10, bytes: 384)
+        headers.reserve(fields: 8, bytes: 256)
         for (name, value) in self.fixedHeaders { headers.append(name, value) }
         headers.append("x-request-id", requestID)
         for (name, bytes) in self.passedHeaders {
             if let value = clientHeaders.bytes(of: name) {
                 headers.append(name: bytes[...], value: value)
-            } else if name == Self.idempotencyKey && operation != .models {
-                // The same for every attempt: a backend that knows the header does the work once.
-                headers.append(name, requestID)
             }
         }
         var request = HTTPClientRequest(

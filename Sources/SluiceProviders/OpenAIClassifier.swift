@@ -163,6 +163,8 @@ package enum OpenAIClassifier {
     /// The backend's headers that mean something to the client.
     package static func passedHeaders(_ headers: HTTPFields, contentType: Bool = true) -> HTTPFields {
         var passed = HTTPFields()
+        // With room for what the gateway adds.
+        passed.reserve(fields: 12, bytes: 384)
         headers.forEach { name, value in
             if Self.passes(name, contentType: contentType) { passed.append(name: name, value: value) }
         }

@@ -33,12 +33,10 @@ extension RequestID: CustomStringConvertible {
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 
     package var description: String {
-        var text: [UInt8] = Array(Self.prefix.utf8)
-        text.reserveCapacity(30)
+        var text = [UInt8](repeating: UInt8(ascii: "_"), count: 30)
+        for (index, byte) in Self.prefix.utf8.enumerated() { text[index] = byte }
         // 128 bits in 26 digits of 5: the first digit holds the top 3.
-        for digit in (0..<26).reversed() {
-            text.append(Self.alphabet[Int(self.bits(from: digit * 5))])
-        }
+        for digit in 0..<26 { text[29 - digit] = Self.alphabet[Int(self.bits(from: digit * 5))] }
         return String(decoding: text, as: UTF8.self)
     }
 

@@ -4,8 +4,8 @@ import SluiceEngine
 import SluiceProviders
 import SluiceWire
 
-/// One accepted request on its way through the relay.
-struct Call: Sendable {
+/// One accepted request on its way through the relay. An object, so that every step that holds it holds one pointer.
+final class Call: Sendable {
     let ticket: Ticket
     let idText: String
     let submission: Submission
@@ -15,6 +15,28 @@ struct Call: Sendable {
     let backend: OpenAIBackend
     let allowsSilentResend: Bool
     let maximumResponseBytes: Int
+
+    init(
+        ticket: Ticket,
+        idText: String,
+        submission: Submission,
+        operation: OpenAIOperation,
+        headers: HTTPFields,
+        body: [UInt8],
+        backend: OpenAIBackend,
+        allowsSilentResend: Bool,
+        maximumResponseBytes: Int
+    ) {
+        self.ticket = ticket
+        self.idText = idText
+        self.submission = submission
+        self.operation = operation
+        self.headers = headers
+        self.body = body
+        self.backend = backend
+        self.allowsSilentResend = allowsSilentResend
+        self.maximumResponseBytes = maximumResponseBytes
+    }
 
     func request(timeout: Duration) -> HTTPClientRequest {
         self.backend.request(
@@ -44,9 +66,24 @@ enum TraceHeaders {
 
     /// With three decimals.
     static func milliseconds(_ span: Duration) -> String {
-        let microseconds = max(0, span.wholeNanoseconds / 1000)
-        let fraction = microseconds % 1000
-        let padding = fraction < 10 ? "00" : fraction < 100 ? "0" : ""
-        return "\(microseconds / 1000).\(padding)\(fraction)"
+        // Every answer carries one, and interpolation costs more than all its digits.
+        let capacity = 24
+        return String(unsafeUninitializedCapacity: capacity) { buffer in
+            var rest = max(0, span.wholeNanoseconds / 1000)
+            var position = capacity
+            var digits = 0
+            repeat {
+                if digits == 3 {
+                    position -= 1
+                    buffer[position] = UInt8(ascii: ".")
+                }
+                position -= 1
+                buffer[position] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+                digits += 1
+            } while rest > 0 || digits < 4
+            for index in position..<capacity { buffer[index - position] = buffer[index] }
+            return capacity - position
+        }
     }
 }

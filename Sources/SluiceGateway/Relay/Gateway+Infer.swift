@@ -6,7 +6,35 @@ import SluiceWire
 
 // POST /v1/...: from the request to the relay.
 extension Gateway {
-    func infer(_ request: HTTPRequest, _ operation: OpenAIOperation) async throws(GatewayError) -> HTTPResponse {
+    /// What becomes of a request for inference.
+    enum Acceptance {
+        /// Refused, or answered later: the answer is here.
+        case answer(HTTPResponse)
+        case whole(Call)
+        case streamed(Call)
+    }
+
+    static func inference(_ path: String) -> OpenAIOperation? {
+        switch path {
+        case "/v1/chat/completions": .chatCompletions
+        case "/v1/completions": .completions
+        case "/v1/embeddings": .embeddings
+        case "/v1/responses": .responses
+        default: nil
+        }
+    }
+
+    /// Reads the request and asks for admission. Not `async` on purpose: what only this needs takes no room in the
+    /// task's frame, which a request that waits would hold.
+    func accept(_ request: HTTPRequest, _ operation: OpenAIOperation) -> Acceptance {
+        do throws(GatewayError) {
+            return try self.admit(request, operation)
+        } catch {
+            return .answer(self.refusal(error, request))
+        }
+    }
+
+    private func admit(_ request: HTTPRequest, _ operation: OpenAIOperation) throws(GatewayError) -> Acceptance {
         try Self.require(request, [.post])
         let id = self.newID()
         let submission: Submission
@@ -33,8 +61,8 @@ extension Gateway {
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes
         )
-        if let late = cancellation as? LateCancellation, respondsLater { return self.later(call, late) }
-        return submission.isStream ? await self.relay.streamed(call) : await self.relay.whole(call)
+        if respondsLater, let late = cancellation as? LateCancellation { return .answer(self.later(call, late)) }
+        return submission.isStream ? .streamed(call) : .whole(call)
     }
 
     /// What is asked for, checked as far as that is possible without the dispatcher.

@@ -23,22 +23,15 @@ extension Relay {
     /// Runs the request until its first content has come, with retries; answers with the rest as it comes.
     func streamed(_ call: Call) async -> HTTPResponse {
         while true {
-            switch await self.dispatcher.turn(call.ticket) {
-            case .ended(let record): return self.response(call, record, nil)
-            case .run(let lease):
-                switch self.dispatcher.start(lease) {
-                case .ended(let record): return self.response(call, record, nil)
-                case .proceed(let attempt, _, let deadline):
-                    switch await self.open(call, deadline) {
-                    case .stream(let opening):
-                        self.dispatcher.firstByte(lease)
-                        return self.relayed(call, lease, opening, attempt: attempt, deadline)
-                    case .whole(let attempted):
-                        switch self.dispatcher.finish(lease, attempted.result) {
-                        case .ended(let record): return self.response(call, record, attempted.answer)
-                        case .requeued: continue
-                        }
-                    }
+            switch await self.departure(call) {
+            case .answer(let response): return response
+            case .call(let lease, let request, let deadline, let attempt):
+                switch await self.open(call, request, deadline) {
+                case .stream(let opening):
+                    self.dispatcher.firstByte(lease)
+                    return self.relayed(call, lease, opening, attempt: attempt, deadline)
+                case .whole(let attempted):
+                    if let response = self.finish(call, lease, attempted) { return response }
                 }
             }
         }
@@ -49,9 +42,9 @@ extension Relay {
     /// A stream that says so much without content is passed on as it is: it can no longer be retried.
     private static let maximumHeldBytes = 1 << 20
 
-    private func open(_ call: Call, _ deadline: Instant) async -> Opened {
+    private func open(_ call: Call, _ request: HTTPClientRequest, _ deadline: Instant) async -> Opened {
         do throws(HTTPClientError) {
-            let stream = try await self.client.stream(call.request(timeout: deadline - self.clock.now()))
+            let stream = try await self.client.stream(request)
             guard stream.status == 200, Self.isEventStream(stream.headers) else {
                 return .whole(try await self.collect(call, stream))
             }

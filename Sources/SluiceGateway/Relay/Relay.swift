@@ -6,9 +6,9 @@ import SluiceWire
 
 /// Carries an accepted request to its end: waits for its turns, calls the backend, answers the client.
 ///
-/// Every lease that `start` lets proceed is finished exactly once: `attempt` always comes back with a result, and
-/// nothing stands between it and `finish`. A stream hands its lease over to the closure that writes its body, which the
-/// server calls exactly once.
+/// Every lease that `start` lets proceed is finished exactly once: the call always comes back with an answer or an
+/// error, and nothing stands between it and `finish`. A stream hands its lease over to the closure that writes its
+/// body, which the server calls exactly once.
 struct Relay: Sendable {
     let dispatcher: Dispatcher
     let client: any HTTPClient
@@ -21,31 +21,68 @@ struct Relay: Sendable {
         var answer: HTTPClientResponse?
     }
 
+    /// Where a turn leads.
+    enum Departure {
+        case call(Lease, HTTPClientRequest, deadline: Instant, attempt: Int)
+        case answer(HTTPResponse)
+    }
+
+    // A request that waits or runs holds the frames of its `async` functions. So those are few and small, and what can
+    // be done without waiting is done in functions of its own.
+
     /// Runs the request to its end and answers with all of it.
     func whole(_ call: Call) async -> HTTPResponse {
         while true {
-            switch await self.dispatcher.turn(call.ticket) {
-            case .ended(let record): return self.response(call, record, nil)
-            case .run(let lease):
-                switch self.dispatcher.start(lease) {
-                case .ended(let record): return self.response(call, record, nil)
-                case .proceed(_, _, let deadline):
-                    let attempted = await self.attempt(call, deadline)
-                    switch self.dispatcher.finish(lease, attempted.result) {
-                    case .ended(let record): return self.response(call, record, attempted.answer)
-                    case .requeued: continue
-                    }
+            switch await self.departure(call) {
+            case .answer(let response): return response
+            case .call(let lease, let request, let deadline, _):
+                do throws(HTTPClientError) {
+                    let answer = try await self.client.execute(request)
+                    if let response = self.arrived(call, lease, answer) { return response }
+                } catch {
+                    if let response = self.failed(call, lease, error, deadline) { return response }
                 }
             }
         }
     }
 
-    private func attempt(_ call: Call, _ deadline: Instant) async -> Attempted {
-        do throws(HTTPClientError) {
-            let answer = try await self.client.execute(call.request(timeout: deadline - self.clock.now()))
-            return Attempted(result: OpenAIClassifier.classify(answer, now: self.epochSeconds), answer: answer)
-        } catch {
-            return Attempted(result: .failure(self.failure(error, deadline)), answer: nil)
+    /// Waits for the request's turn, if it has not come yet.
+    func departure(_ call: Call) async -> Departure {
+        if let turn = self.dispatcher.turnAtOnce(call.ticket) { return self.depart(call, turn) }
+        return self.depart(call, await self.dispatcher.turn(call.ticket))
+    }
+
+    @inline(never)
+    private func depart(_ call: Call, _ turn: Turn) -> Departure {
+        switch turn {
+        case .ended(let record): return .answer(self.response(call, record, nil))
+        case .run(let lease):
+            switch self.dispatcher.start(lease) {
+            case .ended(let record): return .answer(self.response(call, record, nil))
+            case .proceed(let attempt, _, let deadline):
+                let request = call.request(timeout: deadline - self.clock.now())
+                return .call(lease, request, deadline: deadline, attempt: attempt)
+            }
+        }
+    }
+
+    /// The backend's answer is here; `nil` when another attempt is due.
+    @inline(never)
+    private func arrived(_ call: Call, _ lease: Lease, _ answer: HTTPClientResponse) -> HTTPResponse? {
+        let result = OpenAIClassifier.classify(answer, now: self.epochSeconds)
+        return self.finish(call, lease, Attempted(result: result, answer: answer))
+    }
+
+    @inline(never)
+    private func failed(_ call: Call, _ lease: Lease, _ error: HTTPClientError, _ deadline: Instant) -> HTTPResponse? {
+        self.finish(call, lease, Attempted(result: .failure(self.failure(error, deadline)), answer: nil))
+    }
+
+    /// Ends the attempt; `nil` when another one is due.
+    func finish(_ call: Call, _ lease: Lease, _ attempted: Attempted) -> HTTPResponse? {
+        switch self.dispatcher.finish(lease, attempted.result) {
+        case .ended(let record): self.response(call, record, attempted.answer)
+        case .requeued: nil
         }
     }
 

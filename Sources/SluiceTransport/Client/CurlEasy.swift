@@ -11,7 +11,9 @@ final class CurlEasy {
 
     let handle: OpaquePointerHandle
     private let errorText: UnsafeMutablePointer<CChar>
-    private var fields: UnsafeMutablePointer<curl_slist>?
+    private let fields = CurlHeaderList()
+    /// The URL, taken apart once.
+    private let address: OpaquePointer
     private var lastMethod: HTTPMethod?
     private var lastURL = ""
     /// A handle that carried a large body keeps large buffers: it is not used again.
@@ -21,7 +23,12 @@ final class CurlEasy {
 
     init?(_ configuration: HTTPClientConfiguration, driver: HTTPClientDriver) {
         guard let handle = curl_easy_init() else { return nil }
+        guard let address = curl_url() else {
+            curl_easy_cleanup(handle)
+            return nil
+        }
         self.handle = handle
+        self.address = address
         self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         self.errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         self.configure(configuration, driver)
@@ -29,7 +36,7 @@ final class CurlEasy {
 
     deinit {
         curl_easy_cleanup(self.handle)
-        curl_slist_free_all(self.fields)
+        curl_url_cleanup(self.address)
         self.errorText.deallocate()
     }
 
@@ -73,6 +80,10 @@ final class CurlEasy {
         sluice_easy_set_pointer(handle, CURLOPT_WRITEDATA, context)
         if self.lastURL != request.url {
             sluice_easy_set_string(handle, CURLOPT_URL, request.url)
+            // Without this libcurl takes the URL apart, and puts it together again, for every transfer. One that it
+            // does not understand it may explain in its own words.
+            let isUnderstood = curl_url_set(self.address, CURLUPART_URL, request.url, 0) == CURLUE_OK
+            sluice_easy_set_pointer(handle, CURLOPT_CURLU, isUnderstood ? UnsafeRawPointer(self.address) : nil)
             // Calls that begin together wait for the first one's handshake, and share its connection if that speaks
             // HTTP/2. Without TLS that would be known only with the first answer.
             sluice_easy_set_long(handle, CURLOPT_PIPEWAIT, request.url.hasPrefix("https:") ? 1 : 0)
@@ -84,7 +95,7 @@ final class CurlEasy {
         sluice_easy_set_long(handle, CURLOPT_FRESH_CONNECT, request.allowsSilentResend ? 0 : 1)
         self.setMethod(request.method)
         self.setBody(request, context)
-        self.setFields(request)
+        sluice_easy_set_list(handle, CURLOPT_HTTPHEADER, self.fields.fill(request.headers))
     }
 
     private func setMethod(_ method: HTTPMethod) {
@@ -121,45 +132,6 @@ final class CurlEasy {
                 self.isReusable = false
             }
         }
-    }
-
-    private func setFields(_ request: HTTPClientRequest) {
-        curl_slist_free_all(self.fields)
-        self.fields = nil
-        // Without this libcurl asks for permission before bodies over 1 MiB, which costs a round trip or a second.
-        self.fields = curl_slist_append(nil, "Expect:")
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 2048) { scratch in
-            request.headers.forEach { name, value in self.append(name, value, scratch) }
-        }
-        sluice_easy_set_list(self.handle, CURLOPT_HTTPHEADER, self.fields)
-    }
-
-    private func append(
-        _ name: ArraySlice<UInt8>,
-        _ value: ArraySlice<UInt8>,
-        _ scratch: UnsafeMutableBufferPointer<CChar>
-    ) {
-        // A line break in a value would begin another header.
-        guard !value.contains(10), !value.contains(13), let base = scratch.baseAddress else { return }
-        guard name.count + value.count + 3 <= scratch.count else {
-            let line = String(decoding: name, as: UTF8.self) + ": " + String(decoding: value, as: UTF8.self)
-            self.fields = curl_slist_append(self.fields, line)
-            return
-        }
-        var index = 0
-        for byte in name {
-            base[index] = CChar(bitPattern: byte)
-            index += 1
-        }
-        // libcurl's own notation for a header without a value.
-        base[index] = CChar(bitPattern: UInt8(ascii: value.isEmpty ? ";" : ":"))
-        index += 1
-        for byte in value {
-            base[index] = CChar(bitPattern: byte)
-            index += 1
-        }
-        base[index] = 0
-        self.fields = curl_slist_append(self.fields, base)
     }
 
     /// Tells the connections of one multi handle apart; `nil` while the transfer has none.

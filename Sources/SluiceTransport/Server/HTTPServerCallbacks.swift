@@ -90,12 +90,11 @@ enum HTTPServerCallbacks {
         if exchange.headers.byteCount > limits.maximumHeadBytes {
             return Self.refuse(.headTooLarge(limit: limits.maximumHeadBytes), exchange, handle)
         }
-        let lengths = exchange.headers.values("content-length")
-        if exchange.headers.contains("transfer-encoding") && !lengths.isEmpty {
+        guard let text = exchange.headers["content-length"] else { return .YES }
+        if exchange.headers.contains("transfer-encoding") {
             return Self.refuse(.ambiguousLength(), exchange, handle)
         }
-        guard let text = lengths.first else { return .YES }
-        guard lengths.count == 1, let length = Int(text), length >= 0 else {
+        guard exchange.headers.occurrences(of: "content-length") == 1, let length = Int(text), length >= 0 else {
             return Self.refuse(.badLength(), exchange, handle)
         }
         if length > limits.maximumBodyBytes {

@@ -44,8 +44,9 @@ final class HTTPServerDaemon: ReactorParticipant, @unchecked Sendable {
         var options = sluice_mhd_options()
         options.listen_socket = socket
         options.idle_seconds = Self.wholeSeconds(self.configuration.idleTimeout)
-        // Room for the head, what libmicrohttpd keeps about it, and the response's head.
-        options.connection_memory = self.configuration.maximumHeadBytes + 16 << 10
+        // Room for the head, what libmicrohttpd keeps about it, and the response's head. No more than that: it is
+        // wiped, one and a half times, after every request.
+        options.connection_memory = self.configuration.maximumHeadBytes + 8 << 10
         options.connection_memory_increment = 4096
         options.connection_limit = UInt32(clamping: self.connectionLimit())
         options.per_address_limit = UInt32(clamping: self.configuration.maximumConnectionsPerAddress ?? 0)

@@ -72,6 +72,14 @@ package struct HTTPFields: Sendable {
         return self.fields.filter { self.matches($0.name, wanted) }.map { self.string($0.value) }
     }
 
+    /// How many fields have this name.
+    package func occurrences(of name: String) -> Int {
+        let wanted = name.utf8
+        var count = 0
+        for field in self.fields where self.matches(field.name, wanted) { count += 1 }
+        return count
+    }
+
     package func contains(_ name: String) -> Bool { self.first(name) != nil }
 
     /// Bytes of the first field of this name, without making a `String`.
