@@ -2,7 +2,7 @@ import SluiceFabric
 import Testing
 
 struct ProducerSimulationTests {
-    @Test(arguments: 0..<40 as Range<UInt64>)
+    @Test(arguments: 0..<24 as Range<UInt64>)
     func `whatever the store and dispatchers do, every call ends once, in time, and nothing is left`(
         seed: UInt64
     ) async {
@@ -12,7 +12,7 @@ struct ProducerSimulationTests {
 
     @Test func `the simulation meets every way to end`() async {
         var seen: Set<ProducerSimulation.Ending> = []
-        for seed in 100..<130 as Range<UInt64> {
+        for seed in 100..<120 as Range<UInt64> {
             let simulation = ProducerSimulation(seed: seed)
             _ = await simulation.run()
             seen.formUnion(simulation.endings.keys)

@@ -26,7 +26,7 @@ extension CompletionCall {
         var extraBody = self.extraBody
         for member in self.extraCreate where !JSONMembers.isNull(member.value) {
             if member.name == "extra_body" {
-                extraBody = Self.unique(JSONMembers.scan(member.value))
+                extraBody = JSONMembers.unique(JSONMembers.scan(member.value))
             } else {
                 Self.merge(member, into: &members)
             }
@@ -76,7 +76,7 @@ extension CompletionCall {
         }
         var call = CompletionCall(model: head.model, messageCount: head.messages, parameters: [])
         var streaming = head.isStream ? Streaming() : nil
-        for member in Self.unique(JSONMembers.scan(body)) {
+        for member in JSONMembers.unique(JSONMembers.scan(body)) {
             switch member.name {
             case "stream": break
             case "stream_options":

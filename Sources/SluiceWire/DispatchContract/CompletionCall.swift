@@ -63,22 +63,15 @@ package struct CompletionCall: Sendable, Equatable {
     /// as `context` of later versions, are for telemetry and never reach a backend.
     init(checked value: ArraySlice<UInt8>, model: String, messageCount: Int) {
         self.init(model: model, messageCount: messageCount, parameters: [])
-        var seen: Set<String> = []
         // The first of two members with one name counts, as everywhere.
-        for member in JSONMembers.scan(value) where seen.insert(member.name).inserted {
-            guard !JSONMembers.isNull(member.value) else { continue }
+        for member in JSONMembers.unique(JSONMembers.scan(value)) where !JSONMembers.isNull(member.value) {
             switch member.name {
-            case "extra_body": self.extraBody = Self.unique(JSONMembers.scan(member.value))
-            case "extra_create_kwargs": self.extraCreate = Self.unique(JSONMembers.scan(member.value))
+            case "extra_body": self.extraBody = JSONMembers.unique(JSONMembers.scan(member.value))
+            case "extra_create_kwargs": self.extraCreate = JSONMembers.unique(JSONMembers.scan(member.value))
             case let name where Self.names.contains(name): self.parameters.append(member)
             default: break
             }
         }
-    }
-
-    static func unique(_ members: [RawMember]) -> [RawMember] {
-        var seen: Set<String> = []
-        return members.filter { seen.insert($0.name).inserted }
     }
 }
 

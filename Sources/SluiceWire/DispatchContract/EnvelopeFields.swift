@@ -1,15 +1,31 @@
 /// Reads the fields of one object and says which one is wrong. Good only inside the closure of `JSON.read`.
 struct EnvelopeFields {
-    private let object: JSONValue
-    /// "" or a path that ends in a dot.
-    private let path: String
+    /// Where an object stands. Text is only made of it for an error.
+    private struct Path {
+        var outer: StaticString?
+        var inner: StaticString?
+        var index: Int?
 
-    init(_ object: JSONValue, path: String = "") {
+        func label(_ name: StaticString) -> String {
+            var text = ""
+            if let outer = self.outer { text += "\(outer)." }
+            if let inner = self.inner { text += "\(inner)" }
+            if let index = self.index { text += "[\(index)]" }
+            return self.inner == nil ? "\(name)" : "\(text).\(name)"
+        }
+    }
+
+    private let object: JSONValue
+    private let path: Path
+
+    init(_ object: JSONValue) { self.init(object, Path()) }
+
+    private init(_ object: JSONValue, _ path: Path) {
         self.object = object
         self.path = path
     }
 
-    private func label(_ name: StaticString) -> String { "\(self.path)\(name)" }
+    private func label(_ name: StaticString) -> String { self.path.label(name) }
 
     /// `nil` when missing or null.
     subscript(_ name: StaticString) -> JSONValue? {
@@ -99,7 +115,7 @@ struct EnvelopeFields {
     func optionalObject(_ name: StaticString) throws(EnvelopeError) -> EnvelopeFields? {
         guard let value = self[name] else { return nil }
         guard value.kind == .object else { throw self.wrong(name, "an object") }
-        return EnvelopeFields(value, path: "\(self.label(name)).")
+        return EnvelopeFields(value, Path(outer: self.path.inner, inner: name))
     }
 
     func object(_ name: StaticString) throws(EnvelopeError) -> EnvelopeFields {
@@ -117,7 +133,7 @@ struct EnvelopeFields {
         guard value.count <= maximum else { throw self.refuse(name, "may have at most \(maximum) elements") }
         var objects: [EnvelopeFields] = []
         value.forEachElement { element in
-            objects.append(EnvelopeFields(element, path: "\(self.label(name))[\(objects.count)]."))
+            objects.append(EnvelopeFields(element, Path(outer: self.path.inner, inner: name, index: objects.count)))
             return element.kind == .object
         }
         var elements: [Element] = []

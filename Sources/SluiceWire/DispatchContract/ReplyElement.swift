@@ -76,14 +76,10 @@ extension ReplyEnvelope {
         var isComplete = false
         if case .completion = self.outcome { isComplete = true }
         guard isComplete || self.extras != nil else { return }
-        for member in CompletionCall.unique(JSONMembers.scan(element)) {
-            if member.name == "completion", isComplete {
-                self.outcome = .completion(member.value)
-            } else if member.name == ReplyExtras.name, self.extras != nil {
-                let body = JSONMembers.scan(member.value).first { $0.name == "error_body" }?.value
-                guard let body, !JSONMembers.isNull(body) else { continue }
-                self.extras?.errorBody = body
-            }
-        }
+        let values = JSONMembers.values(of: ["completion", "sluice"], in: element[...])
+        if isComplete, let completion = values[0] { self.outcome = .completion(completion) }
+        guard self.extras != nil, let extras = values[1] else { return }
+        let body = JSONMembers.values(of: ["error_body"], in: extras)[0]
+        if let body, !JSONMembers.isNull(body) { self.extras?.errorBody = body }
     }
 }

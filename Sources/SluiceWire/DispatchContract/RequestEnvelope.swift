@@ -129,31 +129,25 @@ extension RequestEnvelope {
 
     /// What is kept as raw JSON, from a document whose types have been checked.
     private mutating func takeRawParts(of element: [UInt8]) {
-        var hasCall = false
-        var hasMetadata = false
-        for member in JSONMembers.scan(element) {
-            if member.name == "call", !hasCall {
-                hasCall = true
-                self.call = CompletionCall(
-                    checked: member.value,
-                    model: self.call.model,
-                    messageCount: self.call.messageCount
-                )
-            } else if member.name == "metadata", !hasMetadata {
-                hasMetadata = true
-                self.takeMetadata(member.value)
-            }
+        let values = JSONMembers.values(of: ["call", "metadata"], in: element[...])
+        if let call = values[0] {
+            self.call = CompletionCall(
+                checked: call,
+                model: self.call.model,
+                messageCount: self.call.messageCount
+            )
         }
+        if let metadata = values[1], self.metadata != nil { self.takeMetadata(metadata) }
     }
 
     private mutating func takeMetadata(_ value: ArraySlice<UInt8>) {
-        guard self.metadata != nil else { return }
-        for member in CompletionCall.unique(JSONMembers.scan(value)) {
+        for member in JSONMembers.unique(JSONMembers.scan(value)) {
             guard member.name == EnvelopeMetadata.extrasName else {
                 self.metadata?.members.append(member)
                 continue
             }
-            let options = JSONMembers.scan(member.value).first { $0.name == "stream_options" }?.value
+            guard self.metadata?.extras?.streaming != nil else { continue }
+            let options = JSONMembers.values(of: ["stream_options"], in: member.value)[0]
             guard let options, !JSONMembers.isNull(options) else { continue }
             self.metadata?.extras?.streaming?.options = options
         }

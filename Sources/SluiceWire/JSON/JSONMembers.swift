@@ -35,6 +35,47 @@ package enum JSONMembers {
         }
     }
 
+    /// The first value of each of these names, without making strings of all the others. Not to be called inside
+    /// `JSON.read`.
+    package static func values(
+        of names: [StaticString],
+        in object: ArraySlice<UInt8>
+    ) -> [ArraySlice<UInt8>?] {
+        var values = [ArraySlice<UInt8>?](repeating: nil, count: names.count)
+        let found = object.withUnsafeBytes { buffer in
+            var cursor = Cursor(bytes: buffer)
+            return cursor.members()
+        }
+        let start = object.startIndex
+        for member in found {
+            let name = object[(start + member.name.lowerBound)..<(start + member.name.upperBound)]
+            let index = names.indices.first { values[$0] == nil && Self.matches(name, names[$0]) }
+            guard let index else { continue }
+            values[index] = object[(start + member.value.lowerBound)..<(start + member.value.upperBound)]
+        }
+        return values
+    }
+
+    private static func matches(_ name: ArraySlice<UInt8>, _ wanted: StaticString) -> Bool {
+        if name.count == wanted.utf8CodeUnitCount {
+            return wanted.withUTF8Buffer { $0.elementsEqual(name) }
+        }
+        guard name.count > wanted.utf8CodeUnitCount, name.contains(UInt8(ascii: "\\")) else { return false }
+        return Self.text(name) == "\(wanted)"
+    }
+
+    /// The members whose names have not come before.
+    package static func unique(_ members: [RawMember]) -> [RawMember] {
+        guard members.count > 24 else {
+            return members.indices.compactMap { index in
+                let name = members[index].name
+                return members[..<index].contains { $0.name == name } ? nil : members[index]
+            }
+        }
+        var seen: Set<String> = []
+        return members.filter { seen.insert($0.name).inserted }
+    }
+
     /// The string that a raw value is; `nil` for anything else.
     package static func string(_ value: ArraySlice<UInt8>) -> String? {
         try? JSON.read(Array(value)) { $0.string }
