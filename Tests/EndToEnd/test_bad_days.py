@@ -282,6 +282,19 @@ def test_sigterm_under_load_loses_nothing(start, mock):
     assert "drained" in runtime.log and "books" not in runtime.log
 
 
+def test_signals_are_heeded_from_the_first_moment(start, mock):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for _ in range(5):
+            # It listens, and nothing more is known of it.
+            runtime = start(mock)
+            runtime.process.send_signal(number)
+            if number == signal.SIGHUP:
+                assert runtime.chat()[0] == 200
+                runtime.stop()
+            else:
+                assert runtime.process.wait(5) == 0, runtime.log
+
+
 def test_second_signal_leaves_at_once(start, mock):
     runtime = start(mock)
     threading.Thread(target=lambda: _quietly(lambda: runtime.mocked(hang=True)), daemon=True).start()

@@ -90,10 +90,16 @@ package final class ReactorGroup: Sendable {
         if Task.isCancelled { throw CancellationError() }
     }
 
-    /// Runs `action` on the first reactor whenever the process gets this signal.
+    /// Runs `action` on the first reactor whenever the process gets this signal, from when this returns. The reactors
+    /// must have been started, and the caller must not be on one of them.
     package func onSignal(_ number: Int32, _ action: @escaping @Sendable () -> Void) {
         let reactor = self.reactors[0]
-        reactor.post { SignalWatch(reactor, number, action).start() }
+        let started = Countdown(1)
+        reactor.post {
+            SignalWatch(reactor, number, action).start()
+            started.signal()
+        }
+        started.wait()
     }
 
     /// A timer that can be re-armed from any thread; it runs its action on the first reactor.

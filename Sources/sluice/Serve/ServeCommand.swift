@@ -70,6 +70,17 @@ struct ServeCommand {
             log: { log.record($0) },
             gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
         )
+        // Before anybody can know of this process: a signal must not meet the system's default, which is death.
+        let stops = StopRequests()
+        for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
+        let reload = Reload(
+            loader: self.loader,
+            configuration: configuration,
+            gateway: gateway,
+            dispatcher: dispatcher,
+            log: log
+        )
+        reactors.onSignal(SIGHUP) { reload.run() }
         let listening = try HTTPServer(
             configuration: wiring.serverConfiguration(),
             reactors: reactors,
@@ -86,15 +97,7 @@ struct ServeCommand {
             limit: configuration.duration("drain"),
             terminal: self.terminal
         )
-        for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { shutdown.request() } }
-        let reload = Reload(
-            loader: self.loader,
-            configuration: configuration,
-            gateway: gateway,
-            dispatcher: dispatcher,
-            log: log
-        )
-        reactors.onSignal(SIGHUP) { reload.run() }
+        stops.serve(shutdown)
         shutdown.wait()
         reactors.stop()
         return ExitCode.success

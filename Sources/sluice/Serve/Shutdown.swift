@@ -79,3 +79,29 @@ final class Shutdown: Sendable {
         self.done.signal()
     }
 }
+
+/// Requests to stop; those that come before there is anything to stop are kept until there is.
+final class StopRequests: Sendable {
+    private struct State {
+        var shutdown: Shutdown?
+        var early = 0
+    }
+
+    private let state = Lock(State())
+
+    func request() {
+        let shutdown = self.state.withLock { state in
+            if state.shutdown == nil { state.early += 1 }
+            return state.shutdown
+        }
+        shutdown?.request()
+    }
+
+    func serve(_ shutdown: Shutdown) {
+        let early = self.state.withLock { state in
+            state.shutdown = shutdown
+            return state.early
+        }
+        for _ in 0..<early { shutdown.request() }
+    }
+}
