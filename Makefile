@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 RELEASE := swift build -c release --static-swift-stdlib --product sluice
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-swift test-end-to-end bench lint format install clean
+.PHONY: help setup build run test test-swift test-end-to-end sanitize bench lint format install clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -27,6 +27,12 @@ test-swift: setup
 test-end-to-end: build
 	@scripts/setup --tests
 	.tools/venv/bin/python -m pytest -q Tests/EndToEnd
+
+sanitize: setup ## Pass the tests of sockets, locks and tasks under the sanitizers of threads and addresses
+	@for kind in thread address; do \
+		swift test --disable-xctest --sanitize $$kind --scratch-path .build/sanitize-$$kind \
+			--filter 'SluiceTransportTests|SluiceEngineTests|SluiceGatewayTests' || exit 1; \
+	done
 
 bench: build ## Measure the runtime beside nginx and any peer that is installed
 	@Benchmarks/run

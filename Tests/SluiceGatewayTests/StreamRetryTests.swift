@@ -14,7 +14,7 @@ import Testing
         #expect(bench.dispatcher.checkBooks() == nil)
     }
 
-    private static let whole = ScriptedClient.Line.stream([Bench.role, Bench.content, Bench.done])
+    private static var whole: ScriptedClient.Line { .stream([Bench.role, Bench.content, Bench.done]) }
 
     @Test(arguments: [
         ScriptedClient.Line.stream(["cut"]),
