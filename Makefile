@@ -1,7 +1,9 @@
 # `make run` and `make test` do everything on a fresh Debian 12 with the Swift toolchain.
 
 PREFIX ?= /usr/local
-RELEASE := swift build -c release --static-swift-stdlib --product sluice
+# Tests run debug builds, where every access is checked for exclusivity; releases trust them.
+RELEASE := swift build -c release --static-swift-stdlib --product sluice -Xswiftc -cross-module-optimization \
+	-Xswiftc -enforce-exclusivity=unchecked
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build run test test-swift test-end-to-end sanitize bench lint format install clean

@@ -1,57 +1,9 @@
 #ifndef SLUICE_CCURL_SHIM_H
 #define SLUICE_CCURL_SHIM_H
 #include <curl/curl.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-// libcurl allocates and frees a receive buffer of 16 KiB for every transfer. That is beyond the allocator's per-thread
-// cache, so each one splits and merges the heap's free chunks. A few are kept here for the thread's next transfer instead.
-#define SLUICE_KEPT_BUFFERS 64
-#define SLUICE_KEPT_LEAST (16 << 10)
-#define SLUICE_KEPT_MOST (20 << 10)
-
-typedef struct sluice_kept {
-    void *buffers[SLUICE_KEPT_BUFFERS];
-    int count;
-} sluice_kept;
-
-static inline sluice_kept *sluice_kept_here(void) {
-    static __thread sluice_kept kept;
-    return &kept;
-}
-
-static inline void *sluice_curl_malloc(size_t size) {
-    if (size >= SLUICE_KEPT_LEAST && size <= SLUICE_KEPT_MOST) {
-        sluice_kept *kept = sluice_kept_here();
-        if (kept->count > 0) return kept->buffers[--kept->count];
-        return malloc(SLUICE_KEPT_MOST);
-    }
-    return malloc(size);
-}
-static inline void sluice_curl_free(void *pointer) {
-    if (pointer == NULL) return;
-    size_t usable = malloc_usable_size(pointer);
-    // Only what is large enough for any request of the kept sizes may serve one.
-    if (usable >= SLUICE_KEPT_MOST && usable < SLUICE_KEPT_MOST + 4096) {
-        sluice_kept *kept = sluice_kept_here();
-        if (kept->count < SLUICE_KEPT_BUFFERS) {
-            kept->buffers[kept->count++] = pointer;
-            return;
-        }
-    }
-    free(pointer);
-}
-static inline void *sluice_curl_realloc(void *pointer, size_t size) { return realloc(pointer, size); }
-static inline char *sluice_curl_strdup(const char *text) { return strdup(text); }
-static inline void *sluice_curl_calloc(size_t count, size_t size) { return calloc(count, size); }
-
-static inline CURLcode sluice_curl_initialise(void) {
-    return curl_global_init_mem(
-        CURL_GLOBAL_ALL, sluice_curl_malloc, sluice_curl_free, sluice_curl_realloc, sluice_curl_strdup,
-        sluice_curl_calloc);
-}
 
 // libcurl's setters are variadic, which Swift cannot call: one inline function per type of argument.
 

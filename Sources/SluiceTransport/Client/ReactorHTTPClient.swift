@@ -13,7 +13,7 @@ package final class ReactorHTTPClient: HTTPClient {
         self.drivers = reactors.reactors.map { HTTPClientDriver($0, configuration) }
     }
 
-    private static let isInitialised: Bool = sluice_curl_initialise() == CURLE_OK
+    private static let isInitialised: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
     package func execute(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
         let driver = self.drivers[self.reactors.preferred().index]
