@@ -92,6 +92,7 @@ package final class Gateway: HTTPHandler {
     /// Everything but inference. On its own, so that the task of an inference makes no room for it.
     private func respondElsewhere(_ request: HTTPRequest) async -> HTTPResponse {
         do throws(GatewayError) {
+            try self.keys.admit(request.headers, isLocal: self.configuration.isLocal)
             return try await self.route(request)
         } catch {
             return self.refusal(error, request)

@@ -12,6 +12,8 @@ package struct GatewayConfiguration: Sendable {
     package var poolsThatNeverResend: Set<String>
     /// Empty: everybody may do everything, as `default`.
     package var keys: [APIKey]
+    /// Whether it listens on a loopback address only. Without keys it then answers to local names only.
+    package var isLocal: Bool
     /// Models to list; empty: ask the default pool's backend.
     package var models: [String]
     package var defaultTimeout: Duration
@@ -38,6 +40,7 @@ package struct GatewayConfiguration: Sendable {
         self.backends = backends
         self.poolsThatNeverResend = []
         self.keys = []
+        self.isLocal = false
         self.models = []
         self.defaultTimeout = .seconds(600)
         self.maximumTimeout = .seconds(24 * 3600)

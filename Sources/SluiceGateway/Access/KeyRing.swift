@@ -12,6 +12,11 @@ package final class KeyRing: Sendable {
 
     package var isOpen: Bool { self.keys.withLock { $0.isEmpty } }
 
+    /// Refuses what a browser sends for a page of another site, where no key would.
+    func admit(_ headers: HTTPFields, isLocal: Bool) throws(GatewayError) {
+        if self.isOpen { try BrowserGuard.admit(headers, isLocal: isLocal) }
+    }
+
     /// Who asks, by `Authorization: Bearer` or `x-api-key`.
     func caller(_ headers: HTTPFields) throws(GatewayError) -> Caller {
         let keys = self.keys.withLock { $0 }

@@ -36,6 +36,7 @@ extension Gateway {
 
     private func admit(_ request: HTTPRequest, _ operation: OpenAIOperation) throws(GatewayError) -> Acceptance {
         try Self.require(request, [.post])
+        try self.keys.admit(request.headers, isLocal: self.configuration.isLocal)
         let id = self.newID()
         let submission: Submission
         do throws(GatewayError) {

@@ -91,6 +91,7 @@ struct Wiring {
         )
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
         result.keys = keys
+        result.isLocal = self.configuration.address("listen")?.isLoopback ?? true
         result.defaultTimeout = self.configuration.duration("request_timeout")
         result.maximumTimeout = self.configuration.duration("max_request_timeout")
         result.maximumResponseBytes = self.configuration.integer("client.max_response") ?? 64 << 20
