@@ -121,6 +121,23 @@ struct ProducerTests {
         #expect(world.producer.waiting == 0)
     }
 
+    @Test func `what a dispatcher would refuse is not queued`() {
+        let world = World()
+        world.run()
+        var request = World.request("r1")
+        request.metadata.extras = DispatchExtras(tenant: "a\nb")
+        guard case .invalid(.notAllowed("metadata.sluice.tenant", _)) = world.execute(request).error else {
+            Issue.record("was queued")
+            return
+        }
+        guard case .invalid(.notAllowed("request_id", _)) = world.execute(World.request("")).error else {
+            Issue.record("was queued")
+            return
+        }
+        #expect(world.valkey.list(World.queue) == [])
+        #expect(world.producer.waiting == 0)
+    }
+
     @Test func `a full queue refuses all of a batch`() {
         let world = World { $0.maximumQueuedRequests = 3 }
         world.run()

@@ -8,6 +8,7 @@ struct EnvelopePropertyTests {
         var random = RandomEnvelopes(seed: seed)
         for _ in 0..<250 {
             let request = random.request()
+            #expect(throws: Never.self) { try request.check() }
             #expect(try RequestEnvelope.read(request.write()) == request)
             let reply = random.reply()
             #expect(try ReplyElement.read(reply.write()) == .reply(reply))

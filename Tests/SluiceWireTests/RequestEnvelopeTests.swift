@@ -110,6 +110,21 @@ struct RequestEnvelopeTests {
         )
     }
 
+    @Test func `what could not be read is answered if it says who waits`() throws {
+        let version = Self.foreign.replacing(#""contract_version":"v2""#, with: #""contract_version":"v1""#)
+        let unreadable = try #require(self.error(version))
+        let reply = ReplyEnvelope.refusal(of: unreadable, pool: "d", dispatcherID: "x", completedAt: 2)
+        #expect(reply?.requestID == "b_task_0")
+        #expect(reply?.poolID == "gpu")
+        guard case .failure(let failure) = reply?.outcome else {
+            Issue.record("no failure")
+            return
+        }
+        #expect(failure.type == "UnsupportedContractVersion")
+        let anonymous = try #require(self.error(#"{"request_id":"r"}"#))
+        #expect(ReplyEnvelope.refusal(of: anonymous, pool: "d", dispatcherID: "x", completedAt: 2) == nil)
+    }
+
     @Test func `broken text keeps the ids that come before the break`() throws {
         let text = #"{"request_id":"r","producer_id":"p","pool_id":"#
         let found = try #require(self.error(text))

@@ -37,9 +37,6 @@ extension Producer {
         var ids: Set<String> = []
         var items: [Parcel.Item] = []
         for request in batch {
-            guard EnvelopeLimits.isIdentifier(request.id) else {
-                throw .invalid(.notAllowed(field: "request_id", rule: "must be short and without control characters"))
-            }
             guard ids.insert(request.id).inserted else { throw .duplicate(requestID: request.id) }
             items.append(try self.pack(request, timeout, now, wall))
         }
@@ -53,9 +50,6 @@ extension Producer {
         _ wall: Int64
     ) throws(ProducerError) -> Parcel.Item {
         let pool = request.pool ?? request.metadata.poolID ?? self.configuration.defaultPool
-        guard EnvelopeLimits.isIdentifier(pool) else {
-            throw .invalid(.notAllowed(field: "pool_id", rule: "must be short and without control characters"))
-        }
         var extras = request.metadata.extras ?? DispatchExtras()
         var span = max(.zero, min(timeout, .seconds(315_360_000)))
         if let milliseconds = extras.deadlineMilliseconds {
@@ -76,6 +70,7 @@ extension Producer {
             estimatedCostUnits: request.estimatedCostUnits ?? request.metadata.hint("estimated_cost_units"),
             call: request.call
         )
+        do throws(EnvelopeError) { try envelope.check() } catch { throw .invalid(error) }
         let element = envelope.write()
         let limit = self.configuration.maximumPayloadBytes
         guard element.count <= limit else {

@@ -6,7 +6,7 @@ package enum ProducerError: Error, Sendable, Equatable {
     case oversize(requestID: String, bytes: Int, limit: Int)
     /// An id that already waits, or stands twice in its batch. Nothing of the batch was queued.
     case duplicate(requestID: String)
-    /// An id that the contract does not allow. Nothing of the batch was queued.
+    /// Something that the contract does not allow. Nothing of the batch was queued.
     case invalid(EnvelopeError)
     /// This process waits for too much already. Nothing was queued.
     case overloaded(limit: Int)

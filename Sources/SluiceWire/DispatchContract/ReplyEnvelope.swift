@@ -89,6 +89,32 @@ package struct ReplyExtras: Sendable, Equatable {
     static let name = "sluice"
 }
 
+extension ReplyEnvelope {
+    /// The answer to an element that could not be read; `nil` when it does not say who waits for one.
+    ///
+    /// - Parameters:
+    ///   - pool: whose list it stood on.
+    ///   - completedAt: seconds since 1970.
+    package static func refusal(
+        of element: UnreadableEnvelope,
+        pool: String,
+        dispatcherID: String,
+        completedAt: Double
+    ) -> ReplyEnvelope? {
+        guard let request = element.identity.requestID, let producer = element.identity.producerID else { return nil }
+        var type = "MalformedRequest"
+        if case .unsupportedVersion = element.error { type = "UnsupportedContractVersion" }
+        return ReplyEnvelope(
+            requestID: request,
+            producerID: producer,
+            poolID: element.identity.poolID ?? pool,
+            completedAt: completedAt,
+            dispatcherID: dispatcherID,
+            outcome: .failure(ReplyFailure(type: type, message: element.error.message))
+        )
+    }
+}
+
 // Writing.
 extension ReplyEnvelope {
     /// Compact JSON, the completion last and byte for byte.

@@ -50,6 +50,31 @@ package struct RequestEnvelope: Sendable, Equatable {
 
     // MARK: Writing
 
+    /// Refuses what a reader of the contract would refuse, before it is written. Raw JSON is taken to be what it says.
+    package func check() throws(EnvelopeError) {
+        let identifiers: [(String, String?)] = [
+            ("request_id", self.requestID), ("producer_id", self.producerID), ("pool_id", self.poolID),
+            ("metadata.sluice.priority", self.extras?.priority), ("metadata.sluice.tenant", self.extras?.tenant),
+            ("metadata.sluice.idempotency_key", self.extras?.idempotencyKey),
+            ("metadata.sluice.operation", self.extras?.operation),
+        ]
+        for (field, text) in identifiers {
+            guard let text, !EnvelopeLimits.isIdentifier(text) else { continue }
+            let rule = "must have 1 to \(EnvelopeLimits.identifierBytes) bytes and no control characters"
+            throw .notAllowed(field: field, rule: rule)
+        }
+        let texts: [(String, String?, Int)] = [
+            ("traceparent", self.traceparent, EnvelopeLimits.traceBytes),
+            ("tracestate", self.tracestate, EnvelopeLimits.traceBytes),
+            ("dispatch_profile_key", self.dispatchProfileKey, EnvelopeLimits.identifierBytes),
+            ("call.model", self.call.model, EnvelopeLimits.modelBytes),
+        ]
+        for (field, text, limit) in texts {
+            guard let text, text.utf8.count > limit else { continue }
+            throw .notAllowed(field: field, rule: "may have at most \(limit) bytes")
+        }
+    }
+
     /// Compact JSON. The first dispatchers of this contract sort their keys, and every reader takes any order; we
     /// write what is small first and the messages last, because a live view reads no more than the head of each
     /// element.
