@@ -13,7 +13,8 @@ enum ListenSocket {
     /// One socket per reactor on the same address; the kernel spreads connections over them.
     ///
     /// Shared ports hide a second instance: half the requests would silently go to it. So the address is first bound
-    /// without sharing, which fails when anybody else listens there.
+    /// without sharing, which fails when anybody else listens there. That socket never listens: whoever reached it
+    /// would be cut off when it closes.
     static func open(host: String, port: Int, count: Int) throws(HTTPServerError) -> (sockets: [Int32], port: Int) {
         let addresses = try Self.resolve(host: host, port: port)
         defer { freeaddrinfo(addresses) }
@@ -60,8 +61,7 @@ enum ListenSocket {
         _ = sluice_set_option(descriptor, 0)
         if shared { _ = sluice_set_option(descriptor, 1) }
         var address = address
-        guard sluice_bind(descriptor, &address) == 0, listen(descriptor, Self.backlog) == 0
-        else {
+        guard sluice_bind(descriptor, &address) == 0, !shared || listen(descriptor, Self.backlog) == 0 else {
             let code = errno
             let reason = Self.reason()
             close(descriptor)
