@@ -32,7 +32,7 @@ test-end-to-end: build
 
 sanitize: setup ## Pass the tests of sockets, locks and tasks under the sanitizers of threads and addresses
 	@for kind in thread address; do \
-		swift test --disable-xctest --sanitize $$kind --scratch-path .build/sanitize-$$kind \
+		LSAN_OPTIONS=suppressions=Tests/leaks.supp swift test --disable-xctest --sanitize $$kind --scratch-path .build/sanitize-$$kind \
 			--filter 'SluiceTransportTests|SluiceEngineTests|SluiceGatewayTests' || exit 1; \
 	done
 

@@ -177,7 +177,7 @@ class Bench:
 
     async def hold(self, port, pid, count):
         body = json.dumps(BODY).encode()
-        request = (f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        request = (f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode() + body
         outcomes = []
         base, before, peak = memory(pid) * 1024, cpu(pid), [0]

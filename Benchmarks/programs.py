@@ -57,7 +57,7 @@ def clean_environment(**additions):
 
 def request(body, stream=False):
     data = json.dumps({**body, "stream": True} if stream else body).encode() if isinstance(body, dict) else body
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     return head.encode() + data
 
 

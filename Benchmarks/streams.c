@@ -115,7 +115,7 @@ static int consume(int port, int wanted, int chunks, const char *path) {
     int poll = epoll_create1(0), open = 0, finished = 0, measured = 0;
     long events_seen = 0, reads = 0;
     char body[] = "{\"model\":\"mock\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}", head[512];
-    int size = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nx-stream: 1\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body), body);
+    int size = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nx-stream: 1\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body), body);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (int i = 0; i < wanted; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;

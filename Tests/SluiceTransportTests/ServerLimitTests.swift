@@ -108,10 +108,10 @@ struct ServerLimitTests {
         let began = clock.now()
         connection.send(Self.get)
         #expect(await connection.receive(until: Self.isWhole).text.hasPrefix("HTTP/1.1 200 "))
-        #expect(await connection.receive(.seconds(20)).closedAfter != nil)
+        #expect(await connection.receive().closedAfter != nil)
         // libmicrohttpd counts whole seconds, and the sweep looks once a second.
         let lived = clock.now() - began
-        #expect(lived >= timeout && lived < timeout + .seconds(8))
+        #expect(lived >= timeout && lived < timeout + .seconds(25))
         #expect(try await pair.until { pair.server.statistics.connections == 0 })
         connection.close()
         await pair.stop()
