@@ -23,7 +23,8 @@ run: build ## Start the runtime, send real work through it, keep serving
 
 test: test-swift test-end-to-end ## Pass all tests
 
-test-swift: setup
+test-swift:
+	@scripts/setup --tests
 	swift test --disable-xctest
 
 test-end-to-end: build

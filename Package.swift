@@ -13,6 +13,7 @@ let package = Package(
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CSimdJSON",
@@ -31,7 +32,7 @@ let package = Package(
         .target(name: "SluiceTelemetry", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
         .target(
             name: "SluiceTransport",
-            dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl"]
+            dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis"]
         ),
         // Layer 3
         .target(

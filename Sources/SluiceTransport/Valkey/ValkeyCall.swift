@@ -1,0 +1,58 @@
+import SluiceBasics
+import SluiceWire
+
+/// Commands that were handed over together, and who waits for their replies. Confined to its connection's reactor.
+final class ValkeyCall {
+    typealias Outcome = Result<[RESPValue], ValkeyError>
+
+    /// Encoded; empty once written.
+    var bytes: [UInt8]
+    let expected: Int
+    let deadline: Instant
+    var replies: [RESPValue] = []
+    var isSent = false
+    private var waiter: UnsafeContinuation<Outcome, Never>?
+
+    init(_ commands: [ValkeyCommand], deadline: Instant, waiter: UnsafeContinuation<Outcome, Never>?) {
+        self.bytes = Self.encode(commands)
+        self.expected = commands.count
+        self.deadline = deadline
+        self.waiter = waiter
+        self.replies.reserveCapacity(commands.count)
+    }
+
+    var isComplete: Bool { self.replies.count == self.expected }
+
+    func end(_ outcome: Outcome) {
+        self.waiter?.resume(returning: outcome)
+        self.waiter = nil
+    }
+
+    /// Arrays of length-prefixed strings, straight into one buffer: hiredis' own formatter would make one allocation
+    /// and one copy of every payload more.
+    private static func encode(_ commands: [ValkeyCommand]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(
+            commands.reduce(0) { sum, command in
+                sum + command.arguments.reduce(24) { $0 + $1.count + 24 }
+            }
+        )
+        for command in commands {
+            Self.append(UInt8(ascii: "*"), command.arguments.count, to: &bytes)
+            for argument in command.arguments {
+                Self.append(UInt8(ascii: "$"), argument.count, to: &bytes)
+                bytes.append(contentsOf: argument)
+                bytes.append(13)
+                bytes.append(10)
+            }
+        }
+        return bytes
+    }
+
+    private static func append(_ kind: UInt8, _ count: Int, to bytes: inout [UInt8]) {
+        bytes.append(kind)
+        bytes.append(contentsOf: String(count).utf8)
+        bytes.append(13)
+        bytes.append(10)
+    }
+}

@@ -1,0 +1,116 @@
+import SluiceBasics
+import SluiceWire
+
+/// Valkey from every reactor: a connection on each that uses it, made when it is first needed.
+package final class ValkeyClient: ValkeyLink {
+    private let reactors: ReactorGroup
+    private let configuration: ValkeyConfiguration
+    private let connections: [ValkeyConnection]
+    private let seeds: Lock<SeededRandom>
+
+    /// - Parameter seed: of the jitter of reconnecting.
+    package init(configuration: ValkeyConfiguration, reactors: ReactorGroup, seed: UInt64) {
+        self.reactors = reactors
+        self.configuration = configuration
+        var seeds = SeededRandom(seed: seed)
+        self.connections = reactors.reactors.map { reactor in
+            ValkeyConnection(reactor, configuration, isBlocking: false, seed: seeds.next())
+        }
+        self.seeds = Lock(seeds)
+    }
+
+    package func send(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+        let replies = try await self.send([command])
+        guard let reply = replies.first else { throw .protocolViolation("no reply") }
+        if case .error(let error) = reply { throw .server(error) }
+        return reply
+    }
+
+    package func send(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
+        guard !commands.isEmpty else { return [] }
+        return try await self.connections[self.reactors.preferred().index].run(commands)
+    }
+
+    package func evaluate(
+        _ script: ValkeyScript,
+        keys: [String],
+        arguments: [ValkeyArgument]
+    ) async throws(ValkeyError) -> RESPValue {
+        let rest = [.integer(keys.count)] + keys.map { ValkeyArgument.text($0) } + arguments
+        do throws(ValkeyError) {
+            return try await self.send(ValkeyCommand("EVALSHA", [.text(script.sha1)] + rest))
+        } catch {
+            guard case .server(let refusal) = error, refusal.kind == .noScript else { throw error }
+            return try await self.send(ValkeyCommand("EVAL", [.text(script.source)] + rest))
+        }
+    }
+
+    package func openPopper() throws(ValkeyError) -> any ValkeyPopper {
+        let seed = self.seeds.withLock { $0.next() }
+        return ValkeyConnectionPopper(
+            ValkeyConnection(self.reactors.preferred(), self.configuration, isBlocking: true, seed: seed)
+        )
+    }
+
+    /// Ends all connections; what waits fails with `closed`.
+    package func close() async {
+        for connection in self.connections { await connection.end() }
+    }
+
+    /// Writes made so far, on all connections.
+    package func writes() async -> Int {
+        var total = 0
+        for connection in self.connections { total += await connection.writeCount() }
+        return total
+    }
+}
+
+/// A connection of its own for pops. They are never given up: what is popped while nobody listens would be lost.
+final class ValkeyConnectionPopper: ValkeyPopper {
+    private let connection: ValkeyConnection
+
+    init(_ connection: ValkeyConnection) { self.connection = connection }
+
+    deinit {
+        let connection = self.connection
+        connection.reactor.post { connection.close() }
+    }
+
+    func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+        let replies = try await self.connection.run([command])
+        guard let reply = replies.first else { throw .protocolViolation("no reply") }
+        if case .error(let error) = reply { throw .server(error) }
+        return reply
+    }
+
+    func close() async { await self.connection.end() }
+}
+
+extension ValkeyConnection {
+    /// From any thread. A task that is cancelled still waits for its replies, which are on their way.
+    func run(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
+        let outcome = await withUnsafeContinuation { (waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>) in
+            if self.reactor.isCurrent {
+                self.call(commands, waiter)
+            } else {
+                self.reactor.post { self.call(commands, waiter) }
+            }
+        }
+        return try outcome.get()
+    }
+
+    func end() async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            self.reactor.post {
+                self.close()
+                continuation.resume()
+            }
+        }
+    }
+
+    func writeCount() async -> Int {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Int, Never>) in
+            self.reactor.post { continuation.resume(returning: self.writes) }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import SluiceBasics
+
+/// Bounds and times of connections to Valkey.
+package struct ValkeyConfiguration: Sendable {
+    package var address: ValkeyAddress
+    /// As `CLIENT LIST` shows it; no spaces.
+    package var clientName = "sluice"
+    package var connectTimeout = Duration.seconds(5)
+    /// From handing a command over to its reply.
+    package var commandTimeout = Duration.seconds(10)
+    /// As `commandTimeout`, for pops that block: well above the server's own time-out.
+    package var popTimeout = Duration.seconds(30)
+    /// A connection that says nothing for this long is asked whether it lives, and has as long to answer.
+    package var pingInterval = Duration.seconds(2)
+    /// Commands of one connection that wait for their replies.
+    package var maximumWaiting = 16_384
+    /// Bytes of one connection that wait to be written.
+    package var maximumWaitingBytes = 256 << 20
+    /// Of one reply.
+    package var maximumReplyBytes = 64 << 20
+    /// The first pause before connecting again is random up to this; it doubles.
+    package var leastBackoff = Duration.milliseconds(50)
+    package var mostBackoff = Duration.seconds(2)
+
+    package init(address: ValkeyAddress) { self.address = address }
+}

@@ -1,0 +1,322 @@
+import CLibUV
+import SluiceBasics
+import SluiceWire
+
+/// One connection to Valkey on one reactor's loop, which comes back by itself when it is lost.
+///
+/// ```
+/// idle ──▶ connecting ──▶ greeting ──▶ ready
+///   ▲          │              │          │
+///   └── pausing (back-off) ◀──┴──────────┘          any ──▶ closed
+/// ```
+/// Commands wait in order. All that were handed over in one turn of the loop go out in one write; replies end the
+/// calls in the same order. A call of which a byte has been written fails when the connection does, because nobody
+/// knows what became of it; others wait for the next connection.
+final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
+    // Sound: confined to its reactor's thread; `reactor` and `configuration` are constant.
+
+    private enum Stage {
+        case idle
+        case connecting
+        case greeting
+        case ready
+        case pausing
+        case closed
+    }
+
+    let reactor: Reactor
+    let configuration: ValkeyConfiguration
+    /// Whether silence is normal, because the server holds a pop back.
+    private let isBlocking: Bool
+    private let clock = SystemClock()
+    private var stage = Stage.idle
+    private var stream: ValkeyStream?
+    private var reader: ValkeyReplyReader?
+    /// Written, in the order of the replies to come; the greeting is the first.
+    private var sent = ValkeyCallQueue()
+    private var unsent = ValkeyCallQueue()
+    private var unsentBytes = 0
+    private var needsWrite = false
+    private var failures = 0
+    private var lastHeard = Instant.zero
+    private var isPinging = false
+    private var timer: ReactorTimer?
+    private var pause: ReactorTimer?
+    private var random: SeededRandom
+    /// Why the last attempt to connect failed.
+    private var lastFailure: ValkeyError?
+    /// Writes made, for tests of pipelining.
+    private(set) var writes = 0
+
+    init(_ reactor: Reactor, _ configuration: ValkeyConfiguration, isBlocking: Bool, seed: UInt64) {
+        self.reactor = reactor
+        self.configuration = configuration
+        self.isBlocking = isBlocking
+        self.random = SeededRandom(seed: seed)
+    }
+
+    private var callTimeout: Duration {
+        self.isBlocking ? self.configuration.popTimeout : self.configuration.commandTimeout
+    }
+
+    // MARK: Calls
+
+    func call(_ commands: [ValkeyCommand], _ waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>) {
+        guard self.stage != .closed else {
+            waiter.resume(returning: .failure(.closed))
+            return
+        }
+        let limit = self.configuration.maximumWaiting
+        guard self.sent.count + self.unsent.count < limit else {
+            waiter.resume(returning: .failure(.overloaded(limit: limit)))
+            return
+        }
+        let call = ValkeyCall(commands, deadline: self.clock.now() + self.callTimeout, waiter: waiter)
+        guard self.unsentBytes + call.bytes.count <= self.configuration.maximumWaitingBytes else {
+            call.end(.failure(.overloaded(limit: limit)))
+            return
+        }
+        self.enqueue(call)
+
+    }
+
+    private func enqueue(_ call: ValkeyCall) {
+        self.unsent.append(call)
+        self.unsentBytes += call.bytes.count
+        self.needsWrite = true
+        if self.stage == .idle { self.connect() }
+    }
+
+    func takeTurn() -> Bool {
+        guard self.needsWrite else { return false }
+        self.needsWrite = false
+        guard self.stage == .ready, let stream = self.stream, !self.unsent.isEmpty else { return false }
+        self.write(self.unsent.takeAll(), on: stream)
+        self.unsentBytes = 0
+        return true
+    }
+
+    private func write(_ calls: [ValkeyCall], on stream: ValkeyStream) {
+        var output: [UInt8] = []
+        if calls.count == 1 {
+            output = calls[0].bytes
+        } else {
+            output.reserveCapacity(calls.reduce(0) { $0 + $1.bytes.count })
+            for call in calls { output.append(contentsOf: call.bytes) }
+        }
+        for call in calls {
+            call.bytes = []
+            call.isSent = true
+            self.sent.append(call)
+        }
+        self.writes += 1
+        if self.sent.count == calls.count { self.lastHeard = self.clock.now() }
+        stream.write(output)
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        guard let reader = ValkeyReplyReader(maximumBytes: self.configuration.maximumReplyBytes) else {
+            return self.lose(.unreachable("out of memory"))
+        }
+        self.stage = .connecting
+        self.reader = reader
+        self.startTicking()
+        self.lastHeard = self.clock.now()
+        self.stream = ValkeyStream(self.reactor, self.configuration.address.place) { [weak self] event in
+            self?.happened(event)
+        }
+    }
+
+    private func happened(_ event: ValkeyStream.Event) {
+        switch event {
+        case .connected: self.greet()
+        case .failed(let why):
+            self.lose(self.stage == .connecting ? .unreachable(why) : .connectionLost(sent: true))
+        case .received(let bytes): self.received(bytes)
+        }
+    }
+
+    /// Says who we are, before anything else.
+    private func greet() {
+        guard let stream = self.stream else { return }
+        let address = self.configuration.address
+        var commands: [ValkeyCommand] = []
+        if let password = address.password {
+            let user = address.user.map { [ValkeyArgument.text($0)] } ?? []
+            commands.append(ValkeyCommand("AUTH", user + [.text(password)]))
+        }
+        if address.database != 0 { commands.append(ValkeyCommand("SELECT", [.integer(address.database)])) }
+        commands.append(ValkeyCommand("CLIENT", ["SETNAME", .text(self.configuration.clientName)]))
+        self.stage = .greeting
+        self.write([ValkeyCall(commands, deadline: .distantFuture, waiter: nil)], on: stream)
+    }
+
+    private func greeted(_ call: ValkeyCall) {
+        // A server that does not know CLIENT SETNAME serves us as well.
+        for case .error(let error) in call.replies.dropLast() { return self.lose(.server(error)) }
+        if case .error(let error) = call.replies.last, error.kind != .unknownCommand {
+            return self.lose(.server(error))
+        }
+        self.stage = .ready
+        self.failures = 0
+        self.lastFailure = nil
+        self.needsWrite = true
+    }
+
+    // MARK: Replies
+
+    private func received(_ bytes: UnsafeRawBufferPointer) {
+        guard let reader = self.reader else { return }
+        self.lastHeard = self.clock.now()
+        do throws(ValkeyError) {
+            var isSurplus = false
+            try reader.feed(bytes) { value in
+                if !self.take(value) { isSurplus = true }
+            }
+            if isSurplus { throw .protocolViolation("a reply to nothing that was asked") }
+        } catch {
+            self.lose(error)
+        }
+    }
+
+    private func take(_ value: RESPValue) -> Bool {
+        guard let call = self.sent.first else { return false }
+        call.replies.append(value)
+        guard call.isComplete else { return true }
+        self.sent.removeFirst()
+        if self.stage == .greeting {
+            self.greeted(call)
+        } else {
+            self.isPinging = false
+            call.end(.success(call.replies))
+        }
+        return true
+    }
+
+    // MARK: Time
+
+    private func startTicking() {
+        guard self.timer == nil else { return }
+        self.reactor.add(self)
+        let timer = ReactorTimer(self.reactor)
+        self.timer = timer
+        let interval = min(self.configuration.pingInterval, self.callTimeout, .seconds(1)) / 4
+        timer.start(after: interval, repeating: interval) { [unowned self] in self.tick() }
+    }
+
+    private func tick() {
+        let now = self.clock.now()
+        self.unsent.removeAll { call in
+            guard call.deadline <= now else { return false }
+            self.unsentBytes -= call.bytes.count
+            call.end(.failure(self.lastFailure ?? .unreachable("no connection in time")))
+            return true
+        }
+        let silence = now - self.lastHeard
+        switch self.stage {
+        case .connecting, .greeting:
+            if silence > self.configuration.connectTimeout { self.lose(.unreachable("it does not answer")) }
+        case .ready: self.watch(now, silence: silence)
+        case .idle, .pausing, .closed: break
+        }
+    }
+
+    /// Finds out whether the other side is still there.
+    private func watch(_ now: Instant, silence: Duration) {
+        if let oldest = self.sent.first, oldest.deadline <= now { return self.lose(.timedOut) }
+        guard !self.isBlocking, silence >= self.configuration.pingInterval else { return }
+        if self.isPinging {
+            if silence >= self.configuration.pingInterval * 2 { self.lose(.timedOut) }
+            return
+        }
+        guard let stream = self.stream else { return }
+        self.isPinging = true
+        let heard = self.lastHeard
+        self.write([ValkeyCall([ValkeyCommand("PING")], deadline: .distantFuture, waiter: nil)], on: stream)
+        self.lastHeard = heard
+    }
+
+    // MARK: Losing it
+
+    /// What was sent fails; the rest waits for the next connection.
+    private func lose(_ error: ValkeyError) {
+        guard self.stage != .closed, self.stage != .pausing else { return }
+        self.stream?.close()
+        self.stream = nil
+        self.reader = nil
+        self.isPinging = false
+        self.failures += 1
+        self.lastFailure = error
+        self.stage = .pausing
+        for call in self.sent.takeAll() { call.end(.failure(error)) }
+        // A wrong password does not become right by waiting.
+        if case .server(let refusal) = error, refusal.kind == .authentication {
+            self.unsentBytes = 0
+            for call in self.unsent.takeAll() { call.end(.failure(error)) }
+        }
+        let pause = self.pause ?? ReactorTimer(self.reactor)
+        self.pause = pause
+        pause.start(after: self.backoff()) { [unowned self] in
+            self.stage = .idle
+            if !self.unsent.isEmpty { self.connect() }
+        }
+    }
+
+    /// Random up to a bound that doubles ("full jitter").
+    private func backoff() -> Duration {
+        let doublings = min(self.failures - 1, 16)
+        let bound = min(self.configuration.mostBackoff, self.configuration.leastBackoff * (1 << doublings))
+        let nanoseconds = UInt64(max(1, bound.wholeNanoseconds))
+        return .nanoseconds(Int64(self.random.next() % nanoseconds))
+    }
+
+    /// Ends for good.
+    func close() {
+        guard self.stage != .closed else { return }
+        self.stage = .closed
+        self.stream?.close()
+        self.stream = nil
+        self.timer?.close()
+        self.pause?.close()
+        if self.timer != nil { self.reactor.remove(self) }
+        self.timer = nil
+        for call in self.sent.takeAll() + self.unsent.takeAll() { call.end(.failure(.closed)) }
+    }
+}
+
+/// Calls in order; taking the first is cheap.
+struct ValkeyCallQueue {
+    private var calls: [ValkeyCall] = []
+    private var taken = 0
+
+    var count: Int { self.calls.count - self.taken }
+    var isEmpty: Bool { self.count == 0 }
+    var first: ValkeyCall? { self.isEmpty ? nil : self.calls[self.taken] }
+
+    mutating func append(_ call: ValkeyCall) { self.calls.append(call) }
+
+    mutating func removeFirst() {
+        guard !self.isEmpty else { return }
+        self.taken += 1
+        // What has been taken goes when it is the larger part, so that each call is moved once at most.
+        if self.taken > 32 && self.taken * 2 > self.calls.count {
+            self.calls.removeFirst(self.taken)
+            self.taken = 0
+        }
+    }
+
+    mutating func takeAll() -> [ValkeyCall] {
+        let all = Array(self.calls[self.taken...])
+        self.calls.removeAll(keepingCapacity: true)
+        self.taken = 0
+        return all
+    }
+
+    mutating func removeAll(where isGone: (ValkeyCall) -> Bool) {
+        guard !self.isEmpty else { return }
+        self.calls = self.calls[self.taken...].filter { !isGone($0) }
+        self.taken = 0
+    }
+}

@@ -1,0 +1,220 @@
+import CLibUV
+import SluiceBasics
+
+/// A socket to Valkey on a reactor's loop: TCP or local. Confined to the reactor's thread.
+///
+/// Its owner hears of everything through one function, never from within a call of its own.
+final class ValkeyStream {
+    enum Event {
+        case connected
+        /// Refused, not found, reset, ended. Nothing follows.
+        case failed(String)
+        /// Valid during the call.
+        case received(UnsafeRawBufferPointer)
+    }
+
+    private static let readBytes = 64 << 10
+
+    private let reactor: Reactor
+    private let hear: (Event) -> Void
+    private let handle: UnsafeMutablePointer<uv_any_handle>
+    private let buffer: UnsafeMutableRawPointer
+    private var isOpen = false
+    private var isClosed = false
+
+    init(_ reactor: Reactor, _ place: ValkeyAddress.Place, _ hear: @escaping (Event) -> Void) {
+        self.reactor = reactor
+        self.hear = hear
+        self.handle = .allocate(capacity: 1)
+        self.buffer = .allocate(byteCount: Self.readBytes, alignment: 16)
+        switch place {
+        case .socket(let path): self.connect(path)
+        case .host(let host, let port): self.resolve(host, port)
+        }
+    }
+
+    deinit { self.close() }
+
+    private var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self.handle) }
+    private var stream: UnsafeMutablePointer<uv_stream_t> { self.raw.assumingMemoryBound(to: uv_stream_t.self) }
+
+    private func open() {
+        self.isOpen = true
+        self.stream.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+    }
+
+    // MARK: Connecting
+
+    private func connect(_ path: String) {
+        let pipe = self.raw.assumingMemoryBound(to: uv_pipe_t.self)
+        uv_pipe_init(self.reactor.loop, pipe, 0)
+        self.open()
+        let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
+        uv_pipe_connect(request, pipe, path, Self.connected)
+    }
+
+    /// Names are looked up off the loop's thread.
+    private func resolve(_ host: String, _ port: Int) {
+        let request = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
+        // The request outlives this object if that is given up meanwhile.
+        request.pointee.data = Unmanaged.passRetained(Weak(self)).toOpaque()
+        var hints = addrinfo()
+        hints.ai_socktype = sluice_stream_type()
+        let status = uv_getaddrinfo(
+            self.reactor.loop,
+            request,
+            { request, status, addresses in
+                guard let request, let context = request.pointee.data else { return }
+                let stream = Unmanaged<Weak>.fromOpaque(context).takeRetainedValue().stream
+                request.deallocate()
+                defer { uv_freeaddrinfo(addresses) }
+                guard let stream, !stream.isClosed else { return }
+                guard status == 0, let address = addresses?.pointee.ai_addr else {
+                    return stream.hear(.failed("its name cannot be resolved: \(ValkeyStream.text(status))"))
+                }
+                stream.connect(to: address)
+            },
+            host,
+            String(port),
+            &hints
+        )
+        if status != 0 {
+            request.pointee.data.map { Unmanaged<Weak>.fromOpaque($0).release() }
+            request.deallocate()
+            self.fail(status)
+        }
+    }
+
+    private final class Weak {
+        weak var stream: ValkeyStream?
+        init(_ stream: ValkeyStream) { self.stream = stream }
+    }
+
+    private func connect(to address: UnsafePointer<sockaddr>) {
+        let tcp = self.raw.assumingMemoryBound(to: uv_tcp_t.self)
+        uv_tcp_init(self.reactor.loop, tcp)
+        self.open()
+        uv_tcp_nodelay(tcp, 1)
+        let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
+        let status = uv_tcp_connect(request, tcp, address, Self.connected)
+        if status != 0 {
+            request.deallocate()
+            self.fail(status)
+        }
+    }
+
+    private static let connected: uv_connect_cb = { request, status in
+        guard let request else { return }
+        defer { request.deallocate() }
+        // Closed meanwhile: the handle no longer leads to its owner.
+        guard status != UV_ECANCELED.rawValue else { return }
+        guard let stream = ValkeyStream.of(request.pointee.handle), !stream.isClosed else { return }
+        guard status == 0 else { return stream.hear(.failed(ValkeyStream.text(status))) }
+        uv_read_start(stream.stream, ValkeyStream.room, ValkeyStream.read)
+        stream.hear(.connected)
+    }
+
+    private static func of(_ handle: UnsafeMutablePointer<uv_stream_t>?) -> ValkeyStream? {
+        guard let context = handle?.pointee.data else { return nil }
+        return Unmanaged<ValkeyStream>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    private static func text(_ status: Int32) -> String { String(cString: uv_strerror(status)) }
+
+    /// From within a call of the owner's: told later.
+    private func fail(_ status: Int32) {
+        self.reactor.later { [weak self] in
+            guard let self, !self.isClosed else { return }
+            self.hear(.failed(Self.text(status)))
+        }
+    }
+
+    // MARK: Reading
+
+    private static let room: uv_alloc_cb = { handle, _, result in
+        guard let handle, let result, let context = handle.pointee.data else { return }
+        let stream = Unmanaged<ValkeyStream>.fromOpaque(context).takeUnretainedValue()
+        result.pointee = uv_buf_init(stream.buffer.assumingMemoryBound(to: CChar.self), UInt32(ValkeyStream.readBytes))
+    }
+
+    private static let read: uv_read_cb = { handle, count, buffer in
+        guard let stream = ValkeyStream.of(handle), !stream.isClosed else { return }
+        if count > 0 {
+            stream.hear(.received(UnsafeRawBufferPointer(start: stream.buffer, count: count)))
+        } else if count < 0 {
+            stream.hear(.failed(ValkeyStream.text(Int32(truncatingIfNeeded: count))))
+        }
+    }
+
+    // MARK: Writing
+
+    /// Written at once as far as the system takes it; the rest when there is room.
+    func write(_ bytes: [UInt8]) {
+        guard self.isOpen, !self.isClosed else { return }
+        var written = 0
+        bytes.withUnsafeBytes { source in
+            guard let base = source.baseAddress else { return }
+            var piece = Self.piece(base, source.count)
+            written = Int(max(0, uv_try_write(self.stream, &piece, 1)))
+        }
+        guard written < bytes.count else { return }
+        let rest = ValkeyWrite(Array(bytes[written...]))
+        let status = rest.start(on: self.stream)
+        if status != 0 { self.fail(status) }
+    }
+
+    static func piece(_ base: UnsafeRawPointer, _ count: Int) -> uv_buf_t {
+        uv_buf_init(
+            UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(to: CChar.self),
+            UInt32(clamping: count)
+        )
+    }
+
+    // MARK: The end
+
+    func close() {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        let memory = (self.handle, self.buffer)
+        guard self.isOpen else {
+            memory.0.deallocate()
+            memory.1.deallocate()
+            return
+        }
+        self.stream.pointee.data = self.buffer
+        uv_close(sluice_uv_handle(self.raw)) { handle in
+            handle?.pointee.data?.deallocate()
+            UnsafeMutableRawPointer(handle)?.deallocate()
+        }
+    }
+}
+
+/// Bytes on their way, kept until the loop has written them.
+private final class ValkeyWrite {
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = .allocate(byteCount: bytes.count, alignment: 1)
+        self.bytes.copyBytes(from: bytes)
+    }
+
+    deinit { self.bytes.deallocate() }
+
+    func start(on stream: UnsafeMutablePointer<uv_stream_t>) -> Int32 {
+        guard let base = self.bytes.baseAddress else { return 0 }
+        let request = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
+        request.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        var piece = ValkeyStream.piece(base, self.bytes.count)
+        let status = uv_write(request, stream, &piece, 1) { request, _ in
+            guard let request else { return }
+            // What failed shows when it is read.
+            if let context = request.pointee.data { Unmanaged<ValkeyWrite>.fromOpaque(context).release() }
+            request.deallocate()
+        }
+        if status != 0 {
+            Unmanaged.passUnretained(self).release()
+            request.deallocate()
+        }
+        return status
+    }
+}

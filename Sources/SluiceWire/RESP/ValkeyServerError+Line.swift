@@ -1,0 +1,31 @@
+extension ValkeyServerError {
+    /// An error reply begins with a word in capitals that says of what kind it is.
+    package init(line: String) {
+        let word = line.prefix { $0 != " " }
+        let kind: Kind =
+            switch word {
+            case "OOM": .oom
+            case "MISCONF": .misconfigured
+            case "READONLY": .readOnly
+            case "LOADING": .loading
+            case "MASTERDOWN": .masterDown
+            case "CLUSTERDOWN": .clusterDown
+            case "NOREPLICAS": .noReplicas
+            case "BUSY": .busy
+            case "NOAUTH", "WRONGPASS", "NOPERM": .authentication
+            case "NOSCRIPT": .noScript
+            case "WRONGTYPE": .wrongType
+            default: Self.general(line)
+            }
+        self.init(kind: kind, message: line)
+    }
+
+    /// Some kinds have no word of their own.
+    private static func general(_ line: String) -> Kind {
+        if line.hasPrefix("ERR unknown command") { return .unknownCommand }
+        if line.hasPrefix("ERR invalid password") || line.contains("without any password configured") {
+            return .authentication
+        }
+        return .other
+    }
+}
