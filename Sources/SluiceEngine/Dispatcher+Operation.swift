@@ -50,13 +50,13 @@ extension Dispatcher {
 
     /// Changes slots, bounds, order or retry rules while the pool works; name and backend stay. `nil`: unknown pool.
     package func update(pool: String, _ change: (inout PoolConfiguration) -> Void) -> PoolStatus? {
-        guard var configuration = self.pool(pool)?.configuration else { return nil }
-        change(&configuration)
-        configuration.name = pool
-        let adopted = configuration
         let now = self.clock.now()
+        // Read and written at once: of two changes neither is lost.
         return self.perform(now) { state, effects in
-            guard state.machine.configure(adopted, now: now, &effects) else { return nil }
+            guard var configuration = state.machine.status(pool, now: now)?.configuration else { return nil }
+            change(&configuration)
+            configuration.name = pool
+            guard state.machine.configure(configuration, now: now, &effects) else { return nil }
             return state.machine.status(pool, now: now)
         }
     }

@@ -21,7 +21,8 @@ package final class Gateway: HTTPHandler {
     let log: @Sendable (GatewayLogEntry) -> Void
     package let keys: KeyRing
     let results: ResultStore
-    let catalogue: ModelCatalogue
+    /// By backend.
+    let catalogues: [String: ModelCatalogue]
     let health: HealthMonitor
     let startedAt: Instant
     /// More gauges for `/metrics`, e.g. of the transport: name, help, value.
@@ -59,7 +60,8 @@ package final class Gateway: HTTPHandler {
             maximumBytes: configuration.maximumResultBytes,
             age: configuration.resultAge
         )
-        self.catalogue = ModelCatalogue()
+        let names = configuration.backends.values.map { ($0.name, ModelCatalogue()) }
+        self.catalogues = Dictionary(names) { first, _ in first }
         self.health = HealthMonitor(stuckAfter: configuration.stuckAfter)
         self.startedAt = clock.now()
         self.random = Lock(SeededRandom(seed: Digest.random()))
@@ -110,8 +112,7 @@ package final class Gateway: HTTPHandler {
         switch request.path {
         case "/v1/models":
             try Self.require(request, [.get, .head])
-            _ = try self.keys.caller(request.headers)
-            return try await self.models()
+            return try await self.models(for: try self.keys.caller(request.headers))
         case "/healthz":
             try Self.require(request, [.get, .head])
             return self.healthz()

@@ -102,8 +102,14 @@ package struct GatewayError: Error, Sendable {
         self.init(status: status, message: rejection.message, type: type, code: rejection.reason.rawValue)
         self.isRejection = true
         if let wait = rejection.retryAfter ?? (status == 503 || status == 429 ? .seconds(1) : nil) {
-            self.headers.append(("Retry-After", String(max(1, Int(wait.components.seconds)))))
+            self.headers.append(("Retry-After", String(Self.wholeSeconds(wait))))
         }
+    }
+
+    /// Rounded up: who comes back sooner is refused again.
+    private static func wholeSeconds(_ span: Duration) -> Int64 {
+        let (seconds, fraction) = span.components
+        return max(1, fraction > 0 ? seconds + 1 : seconds)
     }
 
     /// With the request's name, by which history knows it.

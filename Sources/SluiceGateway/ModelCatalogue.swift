@@ -56,17 +56,23 @@ final class ModelCatalogue: Sendable {
 }
 
 extension Gateway {
-    func models() async throws(GatewayError) -> HTTPResponse {
+    /// The models of the pool that the caller's work goes to.
+    func models(for caller: Caller) async throws(GatewayError) -> HTTPResponse {
         if !self.configuration.models.isEmpty { return self.configuredModels() }
-        guard let backend = self.configuration.backends[self.configuration.defaultPool] else {
-            throw .notFound("The default pool has no backend to ask.", code: "pool_not_found")
+        let pool = caller.defaultPool ?? caller.allowedPools?.sorted().first ?? self.configuration.defaultPool
+        guard let backend = self.configuration.backends[pool], let catalogue = self.catalogues[backend.name] else {
+            throw .notFound("The pool '\(pool)' has no backend to ask.", code: "pool_not_found")
         }
-        let answer = await self.catalogue.answer(at: self.clock.now()) {
+        let answer = await catalogue.answer(at: self.clock.now()) {
             // A task of its own: the client who asked first may go while others wait.
-            _ = self.spawn { await self.askForModels(backend) }
+            _ = self.spawn { await self.askForModels(backend, catalogue) }
         }
         do throws(HTTPClientError) {
-            return Self.pass(try answer.get())
+            let response = try answer.get()
+            guard response.status != 401 else {
+                throw HTTPClientError(.malformed, message: "it does not accept this gateway's own API key", sent: true)
+            }
+            return Self.pass(response)
         } catch {
             throw GatewayError(
                 status: error.kind == .timeout || error.kind == .connectTimeout ? 504 : 502,
@@ -77,7 +83,7 @@ extension Gateway {
         }
     }
 
-    private func askForModels(_ backend: OpenAIBackend) async {
+    private func askForModels(_ backend: OpenAIBackend, _ catalogue: ModelCatalogue) async {
         let request = backend.request(
             .models,
             body: [],
@@ -93,7 +99,7 @@ extension Gateway {
         } catch {
             answer = .failure(error)
         }
-        self.catalogue.settle(answer, at: self.clock.now())
+        catalogue.settle(answer, at: self.clock.now())
     }
 
     private static func pass(_ answer: HTTPClientResponse) -> HTTPResponse {

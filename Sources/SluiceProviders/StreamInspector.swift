@@ -16,6 +16,8 @@ package struct StreamInspector: Sendable {
     package private(set) var usage: TokenUsage?
     /// A choice has said why it ends.
     private var hasFinished = false
+    /// Usage has come without content. Some backends send it with every chunk, which says nothing of the end.
+    private var hasClosingUsage = false
     private var parser: SSEParser
     private let status: Int
     private let maximumEventBytes: Int
@@ -28,7 +30,7 @@ package struct StreamInspector: Sendable {
 
     /// Whether the answer is known to be whole. HTTP cannot tell: a server that is cut off between two events may end
     /// the body properly, and clients take what they have for all of it.
-    package var isWhole: Bool { self.isDone || self.hasFinished || self.usage != nil }
+    package var isWhole: Bool { self.isDone || self.hasFinished || self.hasClosingUsage }
 
     package mutating func feed(_ chunk: [UInt8]) {
         // Most chunks of a stream are whole events of mere content: one look at each byte, no parsing.
@@ -101,8 +103,9 @@ package struct StreamInspector: Sendable {
             self.failure = OpenAIClassifier.failure(inside: error, status: self.status)
             return
         }
-        self.usage =
-            OpenAIClassifier.usage(root) ?? root["response"].flatMap { OpenAIClassifier.usage($0) } ?? self.usage
+        let usage = OpenAIClassifier.usage(root) ?? root["response"].flatMap { OpenAIClassifier.usage($0) }
+        self.usage = usage ?? self.usage
+        if usage != nil && root["choices"]?.count == 0 { self.hasClosingUsage = true }
         if name.hasSuffix(".delta") || name == "content_block_delta" { self.hasContent = true }
         root["choices"]?.forEachElement { choice in
             if Self.hasContent(choice) { self.hasContent = true }

@@ -27,7 +27,7 @@ from runtime import CHAT, Mock, Runtime, free_port, post, until
         ({"wrong_type": True}, 502, "3"),
         ({"status": 400}, 400, "1"),
         ({"status": 404}, 404, "1"),
-        ({"status": 401}, 401, "1"),
+        ({"status": 401}, 502, "1"),
     ],
 )
 def test_backend_failure_by_class(start, mock, behaviour, status, attempts):

@@ -96,7 +96,7 @@ def test_sdk_retries(start, mock):
     ("behaviour", "error"),
     [
         ({"status": 400}, openai.BadRequestError),
-        ({"status": 401}, openai.AuthenticationError),
+        ({"status": 401}, openai.InternalServerError),
         ({"status": 403}, openai.PermissionDeniedError),
         ({"status": 404}, openai.NotFoundError),
         ({"status": 422}, openai.UnprocessableEntityError),
@@ -106,6 +106,19 @@ def test_sdk_retries(start, mock):
 def test_error_classes(client, behaviour, error):
     with pytest.raises(error):
         client.chat.completions.create(model="mock", messages=mocked(**behaviour))
+
+
+def test_authentication_error(start, mock, tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("alice key-alice\n")
+    file.chmod(0o600)
+    runtime = start(mock, f"api_keys_file={file}")
+    right = openai.OpenAI(base_url=f"{runtime.url}/v1", api_key="key-alice", max_retries=0)
+    assert right.chat.completions.create(model="mock", messages=HELLO).choices
+    wrong = openai.OpenAI(base_url=f"{runtime.url}/v1", api_key="wrong", max_retries=0)
+    with pytest.raises(openai.AuthenticationError):
+        wrong.chat.completions.create(model="mock", messages=HELLO)
+    runtime.stop()
 
 
 def test_rate_limit_error(start, mock):

@@ -30,10 +30,11 @@ struct GatewayBench {
         perTenant: Int? = nil,
         timer: (any WakeTimer)? = nil,
         baseDelay: Duration = .zero,
+        history: Int = TelemetryConfiguration().historyCapacity,
         _ configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) {
         self.client = ScriptedClient(script)
-        self.telemetry = Telemetry(configuration: TelemetryConfiguration(), clock: self.clock)
+        self.telemetry = Telemetry(configuration: TelemetryConfiguration(historyCapacity: history), clock: self.clock)
         let pool = PoolConfiguration(
             name: "default",
             backend: "mock",

@@ -4,13 +4,26 @@ import SluiceWire
 
 /// The keys in force; may be exchanged while the gateway runs.
 package final class KeyRing: Sendable {
-    private let keys: Lock<[APIKey]>
+    private struct Ring {
+        var keys: [APIKey]
+        var version = 0
+    }
 
-    package init(_ keys: [APIKey]) { self.keys = Lock(keys) }
+    private let ring: Lock<Ring>
 
-    package func replace(_ keys: [APIKey]) { self.keys.withLock { $0 = keys } }
+    package init(_ keys: [APIKey]) { self.ring = Lock(Ring(keys: keys)) }
 
-    package var isOpen: Bool { self.keys.withLock { $0.isEmpty } }
+    package func replace(_ keys: [APIKey]) {
+        self.ring.withLock { ring in
+            ring.keys = keys
+            ring.version += 1
+        }
+    }
+
+    package var isOpen: Bool { self.ring.withLock { $0.keys.isEmpty } }
+
+    /// Changes with every exchange of the keys.
+    var version: Int { self.ring.withLock { $0.version } }
 
     /// Refuses what a browser sends for a page of another site, where no key would.
     func admit(_ headers: HTTPFields, isLocal: Bool) throws(GatewayError) {
@@ -19,7 +32,7 @@ package final class KeyRing: Sendable {
 
     /// Who asks, by `Authorization: Bearer` or `x-api-key`.
     func caller(_ headers: HTTPFields) throws(GatewayError) -> Caller {
-        let keys = self.keys.withLock { $0 }
+        let keys = self.ring.withLock { $0.keys }
         guard !keys.isEmpty else {
             return .anonymous(tenant: try Ingress.identifier(headers, "x-sluice-tenant") ?? "default")
         }

@@ -31,18 +31,28 @@ extension Gateway {
                     ticker.cancel()
                     feed.unsubscribe(subscription)
                 }
-                try await self.follow(subscription, writer)
+                try await self.follow(subscription, writer, for: request.headers)
             }
         )
     }
 
     /// Steps as they come; the pools when they have changed, but not more often than their interval; a comment when
     /// there has been nothing to say for the length of a heartbeat.
-    private func follow(_ subscription: EventFeed.Subscription, _ writer: any HTTPBodyWriter) async throws {
+    private func follow(
+        _ subscription: EventFeed.Subscription,
+        _ writer: any HTTPBodyWriter,
+        for headers: HTTPFields
+    ) async throws {
+        var keys = self.keys.version
         var shown = PoolsView(self.dispatcher.pools(), at: self.clock.now())
         try await writer.write(SSEWriter.event(name: "pools", data: self.poolsEvent(shown.pools)))
         var spokeAt = shown.at
         while let items = await subscription.next() {
+            if keys != self.keys.version {
+                // A key that has been taken away does not watch any longer.
+                keys = self.keys.version
+                guard try self.keys.caller(headers).isOperator else { return }
+            }
             let now = self.clock.now()
             var bytes = self.encode(items)
             if now - shown.at >= self.configuration.poolsInterval {

@@ -139,7 +139,21 @@ extension Gateway {
         guard let id = RequestID(parts[1]) else { throw unknown }
         let live = self.dispatcher.find(id)
         let record = live?.record ?? self.telemetry.history.find(id)
-        guard let record, caller.isOperator || caller.tenant == record.submission.tenant else { throw unknown }
+        guard let record else {
+            // History keeps so many of all requests; an answer is kept for its own time.
+            guard parts.count == 2, let result = self.results.find(id, at: self.clock.now()),
+                caller.isOperator || caller.tenant == result.tenant
+            else { throw unknown }
+            try Self.require(request, [.get, .head])
+            var json = JSONWriter(reserving: result.body.count + 256)
+            json.object { json in
+                json.field("id", id.description)
+                json.field("state", RequestState.ended.rawValue)
+                Self.write(result, to: &json)
+            }
+            return Self.json(json)
+        }
+        guard caller.isOperator || caller.tenant == record.submission.tenant else { throw unknown }
         guard parts.count == 3 else {
             try Self.require(request, [.get, .head])
             // Who is told of the end is told the result.
@@ -170,19 +184,23 @@ extension Gateway {
             RequestView(now: now, wallClock: self.clock.wallClockNanoseconds()).write(record, waiting, to: &json)
             if record.submission.respondsLater {
                 if let result = self.results.find(record.submission.id, at: now) {
-                    json.object("result") { json in
-                        json.field("status", result.status)
-                        if result.isJSON {
-                            json.rawField("body", result.body)
-                        } else {
-                            json.field("body", String(decoding: result.body, as: UTF8.self))
-                        }
-                    }
+                    Self.write(result, to: &json)
                 } else {
                     json.nullField("result")
                 }
             }
         }
         return Self.json(json)
+    }
+
+    private static func write(_ result: ResultStore.Result, to json: inout JSONWriter) {
+        json.object("result") { json in
+            json.field("status", result.status)
+            if result.isJSON {
+                json.rawField("body", result.body)
+            } else {
+                json.field("body", String(decoding: result.body, as: UTF8.self))
+            }
+        }
     }
 }

@@ -111,9 +111,11 @@ struct Relay: Sendable {
         return Endings.error(record, backend: call.backend.name).response(headers)
     }
 
-    /// The backend's refusal of the request itself passes as it is; its own troubles get our words.
+    /// The backend's refusal of the request itself passes as it is; its own troubles get our words. So does its refusal
+    /// of our key, which a client would take for its own, and which may quote it.
     private static func isClientsFault(_ record: RequestRecord, _ answer: HTTPClientResponse) -> Bool {
         record.reason?.outcome == .failed && (400..<500).contains(answer.status)
+            && answer.status != 401
     }
 
     /// One line for what did not go well.
@@ -168,6 +170,13 @@ enum Endings {
                 type: "server_error",
                 code: reason.rawValue
             )
+        case _ where last?.status == 401:
+            return GatewayError(
+                status: 502,
+                message: "Backend '\(backend)' does not accept this gateway's own API key\(detail).",
+                type: "server_error",
+                code: FailureClass.authentication.rawValue
+            )
         default:
             return GatewayError(
                 status: Self.isTimeout(last?.failure) ? 504 : 502,
@@ -184,7 +193,7 @@ enum Endings {
 
     private static func cancelled(_ reason: OutcomeReason) -> String {
         switch reason {
-        case .operatorRequest: "An operator cancelled the request."
+        case .operatorRequest: "The request was cancelled by its owner or an operator."
         case .shutdown: "The request was cancelled because this gateway is shutting down; send it again."
         default: "The client closed the connection."
         }
