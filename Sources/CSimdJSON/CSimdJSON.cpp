@@ -96,6 +96,16 @@ int sluice_json_member(sluice_json_value object, const char *key, size_t size, s
     return 0;
 }
 
+size_t sluice_json_occurrences(sluice_json_value object, const char *key, size_t size) noexcept {
+    dom::object members;
+    if (element_of(object).get_object().get(members) != simdjson::SUCCESS) return 0;
+    size_t count = 0;
+    for (auto member : members) {
+        if (member.key == std::string_view(key, size)) count++;
+    }
+    return count;
+}
+
 size_t sluice_json_count(sluice_json_value value) noexcept {
     dom::array array;
     if (element_of(value).get_array().get(array) == simdjson::SUCCESS) return array.size();

@@ -61,9 +61,11 @@ extension Dispatcher {
         }
     }
 
+    /// Pools that are paused stay so: what an operator holds back is not sent because the program ends.
     package func drainAll() {
-        let names = self.state.withLock { $0.machine.poolNames }
-        for name in names { _ = self.setMode(.draining, pool: name) }
+        for pool in self.pools() where pool.mode == .running {
+            _ = self.setMode(.draining, pool: pool.configuration.name)
+        }
     }
 
     package var liveCount: Int { self.state.withLock { $0.machine.liveCount } }

@@ -38,6 +38,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         guard root.kind == .object else {
             throw InvalidRequest("The body must be a JSON object.", code: "invalid_type")
         }
+        try Self.refuseTwice(root, ["model", "stream"])
         var head = OpenAIRequestHead(
             model: try Self.model(root),
             isStream: try Self.flag(root, "stream"),
@@ -55,6 +56,18 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         try head.readMaximumTokens(root)
         head.tokenEstimate += head.maximumTokens ?? 0
         return head
+    }
+
+    /// We read the first of several members of one name, most backends the last: what is asked of them would not be
+    /// what was checked here.
+    private static func refuseTwice(_ root: JSONValue, _ names: [StaticString]) throws(InvalidRequest) {
+        for name in names where root.occurrences(of: name) > 1 {
+            throw InvalidRequest(
+                "The field '\(name)' stands more than once.",
+                param: "\(name)",
+                code: "duplicate_field"
+            )
+        }
     }
 
     private static func model(_ root: JSONValue) throws(InvalidRequest) -> String {

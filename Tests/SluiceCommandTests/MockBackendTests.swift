@@ -21,6 +21,8 @@ import Testing
             if let leavesAfter, size > leavesAfter { throw HTTPWriteError.clientGone }
         }
 
+        func writeLast(_ chunk: [UInt8]) async throws { try await self.write(chunk) }
+
         var text: String { String(decoding: self.written.withLock { $0 }, as: UTF8.self) }
     }
 

@@ -171,13 +171,16 @@ import Testing
     @Test(arguments: FailureClass.allCases)
     func `only failures of the backend count against it`(failureClass: FailureClass) {
         let patient = AttemptFailure(failureClass, message: "").verdict(patience: .seconds(60), usual: .seconds(1))
-        let hasty = AttemptFailure(failureClass, message: "").verdict(patience: .milliseconds(50), usual: .seconds(1))
+        let hasty = AttemptFailure(failureClass, message: "").verdict(patience: .seconds(20), usual: .seconds(1))
         switch failureClass {
         case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse, .overloaded:
             #expect(patient == .failing && hasty == .failing)
         case .readTimeout, .deadline: #expect(patient == .failing && hasty == .neutral)
         default: #expect(patient == .neutral && hasty == .neutral)
         }
+        // A stream that was still coming when its time was up.
+        let flowing = AttemptFailure(.deadline, message: "", committed: true)
+        #expect(flowing.verdict(patience: .seconds(60), usual: nil) == .neutral)
         let asked = AttemptFailure(.overloaded, retryAfter: .seconds(1), message: "")
         #expect(asked.verdict(patience: .seconds(60), usual: nil) == .neutral)
     }

@@ -114,6 +114,11 @@ final class CollectingWriter: HTTPBodyWriter {
     func write(_ chunk: [UInt8]) async throws {
         try Task.checkCancellation()
         guard self.chunks.count < self.capacity else { throw HTTPWriteError.clientGone }
+        try await self.writeLast(chunk)
+    }
+
+    func writeLast(_ chunk: [UInt8]) async throws {
+        guard self.chunks.count < self.capacity else { throw HTTPWriteError.clientGone }
         self.written.withLock { $0.append(String(decoding: chunk, as: UTF8.self)) }
     }
 }

@@ -46,6 +46,8 @@ int sluice_json_int64(sluice_json_value value, int64_t *result) SLUICE_NOEXCEPT;
 int sluice_json_double(sluice_json_value value, double *result) SLUICE_NOEXCEPT;
 int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) SLUICE_NOEXCEPT;
 int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result) SLUICE_NOEXCEPT;
+// How many members of an object have this key.
+size_t sluice_json_occurrences(sluice_json_value object, const char *key, size_t size) SLUICE_NOEXCEPT;
 // Members of an object or elements of an array.
 size_t sluice_json_count(sluice_json_value value) SLUICE_NOEXCEPT;
 

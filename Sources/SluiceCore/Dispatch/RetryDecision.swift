@@ -159,15 +159,19 @@ extension RetryQuestion {
 }
 
 extension AttemptFailure {
+    private static let leastPatience = Duration.seconds(30)
+
     /// What this failure says about the backend.
     ///
-    /// - Parameter patience: how long the attempt was given. A client with a very short deadline must not be able to
-    ///   make a healthy backend look broken, so a timeout counts only if a usual answer would have come in time.
+    /// - Parameter patience: how long the attempt was given. Clients choose their deadlines, and must not be able to
+    ///   make a healthy backend look broken, so a timeout counts only after a time in which anybody would have had an
+    ///   answer, and twice that in which this backend usually gives one. A stream that was still coming proves nothing.
     package func verdict(patience: Duration, usual: Duration?) -> BackendVerdict {
         switch self.failureClass {
         case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse: .failing
         case .overloaded: self.retryAfter == nil ? .failing : .neutral
-        case .readTimeout, .deadline: patience >= max(.seconds(1), (usual ?? .zero) * 2) ? .failing : .neutral
+        case .readTimeout, .deadline:
+            !self.committed && patience >= max(Self.leastPatience, (usual ?? .zero) * 2) ? .failing : .neutral
         case .rateLimited, .cancelled, .responseTooLarge: .neutral
         case .authentication, .invalidRequest, .routeOrModel, .providerRejected: .neutral
         }

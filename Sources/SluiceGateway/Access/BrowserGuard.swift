@@ -16,13 +16,12 @@ enum BrowserGuard {
                 code: "host_not_allowed"
             )
         }
+        let isForeign = headers.has("sec-fetch-site", value: "cross-site")
+        // A link to the console from elsewhere is a navigation, and shows nothing to where it came from.
+        guard !isForeign || headers.has("sec-fetch-mode", value: "navigate") else { throw .foreignOrigin }
         guard let origin = headers.bytes(of: "origin") else { return }
         guard let host, Self.names(origin, host) else {
-            throw .forbidden(
-                "This gateway has no API keys and takes nothing from web pages of other sites. Set api_keys_file, and "
-                    + "send a key.",
-                code: "origin_not_allowed"
-            )
+            throw .foreignOrigin
         }
     }
 
@@ -41,5 +40,15 @@ enum BrowserGuard {
             return origin.dropFirst(scheme.utf8.count).elementsEqual(host) { $0 | 0x20 == $1 | 0x20 }
         }
         return false
+    }
+}
+
+extension GatewayError {
+    fileprivate static var foreignOrigin: GatewayError {
+        .forbidden(
+            "This gateway has no API keys and takes nothing from web pages of other sites. Set api_keys_file, and send "
+                + "a key.",
+            code: "origin_not_allowed"
+        )
     }
 }

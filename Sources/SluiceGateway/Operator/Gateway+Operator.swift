@@ -69,6 +69,9 @@ extension Gateway {
         }
         if parts.count == 3 {
             try Self.require(request, [.post])
+            guard !self.draining else {
+                throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
+            }
             let mode: PoolMode =
                 switch parts[2] {
                 case "pause": .paused

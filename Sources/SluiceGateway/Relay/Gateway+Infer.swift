@@ -37,6 +37,13 @@ extension Gateway {
     private func admit(_ request: HTTPRequest, _ operation: OpenAIOperation) throws(GatewayError) -> Acceptance {
         try Self.require(request, [.post])
         try self.keys.admit(request.headers, isLocal: self.configuration.isLocal)
+        guard !self.draining else {
+            throw .unavailable(
+                "This gateway is shutting down; send the request again.",
+                code: "draining",
+                retryAfter: 1
+            )
+        }
         let id = self.newID()
         let submission: Submission
         do throws(GatewayError) {

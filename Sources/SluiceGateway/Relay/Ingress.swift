@@ -69,7 +69,8 @@ enum Ingress {
     static func wantsAsync(_ headers: HTTPFields) -> Bool {
         guard let prefer = headers["prefer"] else { return false }
         return prefer.split(separator: ",").contains { part in
-            part.trimmingSpaces().lowercased() == "respond-async"
+            // Parameters may follow (RFC 7240, 2).
+            part.prefix { $0 != ";" }.trimmingSpaces().lowercased() == "respond-async"
         }
     }
 

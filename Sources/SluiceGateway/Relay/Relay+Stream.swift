@@ -138,10 +138,10 @@ extension Relay {
                 let passage = await self.pump(opening, to: writer, deadline)
                 guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
                 self.note(call, record)
-                if record.reason?.outcome != .done && !passage.clientKnows {
+                if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
                     // The client has a part of the answer: tell it in the stream's own words, then end properly.
                     let error = Endings.error(record, backend: call.backend.name)
-                    try await writer.write(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
+                    try await writer.writeLast(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
                 }
             }
         )
@@ -178,8 +178,12 @@ extension Relay {
             return Passage(result: .failure(failure), clientKnows: false)
         } catch {
             body.close()
-            let failure = AttemptFailure(.cancelled, message: "the client closed the connection", committed: true)
-            return Passage(result: .failure(failure), clientKnows: true)
+            // Either the client has gone, or the task was cancelled: for that reason, or by an operator, the deadline,
+            // a shutdown. Then the client is still there and has to be told.
+            let isGone = error is HTTPWriteError
+            let message = isGone ? "the client closed the connection" : "the request was cancelled"
+            let failure = AttemptFailure(.cancelled, message: message, committed: true)
+            return Passage(result: .failure(failure), clientKnows: isGone)
         }
         if var failure = inspector.failure {
             failure.committed = true

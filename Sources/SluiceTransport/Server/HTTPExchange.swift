@@ -242,4 +242,9 @@ private struct HTTPExchangeWriter: HTTPBodyWriter {
             try Task.checkCancellation()
         }
     }
+
+    func writeLast(_ chunk: [UInt8]) async throws {
+        if !self.exchange.daemon.reactor.isCurrent { await self.exchange.daemon.reactor.hop() }
+        _ = try self.exchange.append(chunk)
+    }
 }

@@ -96,6 +96,9 @@ package protocol HTTPBodyWriter: Sendable {
     /// Hands a chunk over, and returns when there is room for the next (back-pressure).
     /// - Throws: `HTTPWriteError.clientGone`, or `CancellationError` when the task is cancelled.
     func write(_ chunk: [UInt8]) async throws
+    /// Hands over the last words of a response whose task has been cancelled: neither refused for that nor waited for.
+    /// - Throws: `HTTPWriteError.clientGone`.
+    func writeLast(_ chunk: [UInt8]) async throws
 }
 
 package enum HTTPWriteError: Error, Sendable {

@@ -87,6 +87,15 @@ package struct JSONValue {
         return sluice_json_bool(self.value, &result) == 0 ? result : nil
     }
 
+    /// How many members of this object have this key. Readers differ in which of several they take.
+    package func occurrences(of key: StaticString) -> Int {
+        key.withUTF8Buffer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { text in
+                sluice_json_occurrences(self.value, text.baseAddress, text.count)
+            }
+        }
+    }
+
     /// Elements of an array or members of an object; 0 for others.
     package var count: Int { sluice_json_count(self.value) }
 

@@ -41,9 +41,16 @@ final class Reload: Sendable {
         }
         let before = self.current.withLock { $0 }
         let changes = ConfigurationChanges(from: before, to: configuration)
+        // What would be in force: a new address is not, so its keys must not go because the new one would need none.
+        let effective = configuration.keeping(changes.needRestart, of: before)
+        let problems = effective.check()
+        guard problems.isEmpty else { return self.refuse(ConfigurationProblems(problems: problems).text) }
         self.gateway.keys.replace(keys)
         self.log.setLevel(configuration.text("log.level") ?? "info")
+        let pools = Wiring.pools(before)
         for pool in Wiring.pools(configuration) {
+            // Where the file says what it said before, what operators have set since stays.
+            guard pools.first(where: { $0.name == pool.name }) != pool else { continue }
             guard let running = self.dispatcher.pool(pool.name)?.configuration else { continue }
             var wanted = pool
             // The backend and the lease stay as they were at the start.
@@ -53,7 +60,7 @@ final class Reload: Sendable {
             let adopted = wanted
             _ = self.dispatcher.update(pool: pool.name) { $0 = adopted }
         }
-        self.current.withLock { $0 = configuration.keeping(changes.needRestart, of: before) }
+        self.current.withLock { $0 = effective }
         self.log.record(
             GatewayLogEntry(
                 .info,
