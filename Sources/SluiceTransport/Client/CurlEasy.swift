@@ -47,6 +47,8 @@ final class CurlEasy {
         sluice_easy_set_long(handle, CURLOPT_NOPROGRESS, 1)
         sluice_easy_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
         sluice_easy_set_string(handle, CURLOPT_PROXY, configuration.proxy ?? "")
+        // Otherwise libcurl looks into the environment, for every transfer.
+        sluice_easy_set_string(handle, CURLOPT_NOPROXY, configuration.proxy == nil ? "*" : "")
         sluice_easy_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
         sluice_easy_set_long(handle, CURLOPT_SSL_VERIFYPEER, configuration.verifiesTLS ? 1 : 0)
         sluice_easy_set_long(handle, CURLOPT_SSL_VERIFYHOST, configuration.verifiesTLS ? 2 : 0)

@@ -10,6 +10,8 @@ package struct HTTPFields: Sendable {
 
     private var bytes: [UInt8] = []
     private var fields: [Field] = []
+    /// A bit for each length of a name (modulo 64): most names that are asked for are not there, and this knows.
+    private var lengths: UInt64 = 0
 
     package init() {}
 
@@ -46,6 +48,7 @@ package struct HTTPFields: Sendable {
         let start = Int32(truncatingIfNeeded: self.bytes.count)
         self.bytes.append(contentsOf: name)
         let middle = Int32(truncatingIfNeeded: self.bytes.count)
+        self.lengths |= Self.bit(name.count)
         self.bytes.append(contentsOf: value)
         let end = Int32(truncatingIfNeeded: self.bytes.count)
         self.fields.append(Field(name: start..<middle, value: middle..<end))
@@ -107,8 +110,11 @@ package struct HTTPFields: Sendable {
         String(decoding: self.bytes[Int(range.lowerBound)..<Int(range.upperBound)], as: UTF8.self)
     }
 
+    private static func bit(_ length: Int) -> UInt64 { 1 << UInt64(truncatingIfNeeded: length & 63) }
+
     private func first(_ name: String) -> Field? {
         let wanted = name.utf8
+        guard self.lengths & Self.bit(wanted.count) != 0 else { return nil }
         return self.fields.first { self.matches($0.name, wanted) }
     }
 
