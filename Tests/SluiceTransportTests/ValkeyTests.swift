@@ -9,42 +9,8 @@ import Testing
 /// The client on a real server.
 @Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: ValkeyServer.program != nil, "needs valkey-server"))
 struct ValkeyTests {
-    private struct Bench {
-        let server: ValkeyServer
-        let reactors: ReactorGroup
-        let client: ValkeyClient
-
-        init(
-            _ options: [String] = [],
-            reactors count: Int = 2,
-            url: (ValkeyServer) -> String = { "redis://127.0.0.1:\($0.port)" },
-            configure: (inout ValkeyConfiguration) -> Void = { _ in }
-        ) throws {
-            self.server = ValkeyServer(options)
-            self.reactors = try ReactorGroup(count: count)
-            try self.reactors.start()
-            var configuration = ValkeyConfiguration(address: try ValkeyAddress(url: url(self.server)))
-            configure(&configuration)
-            self.client = ValkeyClient(configuration: configuration, reactors: self.reactors, seed: 1)
-        }
-
-        func ask(_ name: StaticString, _ arguments: [ValkeyArgument] = []) async -> Result<RESPValue, ValkeyError> {
-            do throws(ValkeyError) {
-                return .success(try await self.client.send(ValkeyCommand(name, arguments)))
-            } catch {
-                return .failure(error)
-            }
-        }
-
-        func stop() async {
-            await self.client.close()
-            self.server.kill()
-            self.reactors.stop()
-        }
-    }
-
     @Test func `values of any bytes and sizes come back as they were`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         #expect(await bench.ask("PING") == .success(.status("PONG")))
         for size in [0, 1, 70_000, 16 << 20] {
             let value = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 37) }
@@ -59,7 +25,7 @@ struct ValkeyTests {
     }
 
     @Test func `what is handed over in one turn goes out in one write`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         _ = await bench.ask("PING")
         let before = await bench.client.writes()
         let first = bench.reactors.reactors[0]
@@ -82,7 +48,7 @@ struct ValkeyTests {
     }
 
     @Test func `many commands at once are answered in order`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         let client = bench.client
         let wrong = await withTaskGroup(of: Int.self, returning: Int.self) { group in
             for number in 0..<10_000 {
@@ -104,7 +70,7 @@ struct ValkeyTests {
     }
 
     @Test func `refusals are told apart`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         func kind(_ name: StaticString, _ arguments: [ValkeyArgument]) async -> ValkeyServerError.Kind? {
             guard case .failure(.server(let error)) = await bench.ask(name, arguments) else { return nil }
             return error.kind
@@ -122,24 +88,24 @@ struct ValkeyTests {
 
     @Test func `a password, a database and a name are used, a wrong password says so at once`() async throws {
         let options = ["--requirepass", "p@ss:w/rd"]
-        let bench = try Bench(options, url: { "redis://:p%40ss%3Aw%2Frd@127.0.0.1:\($0.port)/3" })
+        let bench = try ValkeyBench(options, url: { "redis://:p%40ss%3Aw%2Frd@127.0.0.1:\($0.port)/3" })
         guard case .success(let value) = await bench.ask("CLIENT", ["INFO"]) else { throw TestFailure("not let in") }
         #expect(value.text?.contains(" db=3 ") == true && value.text?.contains("name=sluice") == true)
         await bench.stop()
-        let wrong = try Bench(options, url: { "redis://:wrong@127.0.0.1:\($0.port)" })
+        let wrong = try ValkeyBench(options, url: { "redis://:wrong@127.0.0.1:\($0.port)" })
         guard case .failure(.server(let error)) = await wrong.ask("PING") else { throw TestFailure("let in") }
         #expect(error.kind == .authentication)
         await wrong.stop()
     }
 
     @Test func `a local socket serves as well`() async throws {
-        let bench = try Bench(url: { "unix://\($0.socket)" })
+        let bench = try ValkeyBench(url: { "unix://\($0.socket)" })
         #expect(await bench.ask("PING") == .success(.status("PONG")))
         await bench.stop()
     }
 
     @Test func `an oversized reply breaks the connection, not the client`() async throws {
-        let bench = try Bench(configure: { $0.maximumReplyBytes = 100_000 })
+        let bench = try ValkeyBench(configure: { $0.maximumReplyBytes = 100_000 })
         #expect(await bench.ask("SETRANGE", ["k", 400_000, "x"]) == .success(.integer(400_001)))
         #expect(await bench.ask("GET", ["k"]) == .failure(.replyTooLarge(limit: 100_000)))
         #expect(await bench.ask("STRLEN", ["k"]) == .success(.integer(400_001)))
@@ -147,10 +113,10 @@ struct ValkeyTests {
     }
 
     @Test func `a server that is killed and comes back is used again within two seconds`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         #expect(await bench.ask("PING") == .success(.status("PONG")))
         let popper = try bench.client.openPopper()
-        async let pop = Self.outcome(popper, ValkeyCommand("BLPOP", ["nothing", 20]))
+        async let pop = ValkeyBench.pop(popper, ValkeyCommand("BLPOP", ["nothing", 20]), seconds: 20)
         try await bench.reactors.sleep(for: .milliseconds(100))
         bench.server.kill()
         #expect(await pop == .failure(.connectionLost(sent: true)))
@@ -162,7 +128,7 @@ struct ValkeyTests {
         #expect(clock.now() - restarted < .seconds(2))
         #expect(await bench.ask("RPUSH", ["l", "x"]) == .success(.integer(1)))
         #expect(
-            await Self.outcome(popper, ValkeyCommand("BLPOP", ["l", 1]))
+            await ValkeyBench.pop(popper, ValkeyCommand("BLPOP", ["l", 1]), seconds: 1)
                 == .success(.array([.bytes([108]), .bytes([120])]))
         )
         await popper.close()
@@ -170,7 +136,7 @@ struct ValkeyTests {
     }
 
     @Test func `a server that says nothing any more is found out, and found again`() async throws {
-        let bench = try Bench(reactors: 1, configure: { $0.pingInterval = .milliseconds(200) })
+        let bench = try ValkeyBench(reactors: 1, configure: { $0.pingInterval = .milliseconds(200) })
         #expect(await bench.ask("PING") == .success(.status("PONG")))
         bench.server.signal(SIGSTOP)
         let clock = SystemClock()
@@ -183,14 +149,14 @@ struct ValkeyTests {
     }
 
     @Test func `an address where nobody listens is an error in time`() async throws {
-        let bench = try Bench(
+        let bench = try ValkeyBench(
             url: { _ in "redis://127.0.0.1:1" },
             configure: { $0.commandTimeout = .milliseconds(300) }
         )
         guard case .failure(.unreachable(let why)) = await bench.ask("PING") else { throw TestFailure("reached") }
         #expect(why.contains("refused"))
         await bench.stop()
-        let unnamed = try Bench(
+        let unnamed = try ValkeyBench(
             url: { _ in "redis://no-such-host.invalid" },
             configure: { $0.commandTimeout = .milliseconds(300) }
         )
@@ -199,20 +165,24 @@ struct ValkeyTests {
     }
 
     @Test func `a blocked pop is woken by a push, and holds up nothing else`() async throws {
-        let bench = try Bench()
+        let bench = try ValkeyBench()
         let popper = try bench.client.openPopper()
-        async let pop = Self.outcome(popper, ValkeyCommand("BLMOVE", ["from", "to", "LEFT", "RIGHT", 10]))
+        async let pop = ValkeyBench.pop(
+            popper,
+            ValkeyCommand("BLMOVE", ["from", "to", "LEFT", "RIGHT", 10]),
+            seconds: 10
+        )
         #expect(await bench.ask("PING") == .success(.status("PONG")))
         #expect(await bench.ask("RPUSH", ["from", "work"]) == .success(.integer(1)))
         #expect(await pop == .success(.bytes(Array("work".utf8))))
-        #expect(await Self.outcome(popper, ValkeyCommand("BLPOP", ["from", 1])) == .success(.null))
+        #expect(await ValkeyBench.pop(popper, ValkeyCommand("BLPOP", ["from", 1]), seconds: 1) == .success(.null))
         await popper.close()
-        #expect(await Self.outcome(popper, ValkeyCommand("BLPOP", ["from", 1])) == .failure(.closed))
+        #expect(await ValkeyBench.pop(popper, ValkeyCommand("BLPOP", ["from", 1]), seconds: 1) == .failure(.closed))
         await bench.stop()
     }
 
     @Test func `too many commands at once are refused`() async throws {
-        let bench = try Bench(configure: { $0.maximumWaiting = 10 })
+        let bench = try ValkeyBench(configure: { $0.maximumWaiting = 10 })
         _ = await bench.ask("PING")
         bench.server.signal(SIGSTOP)
         let client = bench.client
@@ -239,20 +209,4 @@ struct ValkeyTests {
         #expect(refused.withLock { $0 } == 5)
         await bench.stop()
     }
-
-    private static func outcome(
-        _ popper: any ValkeyPopper,
-        _ command: ValkeyCommand
-    ) async -> Result<RESPValue, ValkeyError> {
-        do throws(ValkeyError) {
-            return .success(try await popper.pop(command))
-        } catch {
-            return .failure(error)
-        }
-    }
-}
-
-private struct TestFailure: Error {
-    let message: String
-    init(_ message: String) { self.message = message }
 }

@@ -57,7 +57,7 @@ extension Producer {
             do throws(ValkeyError) {
                 if popper == nil { popper = try self.link.openPopper() }
                 guard let open = popper else { throw .closed }
-                let value = try await open.pop(pop.command)
+                let value = try await open.pop(pop.command, seconds: pop.seconds)
                 guard let elements = pop.elements(value) else {
                     throw .protocolViolation("an answer to a pop")
                 }

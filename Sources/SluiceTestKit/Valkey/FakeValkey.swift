@@ -228,7 +228,7 @@ private struct FakeValkeyPopper: ValkeyPopper {
 
     init(_ server: FakeValkey) { self.server = server }
 
-    func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+    func pop(_ command: ValkeyCommand, seconds: Int) async throws(ValkeyError) -> RESPValue {
         try await self.server.pop(command)
     }
 

@@ -5,18 +5,28 @@ import SluiceWire
 final class ValkeyCall {
     typealias Outcome = Result<[RESPValue], ValkeyError>
 
+    enum Waiter {
+        case nobody
+        case task(UnsafeContinuation<Outcome, Never>)
+        /// Somebody on the same reactor.
+        case neighbour((Outcome) -> Void)
+    }
+
     /// Encoded; empty once written.
     var bytes: [UInt8]
     let expected: Int
-    let deadline: Instant
+    var deadline: Instant
+    /// How long the server may hold the reply back, of pops.
+    let heldBack: Duration
+    var sentAt = Instant.distantFuture
     var replies: [RESPValue] = []
-    var isSent = false
-    private var waiter: UnsafeContinuation<Outcome, Never>?
+    private var waiter: Waiter
 
-    init(_ commands: [ValkeyCommand], deadline: Instant, waiter: UnsafeContinuation<Outcome, Never>?) {
+    init(_ commands: [ValkeyCommand], deadline: Instant, heldBack: Duration = .zero, _ waiter: Waiter) {
         self.bytes = Self.encode(commands)
         self.expected = commands.count
         self.deadline = deadline
+        self.heldBack = heldBack
         self.waiter = waiter
         self.replies.reserveCapacity(commands.count)
     }
@@ -24,8 +34,13 @@ final class ValkeyCall {
     var isComplete: Bool { self.replies.count == self.expected }
 
     func end(_ outcome: Outcome) {
-        self.waiter?.resume(returning: outcome)
-        self.waiter = nil
+        let waiter = self.waiter
+        self.waiter = .nobody
+        switch waiter {
+        case .nobody: break
+        case .task(let continuation): continuation.resume(returning: outcome)
+        case .neighbour(let hear): hear(outcome)
+        }
     }
 
     /// Arrays of length-prefixed strings, straight into one buffer: hiredis' own formatter would make one allocation

@@ -14,7 +14,7 @@ package final class ValkeyClient: ValkeyLink {
         self.configuration = configuration
         var seeds = SeededRandom(seed: seed)
         self.connections = reactors.reactors.map { reactor in
-            ValkeyConnection(reactor, configuration, isBlocking: false, seed: seeds.next())
+            ValkeyConnection(reactor, configuration, seed: seeds.next())
         }
         self.seeds = Lock(seeds)
     }
@@ -47,8 +47,10 @@ package final class ValkeyClient: ValkeyLink {
 
     package func openPopper() throws(ValkeyError) -> any ValkeyPopper {
         let seed = self.seeds.withLock { $0.next() }
+        let reactor = self.reactors.preferred()
+        let ordinary = self.connections[reactor.index]
         return ValkeyConnectionPopper(
-            ValkeyConnection(self.reactors.preferred(), self.configuration, isBlocking: true, seed: seed)
+            ValkeyConnection(reactor, self.configuration, popsBeside: ordinary, seed: seed)
         )
     }
 
@@ -65,7 +67,7 @@ package final class ValkeyClient: ValkeyLink {
     }
 }
 
-/// A connection of its own for pops. They are never given up: what is popped while nobody listens would be lost.
+/// A connection of its own for pops.
 final class ValkeyConnectionPopper: ValkeyPopper {
     private let connection: ValkeyConnection
 
@@ -76,8 +78,8 @@ final class ValkeyConnectionPopper: ValkeyPopper {
         connection.reactor.post { connection.close() }
     }
 
-    func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
-        let replies = try await self.connection.run([command])
+    func pop(_ command: ValkeyCommand, seconds: Int) async throws(ValkeyError) -> RESPValue {
+        let replies = try await self.connection.run([command], heldBack: .seconds(max(0, seconds)))
         guard let reply = replies.first else { throw .protocolViolation("no reply") }
         if case .error(let error) = reply { throw .server(error) }
         return reply
@@ -88,12 +90,12 @@ final class ValkeyConnectionPopper: ValkeyPopper {
 
 extension ValkeyConnection {
     /// From any thread. A task that is cancelled still waits for its replies, which are on their way.
-    func run(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
+    func run(_ commands: [ValkeyCommand], heldBack: Duration = .zero) async throws(ValkeyError) -> [RESPValue] {
         let outcome = await withUnsafeContinuation { (waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>) in
             if self.reactor.isCurrent {
-                self.call(commands, waiter)
+                self.call(commands, heldBack: heldBack, waiter)
             } else {
-                self.reactor.post { self.call(commands, waiter) }
+                self.reactor.post { self.call(commands, heldBack: heldBack, waiter) }
             }
         }
         return try outcome.get()

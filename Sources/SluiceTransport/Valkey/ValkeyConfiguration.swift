@@ -8,8 +8,11 @@ package struct ValkeyConfiguration: Sendable {
     package var connectTimeout = Duration.seconds(5)
     /// From handing a command over to its reply.
     package var commandTimeout = Duration.seconds(10)
-    /// As `commandTimeout`, for pops that block: well above the server's own time-out.
+    /// How long after its writing a pop is given up when the whole server is silent.
     package var popTimeout = Duration.seconds(30)
+    /// How long after the server's own time-out, and after the last byte, a pop is overdue: from then on it is given up
+    /// as soon as the server answers a PING on the ordinary connection, which shows that only this one is dead.
+    package var popGrace = Duration.seconds(2)
     /// A connection that says nothing for this long is asked whether it lives, and has as long to answer.
     package var pingInterval = Duration.seconds(2)
     /// Commands of one connection that wait for their replies.

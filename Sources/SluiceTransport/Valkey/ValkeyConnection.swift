@@ -24,10 +24,18 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         case closed
     }
 
+    /// What the ordinary connection says about a server that an overdue pop hears nothing from.
+    private enum Witness: Equatable {
+        case unasked
+        case asked
+        case answered(Instant)
+    }
+
     let reactor: Reactor
     let configuration: ValkeyConfiguration
-    /// Whether silence is normal, because the server holds a pop back.
-    private let isBlocking: Bool
+    /// Of a connection for pops, where silence is normal because the server holds them back: whom to ask whether the
+    /// server lives.
+    private let ordinary: ValkeyConnection?
     private let clock = SystemClock()
     private var stage = Stage.idle
     private var stream: ValkeyStream?
@@ -40,6 +48,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private var failures = 0
     private var lastHeard = Instant.zero
     private var isPinging = false
+    private var witness = Witness.unasked
     private var timer: ReactorTimer?
     private var pause: ReactorTimer?
     private var random: SeededRandom
@@ -48,20 +57,29 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     /// Writes made, for tests of pipelining.
     private(set) var writes = 0
 
-    init(_ reactor: Reactor, _ configuration: ValkeyConfiguration, isBlocking: Bool, seed: UInt64) {
+    init(
+        _ reactor: Reactor,
+        _ configuration: ValkeyConfiguration,
+        popsBeside ordinary: ValkeyConnection? = nil,
+        seed: UInt64
+    ) {
         self.reactor = reactor
         self.configuration = configuration
-        self.isBlocking = isBlocking
+        self.ordinary = ordinary
         self.random = SeededRandom(seed: seed)
     }
 
     private var callTimeout: Duration {
-        self.isBlocking ? self.configuration.popTimeout : self.configuration.commandTimeout
+        self.ordinary == nil ? self.configuration.commandTimeout : self.configuration.popTimeout
     }
 
     // MARK: Calls
 
-    func call(_ commands: [ValkeyCommand], _ waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>) {
+    func call(
+        _ commands: [ValkeyCommand],
+        heldBack: Duration = .zero,
+        _ waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>
+    ) {
         guard self.stage != .closed else {
             waiter.resume(returning: .failure(.closed))
             return
@@ -71,13 +89,27 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
             waiter.resume(returning: .failure(.overloaded(limit: limit)))
             return
         }
-        let call = ValkeyCall(commands, deadline: self.clock.now() + self.callTimeout, waiter: waiter)
+        let deadline = self.clock.now() + self.callTimeout
+        let call = ValkeyCall(commands, deadline: deadline, heldBack: heldBack, .task(waiter))
         guard self.unsentBytes + call.bytes.count <= self.configuration.maximumWaitingBytes else {
             call.end(.failure(.overloaded(limit: limit)))
             return
         }
         self.enqueue(call)
+    }
 
+    /// Hears whether the server answers something that is sent from now on.
+    private func ask(_ hear: @escaping (Bool) -> Void) {
+        guard self.stage != .closed else { return hear(false) }
+        let deadline = self.clock.now() + self.callTimeout
+        let call = ValkeyCall(
+            [ValkeyCommand("PING")],
+            deadline: deadline,
+            .neighbour { outcome in
+                if case .success = outcome { hear(true) } else { hear(false) }
+            }
+        )
+        self.enqueue(call)
     }
 
     private func enqueue(_ call: ValkeyCall) {
@@ -104,13 +136,18 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
             output.reserveCapacity(calls.reduce(0) { $0 + $1.bytes.count })
             for call in calls { output.append(contentsOf: call.bytes) }
         }
+        let now = self.clock.now()
         for call in calls {
             call.bytes = []
-            call.isSent = true
+            call.sentAt = now
+            // The server's time begins now, whenever the connection came.
+            if self.ordinary != nil, call.deadline != .distantFuture {
+                call.deadline = now + max(self.callTimeout, call.heldBack + self.configuration.popGrace)
+            }
             self.sent.append(call)
         }
         self.writes += 1
-        if self.sent.count == calls.count { self.lastHeard = self.clock.now() }
+        if self.sent.count == calls.count { self.lastHeard = now }
         stream.write(output)
     }
 
@@ -150,7 +187,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         if address.database != 0 { commands.append(ValkeyCommand("SELECT", [.integer(address.database)])) }
         commands.append(ValkeyCommand("CLIENT", ["SETNAME", .text(self.configuration.clientName)]))
         self.stage = .greeting
-        self.write([ValkeyCall(commands, deadline: .distantFuture, waiter: nil)], on: stream)
+        self.write([ValkeyCall(commands, deadline: .distantFuture, .nobody)], on: stream)
     }
 
     private func greeted(_ call: ValkeyCall) {
@@ -170,6 +207,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private func received(_ bytes: UnsafeRawBufferPointer) {
         guard let reader = self.reader else { return }
         self.lastHeard = self.clock.now()
+        self.witness = .unasked
         do throws(ValkeyError) {
             var isSurplus = false
             try reader.feed(bytes) { value in
@@ -226,7 +264,8 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     /// Finds out whether the other side is still there.
     private func watch(_ now: Instant, silence: Duration) {
         if let oldest = self.sent.first, oldest.deadline <= now { return self.lose(.timedOut) }
-        guard !self.isBlocking, silence >= self.configuration.pingInterval else { return }
+        if let ordinary = self.ordinary { return self.watchPop(now, beside: ordinary) }
+        guard silence >= self.configuration.pingInterval else { return }
         if self.isPinging {
             if silence >= self.configuration.pingInterval * 2 { self.lose(.timedOut) }
             return
@@ -234,8 +273,30 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         guard let stream = self.stream else { return }
         self.isPinging = true
         let heard = self.lastHeard
-        self.write([ValkeyCall([ValkeyCommand("PING")], deadline: .distantFuture, waiter: nil)], on: stream)
+        self.write([ValkeyCall([ValkeyCommand("PING")], deadline: .distantFuture, .nobody)], on: stream)
         self.lastHeard = heard
+    }
+
+    /// Gives a pop up when it is overdue although the server is well.
+    private func watchPop(_ now: Instant, beside ordinary: ValkeyConnection) {
+        guard let pop = self.sent.first,
+            max(pop.sentAt + pop.heldBack, self.lastHeard) + self.configuration.popGrace <= now
+        else {
+            self.witness = .unasked
+            return
+        }
+        switch self.witness {
+        case .unasked:
+            self.witness = .asked
+            ordinary.ask { [weak self, weak pop] isAnswered in
+                guard let self, let pop, self.sent.first === pop, self.witness == .asked else { return }
+                self.witness = isAnswered ? .answered(self.clock.now()) : .unasked
+            }
+        case .asked: break
+        case .answered(let answered):
+            // An answer to the pop may have been on its way together with the other; by the next look it is here.
+            if now - answered >= .milliseconds(100) { self.lose(.connectionLost(sent: true)) }
+        }
     }
 
     // MARK: Losing it
@@ -247,6 +308,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.stream = nil
         self.reader = nil
         self.isPinging = false
+        self.witness = .unasked
         self.failures += 1
         self.lastFailure = error
         self.stage = .pausing
@@ -283,40 +345,5 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         if self.timer != nil { self.reactor.remove(self) }
         self.timer = nil
         for call in self.sent.takeAll() + self.unsent.takeAll() { call.end(.failure(.closed)) }
-    }
-}
-
-/// Calls in order; taking the first is cheap.
-struct ValkeyCallQueue {
-    private var calls: [ValkeyCall] = []
-    private var taken = 0
-
-    var count: Int { self.calls.count - self.taken }
-    var isEmpty: Bool { self.count == 0 }
-    var first: ValkeyCall? { self.isEmpty ? nil : self.calls[self.taken] }
-
-    mutating func append(_ call: ValkeyCall) { self.calls.append(call) }
-
-    mutating func removeFirst() {
-        guard !self.isEmpty else { return }
-        self.taken += 1
-        // What has been taken goes when it is the larger part, so that each call is moved once at most.
-        if self.taken > 32 && self.taken * 2 > self.calls.count {
-            self.calls.removeFirst(self.taken)
-            self.taken = 0
-        }
-    }
-
-    mutating func takeAll() -> [ValkeyCall] {
-        let all = Array(self.calls[self.taken...])
-        self.calls.removeAll(keepingCapacity: true)
-        self.taken = 0
-        return all
-    }
-
-    mutating func removeAll(where isGone: (ValkeyCall) -> Bool) {
-        guard !self.isEmpty else { return }
-        self.calls = self.calls[self.taken...].filter { !isGone($0) }
-        self.taken = 0
     }
 }

@@ -16,9 +16,11 @@ package protocol ValkeyLink: Sendable {
 
 /// A connection on which one blocking pop at a time waits.
 package protocol ValkeyPopper: Sendable {
-    /// Never given up from our side: what is popped while nobody listens would be lost. The server's own time-out
-    /// ends it.
-    func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue
+    /// Not given up from our side while the server may merely be slow: what is popped while nobody listens would be
+    /// lost. The server's own time-out ends it.
+    ///
+    /// - Parameter seconds: that time-out, as the command says it; not 0, which means for ever.
+    func pop(_ command: ValkeyCommand, seconds: Int) async throws(ValkeyError) -> RESPValue
     func close() async
 }
 
