@@ -40,7 +40,7 @@ let package = Package(
             name: "SluiceGateway",
             dependencies: [
                 "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
-                "CConsole", "CCrypto",
+                "SluiceFabric", "CConsole", "CCrypto",
             ]
         ),
         .target(
@@ -54,7 +54,7 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
-                "SluiceTransport", "SluiceGateway", "CYAML",
+                "SluiceTransport", "SluiceGateway", "SluiceFabric", "CYAML",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
             // sanitizers bring their own.

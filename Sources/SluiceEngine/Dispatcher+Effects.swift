@@ -77,12 +77,17 @@ extension Dispatcher {
         for step in aftermath.steps { self.observer.stepped(step) }
         for change in aftermath.changes { self.observer.changed(change) }
         for end in aftermath.ends {
-            self.observer.ended(end.request.record)
+            self.tellEnd(end.request.record)
             end.continuation?.resume(returning: .ended(end.request.record))
         }
         aftermath.resumptions.forEach { $0.continuation.resume(returning: .run($0.lease)) }
         for cancellation in aftermath.cancellations { cancellation.cancel() }
         if let alarm = aftermath.alarm { self.timer.wake(at: alarm) { [weak self] in self?.tick() } }
+    }
+
+    /// What came over the fabric has ended only when its answer is delivered: `conclude` tells of it.
+    func tellEnd(_ record: RequestRecord) {
+        if record.submission.remote == nil { self.observer.ended(record) }
     }
 
     /// What has become due by now. The timer calls it; calling it more often is harmless.

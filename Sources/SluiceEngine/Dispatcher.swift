@@ -112,7 +112,7 @@ package final class Dispatcher: Sendable {
         case .proceed(let attempt, let backend, let deadline):
             return .proceed(attempt: attempt, backend: backend, deadline: deadline)
         case .ended(let request):
-            self.observer.ended(request.record)
+            self.tellEnd(request.record)
             return .ended(request.record)
         case .fenced: return .ended(self.vanished(lease.id))
         }
@@ -140,7 +140,7 @@ package final class Dispatcher: Sendable {
         }
         switch ending {
         case .ended(let request):
-            self.observer.ended(request.record)
+            self.tellEnd(request.record)
             return .ended(request.record)
         case .requeued(let delay): return .requeued(delay: delay)
         case .fenced: return .ended(self.vanished(lease.id))

@@ -18,7 +18,7 @@ package final class Gateway: HTTPHandler {
     let relay: Relay
     let spawn: Spawn
     let sleep: Sleep
-    let log: @Sendable (GatewayLogEntry) -> Void
+    let log: @Sendable (LogEntry) -> Void
     package let keys: KeyRing
     let results: ResultStore
     /// By backend.
@@ -29,6 +29,7 @@ package final class Gateway: HTTPHandler {
     private let gauges: @Sendable () -> [(name: String, help: String, value: Double)]
     private let random: Lock<SeededRandom>
     private let isDraining = Lock(false)
+    private let attached = Lock<FabricAccess?>(nil)
 
     /// - Parameters:
     ///   - spawn: starts a task of its own, for answers that are fetched later.
@@ -41,7 +42,7 @@ package final class Gateway: HTTPHandler {
         clock: any TimeSource,
         spawn: @escaping Spawn,
         sleep: @escaping Sleep,
-        log: @escaping @Sendable (GatewayLogEntry) -> Void,
+        log: @escaping @Sendable (LogEntry) -> Void,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
     ) {
         self.configuration = configuration
@@ -73,6 +74,11 @@ package final class Gateway: HTTPHandler {
         self.dispatcher.drainAll()
     }
 
+    /// Joins the gateway to the fabric: its views then show all of it.
+    package func attach(_ fabric: FabricAccess) { self.attached.withLock { $0 = fabric } }
+
+    var fabric: FabricAccess? { self.attached.withLock { $0 } }
+
     var draining: Bool { self.isDraining.withLock { $0 } }
 
     func newID() -> RequestID {
@@ -83,7 +89,9 @@ package final class Gateway: HTTPHandler {
     // MARK: Routes
 
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
-        guard let operation = Self.inference(request.path) else { return await self.respondElsewhere(request) }
+        guard let operation = Self.inference(request.path), self.configuration.takesWork else {
+            return await self.respondElsewhere(request)
+        }
         switch self.accept(request, operation) {
         case .answer(let response): return response
         case .whole(let call): return await self.relay.whole(call)
@@ -132,6 +140,12 @@ package final class Gateway: HTTPHandler {
             if let asset = ConsoleAssets.response(request) {
                 try Self.require(request, [.get, .head])
                 return asset
+            }
+            if Self.inference(request.path) != nil {
+                throw .notFound(
+                    "This is a dispatcher: its work comes from Valkey's lists. Send requests to a gateway.",
+                    code: "not_a_gateway"
+                )
             }
             throw .notFound(
                 "There is nothing at '\(request.path.prefix(200))'. See /v1/chat/completions, /v1/completions, "

@@ -14,6 +14,8 @@ package struct GatewayConfiguration: Sendable {
     package var keys: [APIKey]
     /// Whether it listens on a loopback address only. Without keys it then answers to local names only.
     package var isLocal: Bool
+    /// Whether clients may ask for inference here. Not of a dispatcher, whose work comes from lists.
+    package var takesWork: Bool
     /// Models to list; empty: ask the default pool's backend.
     package var models: [String]
     package var defaultTimeout: Duration
@@ -41,6 +43,7 @@ package struct GatewayConfiguration: Sendable {
         self.poolsThatNeverResend = []
         self.keys = []
         self.isLocal = false
+        self.takesWork = true
         self.models = []
         self.defaultTimeout = .seconds(600)
         self.maximumTimeout = .seconds(24 * 3600)
@@ -54,25 +57,5 @@ package struct GatewayConfiguration: Sendable {
         self.fabricGroup = nil
         self.gatewayName = nil
         self.showsPrompts = false
-    }
-}
-
-/// One line for the log. Never holds prompts, completions or keys.
-package struct GatewayLogEntry: Sendable {
-    package enum Level: String, Sendable {
-        case info
-        case warning
-        case error
-    }
-
-    package var level: Level
-    /// Constant; what varies is in `fields`.
-    package var message: String
-    package var fields: [(name: String, value: String)]
-
-    package init(_ level: Level, _ message: String, _ fields: [(name: String, value: String)]) {
-        self.level = level
-        self.message = message
-        self.fields = fields
     }
 }

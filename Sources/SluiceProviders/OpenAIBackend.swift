@@ -36,6 +36,9 @@ package struct OpenAIBackend: Sendable {
         self.urls = urls
     }
 
+    /// Whether it stands for the lists of the fabric rather than for a server.
+    package var isFabric: Bool { self.baseURL.hasPrefix("fabric:") }
+
     /// Client headers that the backend gets to see. A list of what passes, so that credentials, cookies and hop-by-hop
     /// fields (RFC 9110, 7.6.1) never do.
     private static let passedRequestHeaders = [

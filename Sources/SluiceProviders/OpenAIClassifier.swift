@@ -72,6 +72,8 @@ package enum OpenAIClassifier {
     }
 
     /// `usage` in the words of chat completions or of responses.
+    package static func usage(of root: JSONValue) -> TokenUsage? { Self.usage(root) }
+
     static func usage(_ root: JSONValue) -> TokenUsage? {
         guard let usage = root["usage"], usage.kind == .object else { return nil }
         let prompt = usage["prompt_tokens"]?.int ?? usage["input_tokens"]?.int

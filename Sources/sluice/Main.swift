@@ -47,9 +47,10 @@ struct Program {
 
     private func run(_ invocation: Invocation) throws(UsageError) -> Int32 {
         switch invocation.command.first {
-        case "serve":
+        case "serve", "gateway", "dispatcher":
             return ServeCommand(
                 loader: try self.loader(invocation),
+                role: invocation.command.first.flatMap { Role(rawValue: $0) } ?? .serve,
                 isDemo: invocation.has("demo"),
                 terminal: self.terminal
             ).run()

@@ -47,7 +47,7 @@ import Testing
 
     @Test func `an unknown command names the nearest, or all`() {
         #expect(self.complaint("srve") == "'sluice' has no command 'srve'. Did you mean 'serve'?")
-        #expect(self.complaint("frobnicate").hasPrefix("'sluice' has no command 'frobnicate'; it has serve, mock"))
+        #expect(self.complaint("frobnicate").hasPrefix("'sluice' has no command 'frobnicate'; it has serve, gateway"))
     }
 
     @Test func `what is missing or too much is said`() {

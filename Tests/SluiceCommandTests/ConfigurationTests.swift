@@ -73,6 +73,8 @@ import Testing
                 "LLM_QUEUE_MAX_INLINE_PAYLOAD_BYTES": "1048576", "LLM_QUEUE_FABRIC_GROUP_ID": "f",
                 "LLM_QUEUE_GATEWAY_ID": "g", "LLM_QUEUE_MAX_BATCH_ITEMS": "8", "LLM_HTTP_READ_TIMEOUT_S": "60",
                 "LLM_QUEUE_ENABLED": "true", "LLM_QUEUE_VALKEY_URL": "redis://h:6379/0",
+                "LLM_QUEUE_REPLY_POP_TIMEOUT_SECONDS": "1.5", "LLM_QUEUE_PRODUCER_TTL_SECONDS": "60",
+                "LLM_QUEUE_MAX_BATCH_WAIT_MS": "100",
             ]
         )
         #expect(configuration.text("backends.default.key") == "EMPTY")
@@ -83,8 +85,11 @@ import Testing
         #expect(configuration.text("fabric.gateway_id") == "g")
         #expect(configuration.integer("pools.default.slots") == 8)
         #expect(configuration.duration("request_timeout") == .seconds(60))
-        #expect(configuration.warnings.contains { $0.hasPrefix("LLM_QUEUE_ENABLED asks for the Valkey transport") })
-        #expect(configuration.warnings.contains { $0.hasPrefix("LLM_QUEUE_VALKEY_URL has no effect") })
+        #expect(configuration.toggle("fabric.enabled"))
+        #expect(configuration.text("fabric.url") == "redis://h:6379/0")
+        #expect(configuration.duration("fabric.reply_pop_timeout") == .milliseconds(1500))
+        #expect(configuration.duration("fabric.producer_ttl") == .seconds(60))
+        #expect(configuration.warnings.contains { $0.hasPrefix("LLM_QUEUE_MAX_BATCH_WAIT_MS has no effect") })
     }
 
     @Test func `pools and backends can come from the environment alone`() throws {

@@ -106,7 +106,7 @@ import Testing
 
     @Test func `a log line stays one line, in text and in JSON`() {
         let lines = Lock<[String]>([])
-        let entry = GatewayLogEntry(.warning, "request failed", [("id", "req_1"), ("detail", "two\nlines \"q\"")])
+        let entry = LogEntry(.warning, "request failed", [("id", "req_1"), ("detail", "two\nlines \"q\"")])
         for format in [EventLog.Format.text, .json] {
             let log = EventLog(
                 format: format,

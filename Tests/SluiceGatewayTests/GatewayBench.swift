@@ -20,7 +20,7 @@ struct GatewayBench {
     let spawned = Lock<[Task<Void, Never>]>([])
     /// What it wanted to wait for, e.g. heartbeats; each wait ends when a test resumes it.
     let sleeps: ManualSleep
-    private let logged = Lock<[GatewayLogEntry]>([])
+    private let logged = Lock<[LogEntry]>([])
 
     init(
         _ script: [ScriptedClient.Line] = [],
@@ -82,7 +82,7 @@ struct GatewayBench {
     static let done = "data: [DONE]\n\n"
     static let failure = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"
 
-    var log: [GatewayLogEntry] { self.logged.withLock { $0 } }
+    var log: [LogEntry] { self.logged.withLock { $0 } }
 
     /// The pool that there is.
     var pool: PoolStatus? { self.dispatcher.pool("default") }

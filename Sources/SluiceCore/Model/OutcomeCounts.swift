@@ -16,6 +16,21 @@ package struct OutcomeCounts: Sendable, Equatable {
         if reason.outcome != .rejected { self.ended += 1 }
     }
 
+    /// Books one end under another reason. Both are of requests that were accepted.
+    mutating func move(_ old: OutcomeReason, to new: OutcomeReason) {
+        guard self.counts[old.ordinal] > 0, old.outcome != .rejected, new.outcome != .rejected else { return }
+        self.counts[old.ordinal] -= 1
+        self.counts[new.ordinal] += 1
+    }
+
+    /// Takes one end back. Returns whether there was one.
+    mutating func remove(_ reason: OutcomeReason) -> Bool {
+        guard self.counts[reason.ordinal] > 0, reason.outcome != .rejected else { return false }
+        self.counts[reason.ordinal] -= 1
+        self.ended -= 1
+        return true
+    }
+
     /// The reasons that occurred.
     package var table: [OutcomeReason: UInt64] {
         var table: [OutcomeReason: UInt64] = [:]

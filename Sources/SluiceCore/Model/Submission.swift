@@ -22,6 +22,8 @@ package struct Submission: Sendable {
     package var traceparent: String?
     /// Whether an answer is fetched later, rather than on the connection that asked.
     package var respondsLater: Bool
+    /// `nil` unless it came over the fabric.
+    package var remote: RemoteOrigin?
 
     package init(
         id: RequestID,
@@ -37,7 +39,8 @@ package struct Submission: Sendable {
         tokenEstimate: Int = 0,
         deadline: Instant,
         traceparent: String? = nil,
-        respondsLater: Bool = false
+        respondsLater: Bool = false,
+        remote: RemoteOrigin? = nil
     ) {
         self.id = id
         self.pool = pool
@@ -53,6 +56,7 @@ package struct Submission: Sendable {
         self.deadline = deadline
         self.traceparent = traceparent
         self.respondsLater = respondsLater
+        self.remote = remote
     }
 }
 

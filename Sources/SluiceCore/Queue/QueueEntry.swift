@@ -65,7 +65,7 @@ extension QueueEntry {
         self.deadline = submission.deadline
         self.payloadBytes = submission.payloadBytes
         self.notes = DispatchNotes(seat: seat)
-        self.record = RequestRecord(submission: submission, submittedAt: now)
+        self.record = RequestRecord(submission: submission, submittedAt: submission.remote?.submittedAt ?? now)
     }
 
     mutating func claim(token: UInt64, now: Instant) {

@@ -6,6 +6,7 @@ import SluiceWire
 /// Their keys belong to different hash slots: they run on one Valkey, or on a primary with replicas, not on a cluster.
 package enum FabricScript {
     package static let all = [
-        Self.enqueueBounded, Self.publishReply, Self.settle, Self.headBytes, Self.sweepOrphans,
+        Self.enqueueBounded, Self.publishReply, Self.settle, Self.headBytes, Self.sweepOrphans, Self.take, Self.admit,
+        Self.putBack, Self.restage, Self.beat, Self.heldElements,
     ]
 }

@@ -11,6 +11,9 @@ extension FabricScript {
     /// Doing it twice delivers the reply twice: a late success is worth more to a producer than an exact count, and a
     /// producer passes over the second.
     ///
+    /// It cleans up before it pushes: a script that has begun with a write that frees memory may go on where Valkey is
+    /// full, so that a full Valkey can be drained.
+    ///
     /// - Keys: alive key, reply list, private list, index.
     /// - Arguments: reply or "", time to live of the reply list in milliseconds, request id, how the index entry of
     ///   this dispatcher begins, then the element's mark: size, head, tail.
@@ -18,14 +21,12 @@ extension FabricScript {
     package static let settle = ValkeyScript(
         name: "settle",
         source: """
-            local delivered = 2
-            if ARGV[1] ~= '' then
-              delivered = 0
-              if redis.call('EXISTS', KEYS[1]) == 1 then
-                redis.call('RPUSH', KEYS[2], ARGV[1])
-                redis.call('PEXPIRE', KEYS[2], ARGV[2])
-                delivered = 1
-              end
+            local entry = redis.call('HGET', KEYS[4], ARGV[3])
+            local forgotten = 0
+            if entry and string.sub(entry, 1, #ARGV[4]) == ARGV[4] then
+              forgotten = redis.call('HDEL', KEYS[4], ARGV[3])
+            else
+              redis.call('HDEL', KEYS[4], '')
             end
             local size, head, tail = tonumber(ARGV[5]), ARGV[6], ARGV[7]
             local removed = 0
@@ -42,10 +43,14 @@ extension FabricScript {
                 end
               end
             end
-            local entry = redis.call('HGET', KEYS[4], ARGV[3])
-            local forgotten = 0
-            if entry and string.sub(entry, 1, #ARGV[4]) == ARGV[4] then
-              forgotten = redis.call('HDEL', KEYS[4], ARGV[3])
+            local delivered = 2
+            if ARGV[1] ~= '' then
+              delivered = 0
+              if redis.call('EXISTS', KEYS[1]) == 1 then
+                redis.call('RPUSH', KEYS[2], ARGV[1])
+                redis.call('PEXPIRE', KEYS[2], ARGV[2])
+                delivered = 1
+              end
             end
             return {delivered, removed, forgotten}
             """
@@ -61,11 +66,18 @@ package struct ElementMark: Sendable, Equatable {
     package let arguments: [ValkeyArgument]
 
     package init(_ element: [UInt8]) {
-        let isSmall = element.count <= Self.wholeBytes
+        self.init(size: element.count, head: element.prefix(Self.wholeBytes), tail: element.suffix(Self.endBytes))
+    }
+
+    /// - Parameters:
+    ///   - head: the first `wholeBytes`, or all if there are fewer.
+    ///   - tail: the last bytes, as many at least as are looked at.
+    init(size: Int, head: some Collection<UInt8>, tail: some BidirectionalCollection<UInt8>) {
+        let isSmall = size <= Self.wholeBytes
         self.arguments = [
-            .integer(element.count),
-            .bytes(isSmall ? element : Array(element.prefix(Self.endBytes))),
-            .bytes(isSmall ? [] : Array(element.suffix(Self.endBytes))),
+            .integer(size),
+            .bytes(Array(isSmall ? head.prefix(size) : head.prefix(Self.endBytes))),
+            .bytes(isSmall ? [] : Array(tail.suffix(Self.endBytes))),
         ]
     }
 }

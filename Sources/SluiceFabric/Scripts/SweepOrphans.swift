@@ -32,6 +32,7 @@ extension FabricScript {
               end
               return 0
             end
+            redis.call('HDEL', KEYS[5], '')
             local answer = {0, 0}
             for _ = 1, tonumber(ARGV[2]) do
               local element

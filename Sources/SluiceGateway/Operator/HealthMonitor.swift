@@ -52,8 +52,13 @@ extension Gateway {
     }
 
     func readyz() -> HTTPResponse {
+        let troubles = self.fabric?.troubles ?? []
+        let isReady = !self.draining && troubles.isEmpty
         var json = JSONWriter()
-        json.object { $0.field("status", self.draining ? "draining" : "ready") }
-        return Self.json(json, status: self.draining ? 503 : 200)
+        json.object { json in
+            json.field("status", self.draining ? "draining" : isReady ? "ready" : "not_ready")
+            json.field("detail", troubles.isEmpty ? nil : troubles.joined(separator: " "))
+        }
+        return Self.json(json, status: isReady ? 200 : 503)
     }
 }

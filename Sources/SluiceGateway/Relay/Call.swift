@@ -15,6 +15,8 @@ final class Call: Sendable {
     let backend: OpenAIBackend
     let allowsSilentResend: Bool
     let maximumResponseBytes: Int
+    /// Told of the end, if somebody besides the client has to know.
+    let ending: Ending?
 
     init(
         ticket: Ticket,
@@ -25,7 +27,8 @@ final class Call: Sendable {
         body: [UInt8],
         backend: OpenAIBackend,
         allowsSilentResend: Bool,
-        maximumResponseBytes: Int
+        maximumResponseBytes: Int,
+        ending: Ending? = nil
     ) {
         self.ticket = ticket
         self.idText = idText
@@ -36,10 +39,12 @@ final class Call: Sendable {
         self.backend = backend
         self.allowsSilentResend = allowsSilentResend
         self.maximumResponseBytes = maximumResponseBytes
+        self.ending = ending
     }
 
     func request(timeout: Duration) -> HTTPClientRequest {
-        self.backend.request(
+        if self.backend.isFabric { return FabricClient.request(self, timeout: timeout) }
+        return self.backend.request(
             self.operation,
             body: self.body,
             model: self.submission.model,

@@ -128,7 +128,7 @@ extension Gateway {
         } catch {
             self.results.withdraw(submission.id)
             self.log(
-                GatewayLogEntry(
+                LogEntry(
                     .warning,
                     "request rejected",
                     [

@@ -3,32 +3,6 @@ import SluiceCore
 import SluiceEngine
 import SluiceWire
 
-/// Cancels a task that is started after somebody may already have asked for it.
-final class LateCancellation: Cancellable {
-    private struct State {
-        var task: (any Cancellable)?
-        var isCancelled = false
-    }
-
-    private let state = Lock(State())
-
-    func set(_ task: any Cancellable) {
-        let isCancelled = self.state.withLock { state in
-            state.task = task
-            return state.isCancelled
-        }
-        if isCancelled { task.cancel() }
-    }
-
-    func cancel() {
-        let task = self.state.withLock { state in
-            state.isCancelled = true
-            return state.task
-        }
-        task?.cancel()
-    }
-}
-
 // Answers that are fetched later (RFC 7240, `respond-async`).
 extension Gateway {
     func later(_ call: Call, _ cancellation: LateCancellation) -> HTTPResponse {

@@ -33,7 +33,7 @@ extension Gateway {
 
     func noteRefusal(_ path: String, _ status: Int, _ code: String, client: String) {
         self.log(
-            GatewayLogEntry(
+            LogEntry(
                 .info,
                 "request refused",
                 [("path", String(path.prefix(200))), ("status", String(status)), ("code", code), ("client", client)]

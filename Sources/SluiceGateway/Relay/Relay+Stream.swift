@@ -73,7 +73,7 @@ extension Relay {
             }
         }
         let answer = HTTPClientResponse(status: stream.status, headers: stream.headers, body: body)
-        return Attempted(result: OpenAIClassifier.classify(answer, now: self.epochSeconds), answer: answer)
+        return Attempted(result: self.verdict(call, answer), answer: answer)
     }
 
     private func awaitContent(_ stream: HTTPClientStream) async throws(HTTPClientError) -> Opened {
@@ -173,9 +173,9 @@ extension Relay {
                     clientKnows: true
                 )
             }
-            var failure = self.failure(error, deadline)
+            var failure = inspector.failure ?? self.failure(error, deadline)
             failure.committed = true
-            return Passage(result: .failure(failure), clientKnows: false)
+            return Passage(result: .failure(failure), clientKnows: inspector.failure != nil)
         } catch {
             body.close()
             // Either the client has gone, or the task was cancelled: for that reason, or by an operator, the deadline,

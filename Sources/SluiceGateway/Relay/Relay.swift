@@ -13,7 +13,7 @@ struct Relay: Sendable {
     let dispatcher: Dispatcher
     let client: any HTTPClient
     let clock: any TimeSource
-    let log: @Sendable (GatewayLogEntry) -> Void
+    let log: @Sendable (LogEntry) -> Void
 
     /// What came back, beside the verdict that dispatch acts upon.
     struct Attempted: Sendable {
@@ -69,8 +69,12 @@ struct Relay: Sendable {
     /// The backend's answer is here; `nil` when another attempt is due.
     @inline(never)
     private func arrived(_ call: Call, _ lease: Lease, _ answer: HTTPClientResponse) -> HTTPResponse? {
-        let result = OpenAIClassifier.classify(answer, now: self.epochSeconds)
-        return self.finish(call, lease, Attempted(result: result, answer: answer))
+        self.finish(call, lease, Attempted(result: self.verdict(call, answer), answer: answer))
+    }
+
+    func verdict(_ call: Call, _ answer: HTTPClientResponse) -> AttemptResult {
+        call.backend.isFabric
+            ? FabricClient.verdict(answer) : OpenAIClassifier.classify(answer, now: self.epochSeconds)
     }
 
     @inline(never)
@@ -101,6 +105,12 @@ struct Relay: Sendable {
     /// The answer to a request that has ended.
     func response(_ call: Call, _ record: RequestRecord, _ answer: HTTPClientResponse?) -> HTTPResponse {
         self.note(call, record)
+        if let answer, call.backend.isFabric {
+            // A dispatcher has already said everything that is to be said.
+            var headers = answer.headers
+            TraceHeaders.append(call, record, to: &headers)
+            return HTTPResponse(status: answer.status, headers: headers, body: .bytes(answer.body))
+        }
         if let answer, record.reason?.outcome == .done || Self.isClientsFault(record, answer) {
             var headers = OpenAIClassifier.passedHeaders(answer.headers)
             TraceHeaders.append(call, record, to: &headers)
@@ -120,6 +130,7 @@ struct Relay: Sendable {
 
     /// One line for what did not go well.
     func note(_ call: Call, _ record: RequestRecord) {
+        call.ending?.keep(record)
         guard let reason = record.reason, reason != .ok else { return }
         let last = record.attempts.last
         var fields = [
@@ -133,7 +144,7 @@ struct Relay: Sendable {
             fields.append(("ms", TraceHeaders.milliseconds(end - record.submittedAt)))
         }
         if let message = record.message { fields.append(("detail", message)) }
-        self.log(GatewayLogEntry(reason.outcome == .cancelled ? .info : .warning, "request ended", fields))
+        self.log(LogEntry(reason.outcome == .cancelled ? .info : .warning, "request ended", fields))
     }
 }
 

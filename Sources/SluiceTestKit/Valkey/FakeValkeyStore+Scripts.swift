@@ -22,6 +22,20 @@ extension FakeValkeyStore {
             return self.headBytes(keys[0], words.map { Int($0) ?? 0 })
         case "sweepOrphans" where keys.count == 5 && arguments.count >= 4:
             return self.sweep(keys, arguments, words)
+        case "take" where keys.count == 2 && arguments.count == 2:
+            return self.take(keys, words)
+        case "putBack" where keys.count == 3 && arguments.count == 5:
+            return .integer(self.putBack(keys, arguments, words) ? 1 : 0)
+        case "heldElements" where keys.count == 1 && arguments.count == 2:
+            return self.heldElements(keys[0], words)
+        case "admit" where keys.count >= 1 && arguments.count == (keys.count - 1) * 2:
+            return self.admit(keys, arguments, words)
+        case "restage" where keys.count == 1 && arguments.count.isMultiple(of: 2):
+            return self.restage(keys[0], arguments, words)
+        case "beat" where keys.count >= 1 && arguments.count == 4:
+            self.setString(keys[0], arguments[0], expires: now + .milliseconds(Int(words[1]) ?? 0))
+            for key in keys.dropFirst() { self.setField(key, words[2], arguments[3]) }
+            return .integer(1)
         default:
             return .error(ValkeyServerError(kind: .other, message: "ERR no such script, or not so: \(name)"))
         }

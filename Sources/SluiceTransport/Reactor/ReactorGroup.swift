@@ -59,12 +59,26 @@ package final class ReactorGroup: Sendable {
 
     /// The calling thread's reactor, or else the next in turn.
     package func preferred() -> Reactor {
-        if let current = ReactorThread.current { return current }
+        ReactorThread.current ?? self.nextInTurn()
+    }
+
+    /// Each in turn, for work that is to be spread.
+    package func nextInTurn() -> Reactor {
         let index = self.nextIndex.withLock { next in
             next = (next + 1) % self.reactors.count
             return next
         }
         return self.reactors[index]
+    }
+
+    /// Runs an operation and waits for it. Not to be called from a reactor.
+    package func runAndWait(_ operation: @escaping @Sendable () async -> Void) {
+        let done = Countdown(1)
+        self.spawn {
+            await operation()
+            done.signal()
+        }
+        done.wait()
     }
 
     /// Starts a task on a reactor: the caller's own unless told otherwise.

@@ -30,6 +30,8 @@ package struct InflightRecord: Sendable, Equatable {
     package var dispatchProfileKey: String?
     package var estimatedCostUnits: Int?
     package var messageCount: Int?
+    /// Whether the producer is told at once if the request is lost: it knows Sluice's extras.
+    package var takesNotice = false
 
     package init(
         dispatcherID: String,
@@ -46,7 +48,8 @@ package struct InflightRecord: Sendable, Equatable {
         timeoutSeconds: Double? = nil,
         dispatchProfileKey: String? = nil,
         estimatedCostUnits: Int? = nil,
-        messageCount: Int? = nil
+        messageCount: Int? = nil,
+        takesNotice: Bool = false
     ) {
         self.dispatcherID = dispatcherID
         self.producerID = producerID
@@ -63,6 +66,7 @@ package struct InflightRecord: Sendable, Equatable {
         self.dispatchProfileKey = dispatchProfileKey
         self.estimatedCostUnits = estimatedCostUnits
         self.messageCount = messageCount
+        self.takesNotice = takesNotice
     }
 
     /// How the record of this dispatcher begins. Scripts compare it, so that a dispatcher never removes the entry of
@@ -92,6 +96,7 @@ package struct InflightRecord: Sendable, Equatable {
             if let key = self.dispatchProfileKey { json.field("dispatch_profile_key", key) }
             if let units = self.estimatedCostUnits { json.field("estimated_cost_units", units) }
             if let count = self.messageCount { json.field("message_count", count) }
+            if self.takesNotice { json.field("notice", true) }
         }
         return json.bytes
     }
@@ -120,7 +125,8 @@ package struct InflightRecord: Sendable, Equatable {
                     maximumBytes: EnvelopeLimits.identifierBytes
                 ),
                 estimatedCostUnits: try fields.optionalInteger("estimated_cost_units", in: 0...1_000_000_000_000),
-                messageCount: try fields.optionalInteger("message_count", in: 0...1_000_000_000)
+                messageCount: try fields.optionalInteger("message_count", in: 0...1_000_000_000),
+                takesNotice: try fields.flag("notice")
             )
         }
     }

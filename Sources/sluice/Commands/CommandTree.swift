@@ -9,7 +9,7 @@ enum CommandTree {
             Example("OPENAI_API_BASE=http://localhost:8000/v1 sluice serve", "In front of a vLLM server"),
             Example("sluice ls --state queued", "What waits, and why"),
         ],
-        subcommands: [serve, mock, list, show, cancel, pools, try_, config, version],
+        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, try_, config, version],
         runsAlone: false
     )
 
@@ -37,6 +37,29 @@ enum CommandTree {
         examples: [
             Example("sluice serve --demo", "With a simulated backend"),
             Example("sluice serve --config sluice.yaml --listen 127.0.0.1:8400", "With a configuration file"),
+        ]
+    )
+
+    private static let gateway = CommandShape(
+        name: "gateway",
+        abstract: "Run a gateway: takes work in over HTTP and puts it onto Valkey's lists.",
+        discussion:
+            "Dispatchers, ours or others that speak the same contract, take it from there; see docs/wire-contract.md. "
+            + "The operator API shows the whole fabric.",
+        options: configurationOptions,
+        examples: [Example("LLM_QUEUE_VALKEY_URL=redis://127.0.0.1:6379/0 sluice gateway", "On port 8400")]
+    )
+
+    private static let dispatcher = CommandShape(
+        name: "dispatcher",
+        abstract: "Run a dispatcher: takes work off Valkey's lists, calls the backend, pushes the replies.",
+        discussion:
+            "Listens on 127.0.0.1:8401 unless told otherwise, for /healthz, /readyz, /metrics and the operator API. "
+            + "On SIGTERM it gives back what it has not sent and finishes what runs (--drain).",
+        options: configurationOptions,
+        examples: [
+            Example("LLM_QUEUE_VALKEY_URL=redis://127.0.0.1 OPENAI_API_KEY=EMPTY sluice dispatcher", "All pools"),
+            Example("sluice dispatcher --pools small,large --config sluice.yaml", "Two of the configured pools"),
         ]
     )
 

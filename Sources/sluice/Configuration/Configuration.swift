@@ -144,6 +144,11 @@ struct Configuration: Sendable {
                 )
             }
         }
+        for pool in self.list("fabric.pools") ?? [] where !pools.contains(pool) {
+            problems.append(
+                self.problem("fabric.pools", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))")
+            )
+        }
         if let pool = self.text("default_pool"), !pools.contains(pool) {
             problems.append(
                 self.problem("default_pool", "there is no pool '\(pool)', only \(pools.joined(separator: ", "))")

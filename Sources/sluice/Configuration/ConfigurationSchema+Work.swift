@@ -109,6 +109,12 @@ extension ConfigurationSchema {
             help: "Backend that it calls; the only one, or the one called default."
         ),
         .init(
+            path: "pools.*.models",
+            kind: .list,
+            help:
+                "Models whose requests come here if neither they nor their key name a pool; * at the end is any."
+        ),
+        .init(
             path: "pools.*.order",
             kind: .choice(["priority", "fifo"]),
             fallback: "priority",

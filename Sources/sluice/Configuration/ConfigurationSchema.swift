@@ -1,6 +1,6 @@
 /// Everything that can be configured, in the order in which it is printed.
 enum ConfigurationSchema {
-    static let keys: [ConfigurationKey] = general + http + client + records + access + backends + pools
+    static let keys: [ConfigurationKey] = general + fabric + http + client + records + access + backends + pools
 
     private static let day = Duration.seconds(86_400)
 
@@ -77,18 +77,6 @@ enum ConfigurationSchema {
             flag: "max-payload",
             aliases: [.init(name: "LLM_QUEUE_MAX_INLINE_PAYLOAD_BYTES")],
             help: "Largest request payload. The HTTP body may be 64 KiB larger."
-        ),
-        .init(
-            path: "fabric.group_id",
-            kind: .text,
-            aliases: [.init(name: "LLM_QUEUE_FABRIC_GROUP_ID")],
-            help: "Fabric that this gateway belongs to; a label on records and spans."
-        ),
-        .init(
-            path: "fabric.gateway_id",
-            kind: .text,
-            aliases: [.init(name: "LLM_QUEUE_GATEWAY_ID")],
-            help: "Name of this gateway within its fabric; a label on records and spans."
         ),
     ]
 
@@ -220,16 +208,8 @@ enum ConfigurationSchema {
         ),
     ]
 
-    /// Variables of the first seed's distributed transport: understood, and of no effect in an embedded runtime.
+    /// Variables of the first dispatchers that mean nothing here.
     static let withoutEffect: [(name: String, why: String)] = [
-        ("LLM_QUEUE_VALKEY_URL", "requests come in over HTTP only; the queue is in memory"),
-        ("LLM_QUEUE_URL", "requests come in over HTTP only; the queue is in memory"),
-        ("LLM_QUEUE_PRODUCER_ID", "there are no Valkey producers"),
-        ("LLM_QUEUE_PRODUCER_TTL_SECONDS", "there are no Valkey producers"),
-        ("LLM_QUEUE_PRODUCER_REFRESH_INTERVAL_SECONDS", "there are no Valkey producers"),
-        ("LLM_QUEUE_REPLY_QUEUE_TTL_SECONDS", "replies go back on the connection that asked"),
-        ("LLM_QUEUE_REPLY_POP_TIMEOUT_SECONDS", "replies go back on the connection that asked"),
-        ("LLM_QUEUE_DISPATCH_POP_TIMEOUT_SECONDS", "slots are granted at once, nothing polls"),
         ("LLM_QUEUE_MAX_BATCH_WAIT_MS", "each request runs by itself, there are no batches"),
         ("LLM_QUEUE_MAX_BUFFERED_REQUESTS_PER_POOL", "there are no batches"),
     ]

@@ -12,7 +12,7 @@ enum EnvironmentLayer {
                 // Empty is unset, as in most programs that are started by Compose files.
                 guard let text = environment[candidate.name], !text.isEmpty else { continue }
                 if layer.entries[path] != nil { continue }
-                let value = Int(text) == nil ? text : text + candidate.unit
+                let value = Double(text) == nil ? text : text + candidate.unit
                 layer.entries[path] = LayerEntry(
                     raw: .scalar(value),
                     source: .environment(candidate.name),
@@ -77,12 +77,6 @@ enum EnvironmentLayer {
     }
 
     private static func note(_ environment: [String: String], into layer: inout ConfigurationLayer) {
-        if let enabled = environment["LLM_QUEUE_ENABLED"], ["1", "true", "yes", "on"].contains(enabled.lowercased()) {
-            layer.warnings.append(
-                "LLM_QUEUE_ENABLED asks for the Valkey transport, which this version does not have; "
-                    + "work that producers push to Valkey is not picked up"
-            )
-        }
         for variable in ConfigurationSchema.withoutEffect where !(environment[variable.name] ?? "").isEmpty {
             layer.warnings.append("\(variable.name) has no effect: \(variable.why)")
         }

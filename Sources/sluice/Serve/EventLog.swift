@@ -34,7 +34,7 @@ struct EventLog: Sendable {
         self.least.withLock { $0 = place }
     }
 
-    func record(_ entry: GatewayLogEntry) {
+    func record(_ entry: LogEntry) {
         guard (Self.levels.firstIndex(of: entry.level.rawValue) ?? 3) >= self.least.withLock({ $0 }) else { return }
         let time = Timestamp.text(nanoseconds: self.clock.wallClockNanoseconds())
         switch self.format {

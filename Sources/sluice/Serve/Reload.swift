@@ -9,18 +9,20 @@ final class Reload: Sendable {
     private let gateway: Gateway
     private let dispatcher: Dispatcher
     private let log: EventLog
+    private let role: Role
     /// What the process runs with; restart-only changes are compared with the start.
     private let current: Lock<Configuration>
 
     init(
         loader: ConfigurationLoader,
-        configuration: Configuration,
+        wiring: Wiring,
         gateway: Gateway,
         dispatcher: Dispatcher,
         log: EventLog
     ) {
         self.loader = loader
-        self.current = Lock(configuration)
+        self.role = wiring.role
+        self.current = Lock(wiring.configuration)
         self.gateway = gateway
         self.dispatcher = dispatcher
         self.log = log
@@ -47,8 +49,8 @@ final class Reload: Sendable {
         guard problems.isEmpty else { return self.refuse(ConfigurationProblems(problems: problems).text) }
         self.gateway.keys.replace(keys)
         self.log.setLevel(configuration.text("log.level") ?? "info")
-        let pools = Wiring.pools(before)
-        for pool in Wiring.pools(configuration) {
+        let pools = Wiring(configuration: before, role: self.role).pools()
+        for pool in Wiring(configuration: configuration, role: self.role).pools() {
             // Where the file says what it said before, what operators have set since stays.
             guard pools.first(where: { $0.name == pool.name }) != pool else { continue }
             guard let running = self.dispatcher.pool(pool.name)?.configuration else { continue }
@@ -62,7 +64,7 @@ final class Reload: Sendable {
         }
         self.current.withLock { $0 = effective }
         self.log.record(
-            GatewayLogEntry(
+            LogEntry(
                 .info,
                 "configuration read again",
                 [("applied", changes.live.joined(separator: ",")), ("keys", String(keys.count))]
@@ -70,7 +72,7 @@ final class Reload: Sendable {
         )
         guard !changes.needRestart.isEmpty else { return }
         self.log.record(
-            GatewayLogEntry(
+            LogEntry(
                 .warning,
                 "changes that need a restart",
                 [("needs_restart", changes.needRestart.joined(separator: ","))]
@@ -79,7 +81,7 @@ final class Reload: Sendable {
     }
 
     private func refuse(_ message: String) {
-        self.log.record(GatewayLogEntry(.error, "configuration not taken over", [("detail", message)]))
+        self.log.record(LogEntry(.error, "configuration not taken over", [("detail", message)]))
     }
 }
 

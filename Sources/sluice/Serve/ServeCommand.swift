@@ -2,6 +2,7 @@ import CLibUV
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceFabric
 import SluiceGateway
 import SluiceProviders
 import SluiceTransport
@@ -13,9 +14,10 @@ import SluiceWire
     import Darwin
 #endif
 
-/// `sluice serve`: the whole runtime in one process.
+/// `sluice serve`, `sluice gateway`, `sluice dispatcher`: the runtime, whole or a part of it.
 struct ServeCommand {
     let loader: ConfigurationLoader
+    let role: Role
     let isDemo: Bool
     let terminal: Terminal
 
@@ -33,36 +35,25 @@ struct ServeCommand {
     }
 
     private func serve() throws -> Int32 {
-        let configuration: Configuration
-        let keys: [APIKey]
-        do {
-            configuration = try self.loader.load()
-            keys = try KeysFile.keys(configuration)
-        } catch let problems as ConfigurationProblems {
-            throw Failure(description: problems.text)
-        } catch let problem as KeysFile.Problem {
-            throw Failure(description: problem.message)
-        }
+        let (configuration, keys) = try self.load()
         let openFiles = sluice_raise_open_files()
         let clock = SystemClock()
         let threads = configuration.integer("threads") ?? 0
         let reactors = try ReactorGroup(count: threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         try reactors.start()
-        var wiring = Wiring(configuration: configuration)
+        var wiring = Wiring(configuration: configuration, role: self.role)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
-        let log = EventLog(
-            format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
-            level: configuration.text("log.level") ?? "info",
-            clock: clock,
-            write: self.terminal.error
-        )
+        let log = self.log(configuration, clock)
+        let fabric = try self.fabric(wiring, reactors, clock, log)
+        let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let telemetry = wiring.telemetry(clock)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
         let gateway = Gateway(
             configuration: wiring.gatewayConfiguration(keys: keys),
             dispatcher: dispatcher,
-            client: ReactorHTTPClient(configuration: wiring.clientConfiguration(), reactors: reactors),
+            client: producer.map { FabricClient($0) }
+                ?? ReactorHTTPClient(configuration: wiring.clientConfiguration(), reactors: reactors),
             telemetry: telemetry,
             clock: clock,
             spawn: { reactors.spawn($0) },
@@ -70,12 +61,14 @@ struct ServeCommand {
             log: { log.record($0) },
             gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
         )
+        let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
+        if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
         // Before anybody can know of this process: a signal must not meet the system's default, which is death.
         let stops = StopRequests()
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
         let reload = Reload(
             loader: self.loader,
-            configuration: configuration,
+            wiring: wiring,
             gateway: gateway,
             dispatcher: dispatcher,
             log: log
@@ -87,10 +80,15 @@ struct ServeCommand {
             handler: gateway
         )
         server.withLock { $0 = listening }
+        if let producer { reactors.spawn { await producer.run() } }
+        if let served { reactors.spawn { await served.run() } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
+        if let fabric { self.terminal.errorLine("  fabric \(fabric.place)\(Self.roles(served, producer))") }
         let shutdown = Shutdown(
             gateway: gateway,
             dispatcher: dispatcher,
+            fabricDispatcher: served,
+            producer: producer,
             server: listening,
             reactors: reactors,
             clock: clock,
@@ -101,6 +99,42 @@ struct ServeCommand {
         shutdown.wait()
         reactors.stop()
         return ExitCode.success
+    }
+
+    private func log(_ configuration: Configuration, _ clock: any TimeSource) -> EventLog {
+        EventLog(
+            format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
+            level: configuration.text("log.level") ?? "info",
+            clock: clock,
+            write: self.terminal.error
+        )
+    }
+
+    private func load() throws -> (Configuration, [APIKey]) {
+        do {
+            let configuration = try self.loader.load()
+            return (configuration, try KeysFile.keys(configuration))
+        } catch let problems as ConfigurationProblems {
+            throw Failure(description: problems.text)
+        } catch let problem as KeysFile.Problem {
+            throw Failure(description: problem.message)
+        }
+    }
+
+    private func fabric(
+        _ wiring: Wiring,
+        _ reactors: ReactorGroup,
+        _ clock: any TimeSource,
+        _ log: EventLog
+    ) throws -> FabricWiring? {
+        guard let fabric = try FabricWiring.make(wiring, reactors, clock, log) else { return nil }
+        try fabric.probe()
+        return fabric
+    }
+
+    private static func roles(_ dispatcher: FabricDispatcher?, _ producer: Producer?) -> String {
+        if let dispatcher { return ": dispatcher \(dispatcher.configuration.dispatcherID)" }
+        return producer.map { ": producer \($0.configuration.producerID)" } ?? ""
     }
 
     /// A simulated backend in this process, on a port of its own.
@@ -127,10 +161,10 @@ struct ServeCommand {
         keys: Int
     ) {
         let style = self.terminal.errorStyle
-        let address = ListenAddress(host: configuration.address("listen")?.host ?? "127.0.0.1", port: port)
+        let address = ListenAddress(host: wiring.listen.host, port: port)
         let scheme = configuration.text("tls.certificate_file") == nil ? "http" : "https"
         var lines = ["\(style.bold("sluice")) \(Version.text) listens on \(style.cyan("\(scheme)://\(address.text)"))"]
-        for pool in Wiring.pools(configuration) {
+        for pool in wiring.pools() {
             let backend = wiring.backend(pool.backend).address
             lines.append("  pool \(pool.name): \(pool.slots) slots → \(backend)\(self.isDemo ? " (simulated)" : "")")
         }

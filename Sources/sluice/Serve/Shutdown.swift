@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceFabric
 import SluiceGateway
 import SluiceTransport
 
@@ -14,6 +15,8 @@ import SluiceTransport
 final class Shutdown: Sendable {
     private let gateway: Gateway
     private let dispatcher: Dispatcher
+    private let fabricDispatcher: FabricDispatcher?
+    private let producer: Producer?
     private let server: HTTPServer
     private let reactors: ReactorGroup
     private let clock: any TimeSource
@@ -25,6 +28,8 @@ final class Shutdown: Sendable {
     init(
         gateway: Gateway,
         dispatcher: Dispatcher,
+        fabricDispatcher: FabricDispatcher?,
+        producer: Producer?,
         server: HTTPServer,
         reactors: ReactorGroup,
         clock: any TimeSource,
@@ -33,6 +38,8 @@ final class Shutdown: Sendable {
     ) {
         self.gateway = gateway
         self.dispatcher = dispatcher
+        self.fabricDispatcher = fabricDispatcher
+        self.producer = producer
         self.server = server
         self.reactors = reactors
         self.clock = clock
@@ -57,6 +64,14 @@ final class Shutdown: Sendable {
     func wait() { self.done.wait() }
 
     private func drain() async {
+        let fabricDispatcher = self.fabricDispatcher
+        let limit = self.limit
+        // First: what it gives back to the lists must not be drained here.
+        let lists = Promise<Void>()
+        self.reactors.spawn {
+            await fabricDispatcher?.drain(limit: limit)
+            lists.fulfil(())
+        }
         self.gateway.drain()
         let began = self.clock.now()
         var nextReport = began + .seconds(1)
@@ -71,6 +86,8 @@ final class Shutdown: Sendable {
         }
         let unfinished = self.dispatcher.liveCount
         if unfinished > 0 { self.dispatcher.cancelAll(cause: .shutdown) }
+        await lists.value()
+        await self.producer?.close()
         await self.server.stop(grace: .seconds(2))
         let wrong = self.dispatcher.checkBooks().map { " (\($0))" } ?? ""
         self.terminal.errorLine(

@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceFabric
 import SluiceGateway
 import SluiceProviders
 import SluiceTelemetry
@@ -8,7 +9,7 @@ import SluiceTransport
 import SluiceWire
 
 /// Rings for the dispatcher on a reactor's timer.
-private struct ReactorWakeTimer: WakeTimer {
+struct ReactorWakeTimer: WakeTimer {
     let alarm: Alarm
     let clock: any TimeSource
 
@@ -20,6 +21,7 @@ private struct ReactorWakeTimer: WakeTimer {
 /// Builds the runtime's parts from the configuration and joins them.
 struct Wiring {
     let configuration: Configuration
+    var role = Role.serve
     /// Instead of the configured backends' addresses; for `--demo`.
     var backendOverride: String?
 
@@ -50,7 +52,14 @@ struct Wiring {
     }
 
     private func backendPolicies() -> [BackendPolicy] {
-        self.configuration.names("backends").map { name in
+        if self.role == .gateway {
+            // Never opens: dispatchers have breakers, and a fault of theirs is none of Valkey's.
+            var breaker = BreakerConfiguration()
+            breaker.consecutiveFailures = .max
+            breaker.minimumCalls = .max
+            return [BackendPolicy(name: "fabric", breaker: breaker)]
+        }
+        return self.configuration.names("backends").map { name in
             let path = "backends.\(name).breaker"
             return BackendPolicy(
                 name: name,
@@ -66,7 +75,27 @@ struct Wiring {
         }
     }
 
+    /// The pools as this process has them. A gateway's lead to the lists: whoever serves those knows slots, retries and
+    /// breakers; here a request only waits.
+    func pools() -> [PoolConfiguration] {
+        let pools = Self.pools(self.configuration)
+        guard self.role == .gateway else { return pools }
+        return pools.map { pool in
+            var pool = pool
+            pool.backend = "fabric"
+            pool.slots = self.configuration.integer("fabric.max_waiting") ?? 20_000
+            pool.retry.mode = .neverAfterSend
+            // Valkey's absence is waited out within the deadline; nothing has been sent then.
+            pool.retry.maximumAttempts = 1_000
+            pool.retry.maximumDelay = .seconds(2)
+            pool.retry.budgetFloor = 1_000_000
+            pool.retry.maximumThrottles = 0
+            return pool
+        }
+    }
+
     func backend(_ name: String) -> OpenAIBackend {
+        if self.role == .gateway { return OpenAIBackend(name: "fabric", baseURL: FabricClient.scheme, apiKey: nil) }
         let path = "backends.\(name)"
         var aliases: [String: String] = [:]
         for pair in self.configuration.table("\(path).aliases") { aliases[pair.name] = pair.value }
@@ -82,7 +111,7 @@ struct Wiring {
 
     func gatewayConfiguration(keys: [APIKey]) -> GatewayConfiguration {
         var backends: [String: OpenAIBackend] = [:]
-        let pools = Self.pools(self.configuration)
+        let pools = self.pools()
         for pool in pools { backends[pool.name] = self.backend(pool.backend) }
         var result = GatewayConfiguration(
             version: Version.text,
@@ -91,7 +120,8 @@ struct Wiring {
         )
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
         result.keys = keys
-        result.isLocal = self.configuration.address("listen")?.isLoopback ?? true
+        result.isLocal = self.listen.isLoopback
+        result.takesWork = self.role != .dispatcher
         result.defaultTimeout = self.configuration.duration("request_timeout")
         result.maximumTimeout = self.configuration.duration("max_request_timeout")
         result.maximumResponseBytes = self.configuration.integer("client.max_response") ?? 64 << 20
@@ -104,9 +134,16 @@ struct Wiring {
         return result
     }
 
+    var listen: ListenAddress {
+        guard let setting = self.configuration.setting("listen"), setting.source != .standard,
+            let address = self.configuration.address("listen")
+        else { return self.role.standardListen }
+        return address
+    }
+
     func serverConfiguration() -> HTTPServerConfiguration {
-        let address = self.configuration.address("listen")
-        var server = HTTPServerConfiguration(host: address?.host ?? "127.0.0.1", port: address?.port ?? 8400)
+        let address = self.listen
+        var server = HTTPServerConfiguration(host: address.host, port: address.port)
         server.maximumBodyBytes = (self.configuration.integer("max_payload") ?? 16 << 20) + 64 << 10
         server.maximumHeadBytes = self.configuration.integer("http.max_head") ?? 32 << 10
         server.headTimeout = self.configuration.duration("http.head_timeout")
@@ -132,7 +169,7 @@ struct Wiring {
 
     func dispatcher(_ reactors: ReactorGroup, _ telemetry: Telemetry, _ clock: any TimeSource) -> Dispatcher {
         Dispatcher(
-            pools: Self.pools(self.configuration),
+            pools: self.pools(),
             backends: self.backendPolicies(),
             clock: clock,
             seed: Digest.random(),

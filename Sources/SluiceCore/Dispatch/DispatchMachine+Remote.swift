@@ -1,0 +1,77 @@
+import SluiceBasics
+
+// Work that lies in a queue of others: how much of it to take, and how to book what never ran here.
+extension DispatchMachine {
+    /// How many more requests of the pool would start at once: its free slots, less what already waits for them, and
+    /// nothing while it is paused, draining, throttled or its circuit is open. A half-open circuit takes a probe at a
+    /// time.
+    package mutating func room(pool name: String, now: Instant) -> Int {
+        guard let pool = self.poolIndex(name), self.pools[pool].mode == .running else { return 0 }
+        guard self.pools[pool].throttledUntil <= now else { return 0 }
+        let waiting = self.pools[pool].readyCount()
+        let free = max(0, self.pools[pool].freeSlots() - waiting)
+        let backend = self.pools[pool].backend
+        switch self.backends[backend].breaker.state {
+        case .closed: return free
+        case .open, .halfOpen:
+            // A probe is under way, or somebody here waits to be one.
+            guard waiting == 0, self.backends[backend].breaker.admits(at: now) else { return 0 }
+            return min(1, free)
+        }
+    }
+
+    package func mode(pool name: String) -> PoolMode? { self.poolIndex(name).map { self.pools[$0].mode } }
+
+    package func slots(pool name: String) -> Int? { self.poolIndex(name).map { self.pools[$0].configuration.slots } }
+
+    /// Books a request of this pool that ended without having been queued here, and reports its end.
+    package mutating func book(
+        _ submission: Submission,
+        _ reason: OutcomeReason,
+        message: String,
+        now: Instant,
+        _ effects: inout DispatchEffects
+    ) -> RequestRecord {
+        var record = RequestRecord(
+            submission: submission,
+            submittedAt: submission.remote?.submittedAt ?? now
+        )
+        record.state = .ended
+        record.endedAt = now
+        record.reason = reason
+        record.message = message
+        guard let pool = self.poolIndex(submission.pool) else { return record }
+        self.pools[pool].queue.bookForeign(reason)
+        self.report(record, .ended, now, &effects)
+        self.assertBooks(pool)
+        return record
+    }
+
+    /// Takes back that a request was accepted: it has gone on to somebody else, unsent.
+    package mutating func unbook(_ pool: String, _ reason: OutcomeReason) {
+        guard let pool = self.poolIndex(pool) else { return }
+        self.pools[pool].queue.unbook(reason)
+        self.assertBooks(pool)
+    }
+
+    /// What has become of an answer changes how its request ended.
+    package mutating func rebook(_ pool: String, _ old: OutcomeReason, as new: OutcomeReason) {
+        guard let pool = self.poolIndex(pool) else { return }
+        self.pools[pool].queue.rebook(old, as: new)
+    }
+}
+
+extension InMemoryQueue {
+    /// Accepted and ended at once.
+    mutating func bookForeign(_ reason: OutcomeReason) {
+        self.stats.accepted += 1
+        self.stats.ended.add(reason)
+    }
+
+    mutating func unbook(_ reason: OutcomeReason) {
+        guard self.stats.accepted > 0, self.stats.ended.remove(reason) else { return }
+        self.stats.accepted -= 1
+    }
+
+    mutating func rebook(_ old: OutcomeReason, as new: OutcomeReason) { self.stats.ended.move(old, to: new) }
+}

@@ -1,0 +1,151 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceWire
+
+// That we live, and what we hold, for others to see.
+extension FabricDispatcher {
+    func beat() async {
+        var backoff = self.makeBackoff()
+        var next = self.clock.now() + self.configuration.beatEvery
+        while self.phase != .stopped {
+            await self.beating.wait(until: next, canBePoked: true)
+            guard self.phase != .stopped else { return }
+            if await self.beatOnce() {
+                backoff.reset()
+                next = self.clock.now() + self.configuration.beatEvery
+            } else {
+                next = self.clock.now() + backoff.next()
+            }
+        }
+    }
+
+    @discardableResult
+    func beatOnce() async -> Bool {
+        let sent = self.clock.now()
+        let ttl = Int(self.configuration.heartbeatTTL.inMilliseconds)
+        do throws(ValkeyError) {
+            _ = try await self.link.evaluate(
+                FabricScript.beat,
+                keys: [DispatchKeys.dispatcherAlive(self.configuration.dispatcherID)] + self.pools.map(\.dispatchers),
+                arguments: [
+                    .bytes(self.heartbeat().write()), .integer(ttl), .text(self.configuration.dispatcherID),
+                    .integer(Int(self.epoch)),
+                ]
+            )
+            self.state.withLock { $0.lastBeat = sent }
+            return true
+        } catch {
+            self.note(error, nil)
+            return false
+        }
+    }
+
+    package func heartbeat() -> DispatcherHeartbeat {
+        let now = self.epoch
+        let (phase, startedAt, lastError, held) = self.state.withLock {
+            ($0.phase, $0.startedAt, $0.lastError, Array($0.held.values))
+        }
+        return DispatcherHeartbeat(
+            dispatcherID: self.configuration.dispatcherID,
+            gatewayID: self.configuration.gatewayID,
+            fabricGroupID: self.configuration.fabricGroupID,
+            version: self.configuration.version,
+            startedAt: startedAt,
+            beatAt: now,
+            isDraining: phase != .running,
+            lastError: lastError,
+            pools: self.pools.map { pool in
+                let counts = pool.counts.withLock { $0 }
+                return DispatcherHeartbeat.Pool(
+                    poolID: pool.name,
+                    slots: self.engine.slots(pool: pool.name) ?? 0,
+                    inflight: held.count { $0.pool === pool },
+                    processed: counts.processed,
+                    failures: counts.failures,
+                    malformedDropped: counts.malformed,
+                    offlineRequestsDropped: counts.offlineRequests,
+                    offlineRepliesDropped: counts.offlineReplies,
+                    expired: counts.expired,
+                    lost: counts.lost,
+                    backendAddress: pool.backendAddress,
+                    lastProcessedAt: counts.lastProcessedAt
+                )
+            }
+        )
+    }
+
+    /// Takes us out of sight. What we could not settle keeps us in the list of dispatchers, for others to sweep.
+    func sayGoodbye() async {
+        let id = self.configuration.dispatcherID
+        let isEmpty = self.heldCount == 0
+        var commands = [ValkeyCommand("DEL", [.text(DispatchKeys.dispatcherAlive(id))])]
+        if isEmpty {
+            commands += self.pools.map { ValkeyCommand("HDEL", [.text($0.dispatchers), .text(id)]) }
+        }
+        for _ in 0..<3 {
+            do throws(ValkeyError) {
+                _ = try await self.link.send(commands)
+                return
+            } catch {
+                self.note(error, nil)
+            }
+        }
+    }
+
+    // MARK: The index
+
+    /// How long a request may be with the backend before the index says so: most are never worth a command.
+    private static let restageEvery = Duration.milliseconds(500)
+
+    /// Brings the stages in the index up to date, many at a time.
+    func restage() async {
+        var round = 0
+        while self.phase != .stopped {
+            await self.sleep(until: self.clock.now() + Self.restageEvery)
+            round += 1
+            let held = self.state.withLock { Array($0.held.values) }
+            guard !held.isEmpty else { continue }
+            // What runs is looked at again only for its attempts.
+            let looksAtAll = round.isMultiple(of: 8)
+            for pool in self.pools {
+                let changed = held.filter { $0.pool === pool && self.hasMoved($0, looksAtAll: looksAtAll) }
+                await self.write(changed, to: pool)
+            }
+        }
+    }
+
+    private func hasMoved(_ held: HeldRequest, looksAtAll: Bool) -> Bool {
+        let stage = held.stage.withLock { $0 }
+        if stage.stage == .replying { return looksAtAll }
+        guard stage.stage == .dispatching || looksAtAll, let id = held.engineID.withLock({ $0 }),
+            let record = self.engine.find(id)?.record
+        else { return false }
+        let attempt = max(1, record.attempts.count)
+        let isRunning = record.state == .started || record.state == .streaming
+        let now: InflightStage = isRunning ? .executing : .dispatching
+        guard now != stage.stage || attempt != stage.attempt else { return false }
+        let since = self.epoch
+        held.stage.withLock { $0 = .init(stage: now, since: since, attempt: attempt) }
+        return true
+    }
+
+    private static let restageBatch = 256
+
+    private func write(_ changed: [HeldRequest], to pool: ServedPool) async {
+        var rest = changed[...]
+        while !rest.isEmpty {
+            let batch = rest.prefix(Self.restageBatch)
+            rest = rest.dropFirst(Self.restageBatch)
+            do throws(ValkeyError) {
+                _ = try await self.link.evaluate(
+                    FabricScript.restage,
+                    keys: [pool.index],
+                    arguments: batch.flatMap { [.text($0.requestID), .bytes($0.entry)] as [ValkeyArgument] }
+                )
+            } catch {
+                return self.note(error, pool)
+            }
+        }
+    }
+}

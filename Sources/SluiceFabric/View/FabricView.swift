@@ -1,0 +1,191 @@
+import SluiceBasics
+import SluiceWire
+
+/// The whole fabric at one moment: what waits, what is held and by whom.
+package struct FabricSnapshot: Sendable {
+    package struct Pool: Sendable {
+        package var name: String
+        /// True length of the list.
+        package var pending: Int
+        /// The oldest of them.
+        package var sample: [PendingSummary]
+        /// True size of the index.
+        package var inflight: Int
+        /// Some of them, by request id.
+        package var held: [(id: String, record: InflightRecord)]
+    }
+
+    package struct Dispatcher: Sendable {
+        package var id: String
+        /// `nil`: its heartbeat has gone, and nobody has cleared up after it yet.
+        package var heartbeat: DispatcherHeartbeat?
+        /// Seconds since 1970 of the last beat that anybody noted.
+        package var lastBeat: Int?
+        package var pools: [String]
+    }
+
+    package var pools: [Pool]
+    package var dispatchers: [Dispatcher]
+    /// Seconds since 1970.
+    package var takenAt: Double
+    /// How long it took.
+    package var cost: Duration
+}
+
+/// Looks at the fabric without moving payloads, bounded in rows, bytes and commands.
+package final class FabricView: Sendable {
+    private struct State: Sendable {
+        var last: FabricSnapshot?
+        var lastLimit = 0
+        var isLooking = false
+        var waiters: [Promise<Void>] = []
+    }
+
+    private let link: any ValkeyLink
+    private let clock: any TimeSource
+    private let poolNames: [String]
+    private let state = Lock(State())
+
+    /// Bytes of each end of an element that are read.
+    private static let rowBytes = 640
+    /// Of all pools together.
+    private static let answerBytes = 128 << 10
+    /// Bytes that Valkey may copy for it inside.
+    private static let copyBytes = 16 << 20
+    private static let maximumScans = 4
+    private static let maximumDispatchers = 256
+    /// A look that is as young as this is not repeated.
+    private static let freshFor = 0.2
+
+    package init(link: any ValkeyLink, clock: any TimeSource, pools: [String]) {
+        self.link = link
+        self.clock = clock
+        self.poolNames = pools
+    }
+
+    private var epoch: Double { Double(self.clock.wallClockNanoseconds()) / 1e9 }
+
+    /// One look at a time; who asks meanwhile gets the same.
+    ///
+    /// - Parameter limit: rows of each kind and pool.
+    package func look(limit: Int) async throws(ValkeyError) -> FabricSnapshot {
+        while true {
+            let promise = Promise<Void>()
+            let now = self.epoch
+            let (fresh, waits) = self.state.withLock { state -> (FabricSnapshot?, Bool) in
+                if let last = state.last, state.lastLimit >= limit, abs(now - last.takenAt) < Self.freshFor {
+                    return (last, false)
+                }
+                if state.isLooking { state.waiters.append(promise) }
+                defer { state.isLooking = true }
+                return (nil, state.isLooking)
+            }
+            if let fresh { return fresh }
+            guard waits else { break }
+            await promise.value()
+        }
+        do throws(ValkeyError) {
+            let snapshot = try await self.read(limit)
+            self.finish(snapshot, limit)
+            return snapshot
+        } catch {
+            self.finish(nil, limit)
+            throw error
+        }
+    }
+
+    private func finish(_ snapshot: FabricSnapshot?, _ limit: Int) {
+        let waiters = self.state.withLock { state in
+            if let snapshot { (state.last, state.lastLimit) = (snapshot, limit) }
+            state.isLooking = false
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.fulfil(()) }
+    }
+
+    private func read(_ limit: Int) async throws(ValkeyError) -> FabricSnapshot {
+        let began = self.clock.now()
+        let rows = max(1, limit / max(1, self.poolNames.count))
+        var snapshot = FabricSnapshot(pools: [], dispatchers: [], takenAt: self.epoch, cost: .zero)
+        var beats: [String: (last: Int?, pools: [String])] = [:]
+        for name in self.poolNames {
+            snapshot.pools.append(try await self.pool(name, rows: self.poolNames.count == 1 ? limit : rows))
+            let value = try await self.link.send(
+                ValkeyCommand("HGETALL", [.text(DispatchKeys.dispatchers(pool: name))])
+            )
+            let fields = value.array ?? []
+            for index in stride(from: 0, to: fields.count - 1, by: 2) {
+                guard let id = fields[index].text, beats.count < Self.maximumDispatchers else { continue }
+                beats[id, default: (nil, [])].last = fields[index + 1].int
+                beats[id]?.pools.append(name)
+            }
+        }
+        let ids = beats.keys.sorted()
+        if !ids.isEmpty {
+            let value = try await self.link.send(
+                ValkeyCommand("MGET", ids.map { .text(DispatchKeys.dispatcherAlive($0)) })
+            )
+            for (id, answer) in zip(ids, value.array ?? []) {
+                snapshot.dispatchers.append(
+                    FabricSnapshot.Dispatcher(
+                        id: id,
+                        heartbeat: answer.bytes.flatMap { try? DispatcherHeartbeat.read($0) },
+                        lastBeat: beats[id]?.last,
+                        pools: beats[id]?.pools ?? []
+                    )
+                )
+            }
+        }
+        snapshot.cost = self.clock.now() - began
+        return snapshot
+    }
+
+    private func pool(_ name: String, rows: Int) async throws(ValkeyError) -> FabricSnapshot.Pool {
+        let share = max(1, self.poolNames.count)
+        let value = try await self.link.evaluate(
+            FabricScript.headBytes,
+            keys: [DispatchKeys.requests(pool: name)],
+            arguments: [
+                .integer(rows), .integer(Self.rowBytes), .integer(Self.answerBytes / share),
+                .integer(Self.copyBytes / share),
+            ]
+        )
+        guard let heads = HeadBytesAnswer(value) else { throw .protocolViolation("headBytes") }
+        let index = DispatchKeys.inflightIndex(pool: name)
+        let total = try await self.link.send(ValkeyCommand("HLEN", [.text(index)])).int ?? 0
+        return FabricSnapshot.Pool(
+            name: name,
+            pending: heads.depth,
+            sample: heads.rows,
+            inflight: total,
+            held: total == 0 ? [] : try await self.held(index, rows)
+        )
+    }
+
+    private func held(
+        _ index: String,
+        _ rows: Int
+    ) async throws(ValkeyError) -> [(id: String, record: InflightRecord)] {
+        var held: [(id: String, record: InflightRecord)] = []
+        var cursor = "0"
+        for _ in 0..<Self.maximumScans {
+            let value = try await self.link.send(
+                ValkeyCommand("HSCAN", [.text(index), .text(cursor), "COUNT", .integer(max(8, rows - held.count))])
+            )
+            guard let parts = value.array, parts.count == 2, let next = parts[0].text, let fields = parts[1].array
+            else {
+                throw .protocolViolation("HSCAN")
+            }
+            for position in stride(from: 0, to: fields.count - 1, by: 2) where held.count < rows {
+                guard let id = fields[position].text, let entry = fields[position + 1].bytes,
+                    let record = try? InflightRecord.read(entry)
+                else { continue }
+                held.append((id, record))
+            }
+            cursor = next
+            if cursor == "0" || held.count >= rows { break }
+        }
+        return held
+    }
+}

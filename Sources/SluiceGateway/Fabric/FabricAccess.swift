@@ -1,0 +1,31 @@
+import SluiceBasics
+import SluiceFabric
+import SluiceTelemetry
+
+/// The fabric as a gateway has it.
+package struct FabricAccess: Sendable {
+    package var view: FabricView
+    /// Serves lists in this process.
+    package var dispatcher: FabricDispatcher?
+    /// Puts work onto lists from this process.
+    package var producer: Producer?
+
+    package init(view: FabricView, dispatcher: FabricDispatcher?, producer: Producer?) {
+        self.view = view
+        self.dispatcher = dispatcher
+        self.producer = producer
+    }
+
+    /// Why this process cannot do its part, in sentences.
+    var troubles: [String] {
+        var troubles: [String] = []
+        if let producer = self.producer, !producer.isAlive {
+            troubles.append("Valkey has not confirmed this gateway's alive key; requests wait until it does.")
+        }
+        if let dispatcher = self.dispatcher, !dispatcher.isKnown {
+            let why = dispatcher.lastError.map { ": \($0)" } ?? "."
+            troubles.append("Valkey has not taken this dispatcher's heartbeat\(why)")
+        }
+        return troubles
+    }
+}

@@ -1,0 +1,180 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceFabric
+import SluiceGateway
+import SluiceProviders
+import SluiceTransport
+import SluiceWire
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// The parts of this process that belong to the fabric, and their joints.
+struct FabricWiring {
+    let configuration: Configuration
+    let role: Role
+    let reactors: ReactorGroup
+    let clock: any TimeSource
+    let log: EventLog
+    let valkey: ValkeyClient
+    let place: String
+
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// `nil` when this process has nothing to do with the fabric.
+    static func make(
+        _ wiring: Wiring,
+        _ reactors: ReactorGroup,
+        _ clock: any TimeSource,
+        _ log: EventLog
+    ) throws -> FabricWiring? {
+        let configuration = wiring.configuration
+        guard wiring.role.usesFabric || configuration.toggle("fabric.enabled") else { return nil }
+        guard let url = configuration.text("fabric.url") else {
+            throw Failure(
+                description:
+                    "fabric.url: no Valkey is named; set LLM_QUEUE_VALKEY_URL=redis://host:6379/0 or --valkey-url"
+            )
+        }
+        try Self.checkKeys(wiring)
+        let address: ValkeyAddress
+        do throws(ValkeyAddressError) {
+            address = try ValkeyAddress(url: url)
+        } catch {
+            throw Failure(description: "fabric.url: \(error.message)")
+        }
+        var settings = ValkeyConfiguration(address: address)
+        settings.clientName = "sluice-\(wiring.role.rawValue)"
+        settings.mostBackoff = .milliseconds(500)
+        return FabricWiring(
+            configuration: configuration,
+            role: wiring.role,
+            reactors: reactors,
+            clock: clock,
+            log: log,
+            valkey: ValkeyClient(configuration: settings, reactors: reactors, seed: Digest.random()),
+            place: address.description
+        )
+    }
+
+    // MARK: The start
+
+    /// A dispatcher without a key would fail every request that it takes.
+    private static func checkKeys(_ wiring: Wiring) throws {
+        guard wiring.role != .gateway, wiring.backendOverride == nil else { return }
+        for pool in Wiring.pools(wiring.configuration)
+        where wiring.configuration.text("backends.\(pool.backend).key") == nil {
+            throw Failure(
+                description: "backends.\(pool.backend).key: pool '\(pool.name)' has no API key for its backend; set "
+                    + "OPENAI_API_KEY, or OPENAI_API_KEY=EMPTY for a server that wants none"
+            )
+        }
+    }
+
+    /// Says exactly what is wrong before anything begins.
+    func probe() throws {
+        let answer = Lock<Result<RESPValue, ValkeyError>?>(nil)
+        let valkey = self.valkey
+        let place = self.place
+        self.reactors.runAndWait {
+            do throws(ValkeyError) {
+                let pong = try await valkey.send(ValkeyCommand("PING"))
+                answer.withLock { $0 = .success(pong) }
+            } catch {
+                answer.withLock { $0 = .failure(error) }
+            }
+        }
+        if case .failure(let error) = answer.withLock({ $0 }) {
+            throw Failure(description: "Valkey at \(place): \(error.message)")
+        }
+    }
+
+    // MARK: The parts
+
+    private static func seconds(_ span: Duration) -> Int { max(1, Int(span.inSeconds.rounded(.up))) }
+
+    /// The end that puts requests onto lists.
+    func producer(_ wiring: Wiring) -> Producer {
+        var settings = ProducerConfiguration(
+            producerID: self.configuration.text("fabric.producer_id") ?? Self.newName()
+        )
+        settings.defaultPool = self.configuration.text("default_pool") ?? "default"
+        settings.aliveTTL = self.configuration.duration("fabric.producer_ttl")
+        let refresh = self.configuration.duration("fabric.producer_refresh")
+        settings.refreshInterval = refresh > .zero ? refresh : nil
+        settings.popSeconds = Self.seconds(self.configuration.duration("fabric.reply_pop_timeout"))
+        settings.maximumPayloadBytes = self.configuration.integer("max_payload") ?? settings.maximumPayloadBytes
+        settings.maximumQueuedRequests = self.configuration.integer("fabric.max_queued") ?? 10_000
+        settings.maximumQueuedBytes = self.configuration.integer("fabric.max_queued_bytes") ?? 4 << 30
+        settings.maximumWaiting = self.configuration.integer("fabric.max_waiting") ?? 20_000
+        return Producer(
+            settings,
+            link: self.valkey,
+            clock: self.clock,
+            timer: ReactorWakeTimer(alarm: self.reactors.alarm(), clock: self.clock),
+            seed: Digest.random()
+        )
+    }
+
+    /// The end that takes requests off lists.
+    func dispatcher(_ wiring: Wiring, _ engine: Dispatcher, _ gateway: Gateway) -> FabricDispatcher {
+        let pools = Wiring.pools(self.configuration).filter { pool in
+            self.configuration.list("fabric.pools").map { $0.contains(pool.name) } ?? true
+        }
+        var settings = FabricDispatcherConfiguration(
+            dispatcherID: "\(pools.first?.name ?? "default"):\(Self.randomName(12))",
+            pools: pools.map { .init(name: $0.name, backendAddress: wiring.backend($0.backend).address) }
+        )
+        settings.gatewayID = self.configuration.text("fabric.gateway_id")
+        settings.fabricGroupID = self.configuration.text("fabric.group_id")
+        settings.version = Version.text
+        settings.popMode = self.configuration.text("fabric.pop").flatMap { PopMode(rawValue: $0) } ?? .blmove
+        settings.orphans = self.configuration.text("fabric.orphans").flatMap { OrphanPolicy(rawValue: $0) } ?? .drop
+        settings.popSeconds = Self.seconds(self.configuration.duration("fabric.dispatch_pop_timeout"))
+        settings.replyTTL = self.configuration.duration("fabric.reply_ttl")
+        settings.heartbeatTTL = self.configuration.duration("fabric.dispatcher_ttl")
+        settings.sweepEvery = max(.milliseconds(200), .nanoseconds(settings.heartbeatTTL.wholeNanoseconds / 3))
+        settings.defaultTimeout = self.configuration.duration("request_timeout")
+        let reactors = self.reactors
+        let log = self.log
+        return FabricDispatcher(
+            settings,
+            engine: engine,
+            runner: RelayRunner(gateway),
+            link: self.valkey,
+            clock: self.clock,
+            timer: ReactorWakeTimer(alarm: self.reactors.alarm(), clock: self.clock),
+            seed: Digest.random(),
+            spawn: { reactors.spawn(on: reactors.nextInTurn(), $0) },
+            log: { log.record($0) }
+        )
+    }
+
+    func view() -> FabricView {
+        FabricView(link: self.valkey, clock: self.clock, pools: Wiring.pools(self.configuration).map(\.name))
+    }
+
+    /// `host:process:random`, as the contract's producers call themselves.
+    private static func newName() -> String {
+        var host = [CChar](repeating: 0, count: 256)
+        let hasName = gethostname(&host, host.count - 1) == 0
+        let bytes = host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let name = hasName && !bytes.isEmpty ? String(decoding: bytes, as: UTF8.self) : "host"
+        return "\(name):\(getpid()):\(Self.randomName(32))"
+    }
+
+    private static func randomName(_ digits: Int) -> String {
+        var text = ""
+        while text.utf8.count < digits {
+            let part = String(Digest.random(), radix: 16)
+            text += String(repeating: "0", count: 16 - part.utf8.count) + part
+        }
+        return String(text.prefix(digits))
+    }
+}
