@@ -1,5 +1,6 @@
 import pytest
 
+from fabric import Dispatcher, Gateway, Producer, Valkey
 from runtime import Mock, Runtime
 
 
@@ -39,3 +40,45 @@ def start():
     yield begin
     for program in programs:
         program.kill()
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    server = Valkey()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fabric():
+    """Starts what a test needs: `fabric.valkey()`, `.dispatcher(...)`, `.gateway(...)`, `.producer(...)`."""
+    begun = []
+
+    class Fabric:
+        def valkey(self, *options, **settings):
+            return self._keep(Valkey(*options, **settings))
+
+        def dispatcher(self, valkey, backend, *settings, **options):
+            return self._keep(Dispatcher(valkey, backend, *settings, **options))
+
+        def gateway(self, valkey, *settings, **options):
+            return self._keep(Gateway(valkey, *settings, **options))
+
+        def producer(self, valkey, **options):
+            return self._keep(Producer(valkey.port, **options))
+
+        def mock(self):
+            return self._keep(Mock())
+
+        def _keep(self, thing):
+            begun.append(thing)
+            return thing
+
+    yield Fabric()
+    for thing in reversed(begun):
+        if isinstance(thing, Producer):
+            thing.die()
+        elif isinstance(thing, Valkey):
+            thing.stop()
+        else:
+            thing.kill()

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SLUICE = str(ROOT / ".build" / "release" / "sluice")
+SLUICE = os.environ.get("SLUICE_BINARY") or str(ROOT / ".build" / "release" / "sluice")
 CHAT = {"model": "mock", "messages": [{"role": "user", "content": "hello"}]}
 
 
