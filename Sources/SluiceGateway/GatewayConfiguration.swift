@@ -8,6 +8,8 @@ package struct GatewayConfiguration: Sendable {
     package var defaultPool: String
     /// By pool.
     package var backends: [String: OpenAIBackend]
+    /// Which pool the requests for a model go to; the first that matches counts. A `*` at the end stands for any text.
+    package var modelRules: [(pattern: String, pool: String)]
     /// Pools whose requests may reach the backend at most once.
     package var poolsThatNeverResend: Set<String>
     /// Empty: everybody may do everything, as `default`.
@@ -40,6 +42,7 @@ package struct GatewayConfiguration: Sendable {
         self.version = version
         self.defaultPool = defaultPool
         self.backends = backends
+        self.modelRules = []
         self.poolsThatNeverResend = []
         self.keys = []
         self.isLocal = false
@@ -57,5 +60,11 @@ package struct GatewayConfiguration: Sendable {
         self.fabricGroup = nil
         self.gatewayName = nil
         self.showsPrompts = false
+    }
+
+    func pool(forModel model: String) -> String? {
+        self.modelRules.first { rule in
+            rule.pattern.hasSuffix("*") ? model.hasPrefix(rule.pattern.dropLast()) : model == rule.pattern
+        }?.pool
     }
 }

@@ -9,6 +9,8 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     package var maximumTokens: Int?
     /// Rough count of prompt and expected completion tokens.
     package var tokenEstimate: Int
+    /// `metadata.pool_id`, if it is a string that says something.
+    package var poolHint: String?
 
     /// Bytes of English text per token; the field's rule of thumb.
     private static let bytesPerToken = 4
@@ -54,8 +56,15 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         case .models: break
         }
         try head.readMaximumTokens(root)
+        head.poolHint = Self.poolHint(root)
         head.tokenEstimate += head.maximumTokens ?? 0
         return head
+    }
+
+    private static func poolHint(_ root: JSONValue) -> String? {
+        guard let value = root["metadata"]?["pool_id"], (value.stringByteCount ?? 0) <= 128 else { return nil }
+        guard let text = value.string, text.contains(where: { !$0.isWhitespace }) else { return nil }
+        return text
     }
 
     /// We read the first of several members of one name, most backends the last: what is asked of them would not be

@@ -22,7 +22,14 @@ extension DispatchMachine {
 
     package func mode(pool name: String) -> PoolMode? { self.poolIndex(name).map { self.pools[$0].mode } }
 
-    package func slots(pool name: String) -> Int? { self.poolIndex(name).map { self.pools[$0].configuration.slots } }
+    /// Why nothing of the pool may start, whatever waits; `nil` when something may.
+    package mutating func blockage(pool name: String, now: Instant) -> WaitingReason? {
+        guard let pool = self.poolIndex(name) else { return nil }
+        if self.pools[pool].mode != .running { return .poolPaused }
+        if self.backends[self.pools[pool].backend].breaker.state == .open { return .circuitOpen }
+        if self.pools[pool].throttledUntil > now { return .rateLimited }
+        return self.pools[pool].freeSlots() == 0 ? .slotsFull : nil
+    }
 
     /// Books a request of this pool that ended without having been queued here, and reports its end.
     package mutating func book(

@@ -57,9 +57,10 @@ extension FabricDispatcher {
             lastError: lastError,
             pools: self.pools.map { pool in
                 let counts = pool.counts.withLock { $0 }
+                let status = self.engine.pool(pool.name)
                 return DispatcherHeartbeat.Pool(
                     poolID: pool.name,
-                    slots: self.engine.slots(pool: pool.name) ?? 0,
+                    slots: status?.configuration.slots ?? 0,
                     inflight: held.count { $0.pool === pool },
                     processed: counts.processed,
                     failures: counts.failures,
@@ -69,7 +70,9 @@ extension FabricDispatcher {
                     expired: counts.expired,
                     lost: counts.lost,
                     backendAddress: pool.backendAddress,
-                    lastProcessedAt: counts.lastProcessedAt
+                    lastProcessedAt: counts.lastProcessedAt,
+                    blockedBy: self.engine.blockage(pool: pool.name)?.rawValue,
+                    breakerState: status?.breaker.state.rawValue
                 )
             }
         )

@@ -58,8 +58,9 @@ extension FabricDispatcher {
             }
         }
         guard !requests.isEmpty else { return }
-        let isRunning = self.phase == .running
-        guard isRunning, let living = await self.admit(requests.map(\.0), pool) else {
+        // A pop that had begun before may end when nothing may start any more.
+        let mayStart = self.phase == .running && !self.isBlocked(pool)
+        guard mayStart, let living = await self.admit(requests.map(\.0), pool) else {
             // From the end, so that the order stays.
             for (held, _) in requests.reversed() { await self.putBack(held) }
             return
@@ -70,6 +71,13 @@ extension FabricDispatcher {
             } else {
                 self.dropOffline(held, popped)
             }
+        }
+    }
+
+    private func isBlocked(_ pool: ServedPool) -> Bool {
+        switch self.engine.blockage(pool: pool.name) {
+        case .poolPaused, .circuitOpen, .rateLimited: true
+        default: false
         }
     }
 

@@ -26,7 +26,7 @@ extension Gateway {
             return try self.events(request)
         case ("llm-dispatch", 2) where parts[1] == "runtime":
             try Self.require(request, [.get, .head])
-            return try self.runtime(request)
+            return try await self.runtime(request)
         case ("version", 1):
             try Self.require(request, [.get, .head])
             var json = JSONWriter()

@@ -7,8 +7,9 @@ import SluiceWire
 // GET /api/llm-dispatch/runtime: the runtime in the shape that the dispatch runtime's operators know. What has no
 // meaning without a shared store is present and null.
 extension Gateway {
-    func runtime(_ request: HTTPRequest) throws(GatewayError) -> HTTPResponse {
+    func runtime(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         let limit = try Self.limit(request, default: 50, maximum: 250)
+        if let fabric = self.fabric { return await self.fabricRuntime(fabric, limit: limit) }
         let pools = self.dispatcher.pools()
         let live = self.dispatcher.live(LiveFilter(), limit: limit, after: nil)
         let now = self.clock.now()
@@ -73,7 +74,7 @@ extension Gateway {
         }
     }
 
-    private static func sorted(_ rows: [LiveRequest]) -> [LiveRequest] {
+    static func sorted(_ rows: [LiveRequest]) -> [LiveRequest] {
         // state_source, submitted_at, request_id; "dispatcher" sorts before "valkey".
         rows.sorted { left, right in
             let leftQueued = left.record.state == .queued
@@ -86,7 +87,7 @@ extension Gateway {
         }
     }
 
-    private func writeRow(_ row: LiveRequest, _ view: RequestView, _ now: Instant, to json: inout JSONWriter) {
+    func writeRow(_ row: LiveRequest, _ view: RequestView, _ now: Instant, to json: inout JSONWriter) {
         let record = row.record
         let submission = record.submission
         let changed = record.firstByteAt ?? record.startedAt ?? record.claimedAt ?? record.submittedAt
@@ -114,7 +115,7 @@ extension Gateway {
 
     private func dispatcherName(_ pool: String) -> String { "\(pool):\(self.configuration.gatewayName ?? "embedded")" }
 
-    private func writeDispatcher(_ pool: PoolStatus, to json: inout JSONWriter) {
+    func writeDispatcher(_ pool: PoolStatus, to json: inout JSONWriter) {
         let ended = pool.ended.filter { $0.key.outcome != .rejected }.reduce(UInt64(0)) { $0 + $1.value }
         json.field("dispatcher_id", self.dispatcherName(pool.configuration.name))
         json.field("enabled", true)

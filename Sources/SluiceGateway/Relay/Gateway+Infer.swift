@@ -80,8 +80,8 @@ extension Gateway {
         _ id: RequestID
     ) throws(GatewayError) -> Submission {
         let caller = try self.keys.caller(request.headers)
-        let pool = try Ingress.pool(request.headers, caller: caller, self.configuration)
         let head = try Self.read(request.body, operation)
+        let pool = try Ingress.pool(request.headers, caller: caller, head, self.configuration)
         let respondsLater = Ingress.wantsAsync(request.headers)
         if respondsLater && head.isStream {
             throw .invalid(

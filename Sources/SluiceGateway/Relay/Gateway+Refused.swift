@@ -56,7 +56,7 @@ extension Gateway {
         }
         let caller = try? self.keys.caller(request.headers)
         let known = try? caller.map { caller throws(GatewayError) in
-            try Ingress.pool(request.headers, caller: caller, self.configuration)
+            try Ingress.pool(request.headers, caller: caller, nil, self.configuration)
         }
         let length = request.headers["content-length"].flatMap { Int($0) } ?? 0
         let submission = Submission(

@@ -74,13 +74,18 @@ enum Ingress {
         }
     }
 
+    /// What the request names, what its key does, what its model's rule does, what its metadata hints at, the default.
     static func pool(
         _ headers: HTTPFields,
         caller: Caller,
+        _ head: OpenAIRequestHead?,
         _ configuration: GatewayConfiguration
     ) throws(GatewayError) -> String {
         let asked = try Self.identifier(headers, "x-sluice-pool")
-        let pool = asked ?? caller.defaultPool ?? configuration.defaultPool
+        let named = asked ?? caller.defaultPool ?? head.flatMap { configuration.pool(forModel: $0.model) }
+        // Metadata is the client's own: what does not name a pool means something else.
+        let hint = head?.poolHint.flatMap { configuration.backends[$0] == nil ? nil : $0 }
+        let pool = named ?? hint ?? configuration.defaultPool
         guard configuration.backends[pool] != nil else {
             let known = configuration.backends.keys.sorted().joined(separator: ", ")
             throw .notFound(

@@ -19,6 +19,9 @@ package struct DispatcherHeartbeat: Sendable, Equatable {
         package var backendAddress: String?
         /// Seconds since 1970.
         package var lastProcessedAt: Double?
+        /// Why it takes nothing at present, in the words of waiting reasons; `nil` when it does.
+        package var blockedBy: String?
+        package var breakerState: String?
 
         package init(
             poolID: String,
@@ -32,7 +35,9 @@ package struct DispatcherHeartbeat: Sendable, Equatable {
             expired: Int = 0,
             lost: Int = 0,
             backendAddress: String? = nil,
-            lastProcessedAt: Double? = nil
+            lastProcessedAt: Double? = nil,
+            blockedBy: String? = nil,
+            breakerState: String? = nil
         ) {
             self.poolID = poolID
             self.slots = slots
@@ -46,6 +51,8 @@ package struct DispatcherHeartbeat: Sendable, Equatable {
             self.lost = lost
             self.backendAddress = backendAddress
             self.lastProcessedAt = lastProcessedAt
+            self.blockedBy = blockedBy
+            self.breakerState = breakerState
         }
     }
 
@@ -140,6 +147,8 @@ extension DispatcherHeartbeat.Pool {
         json.field("lost", self.lost)
         json.field("backend_address", self.backendAddress)
         json.field("last_processed_at", self.lastProcessedAt)
+        if let reason = self.blockedBy { json.field("blocked_by", reason) }
+        if let state = self.breakerState { json.field("breaker_state", state) }
     }
 
     fileprivate static func read(_ fields: EnvelopeFields) throws(EnvelopeError) -> DispatcherHeartbeat.Pool {
@@ -155,7 +164,9 @@ extension DispatcherHeartbeat.Pool {
             expired: try fields.integer("expired", in: Self.counts),
             lost: try fields.integer("lost", in: Self.counts),
             backendAddress: try fields.optionalString("backend_address", maximumBytes: EnvelopeLimits.addressBytes),
-            lastProcessedAt: try fields.optionalNumber("last_processed_at", in: EnvelopeFields.epochSeconds)
+            lastProcessedAt: try fields.optionalNumber("last_processed_at", in: EnvelopeFields.epochSeconds),
+            blockedBy: try fields.optionalIdentifier("blocked_by"),
+            breakerState: try fields.optionalIdentifier("breaker_state")
         )
     }
 }

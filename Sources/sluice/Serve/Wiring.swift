@@ -119,6 +119,9 @@ struct Wiring {
             backends: backends
         )
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
+        result.modelRules = pools.flatMap { pool in
+            (self.configuration.list("pools.\(pool.name).models") ?? []).map { (pattern: $0, pool: pool.name) }
+        }
         result.keys = keys
         result.isLocal = self.listen.isLoopback
         result.takesWork = self.role != .dispatcher
