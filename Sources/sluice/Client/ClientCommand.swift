@@ -9,10 +9,12 @@ struct ClientCommand {
 
     let invocation: Invocation
     let client: OperatorClient
+    let environment: [String: String]
     let terminal: Terminal
 
     init(_ invocation: Invocation, _ environment: [String: String], _ terminal: Terminal) throws(UsageError) {
         self.invocation = invocation
+        self.environment = environment
         self.terminal = terminal
         let url = invocation.value("url") ?? environment["SLUICE_URL"] ?? "http://127.0.0.1:8400"
         do {
@@ -38,6 +40,7 @@ struct ClientCommand {
             case "show": try self.show()
             case "cancel": try self.cancel()
             case "pools": try self.pools()
+            case "top": return try TopCommand(self).run()
             default: try self.attempt()
             }
             return ExitCode.success
@@ -141,7 +144,7 @@ struct ClientCommand {
 
     /// Milliseconds for people.
     static func span(_ milliseconds: Double?) -> String {
-        guard let milliseconds else { return "-" }
+        guard let milliseconds, abs(milliseconds) < 1e15 else { return "-" }
         func rounded(_ value: Double) -> String {
             let tenths = (value * 10).rounded() / 10
             return tenths == tenths.rounded() ? String(Int(tenths)) : String(tenths)

@@ -23,7 +23,12 @@ struct OperatorClient {
         self.client = ReactorHTTPClient(configuration: HTTPClientConfiguration(), reactors: self.reactors)
     }
 
-    private func request(_ method: HTTPMethod, _ path: String, _ body: [UInt8]) -> HTTPClientRequest {
+    private func request(
+        _ method: HTTPMethod,
+        _ path: String,
+        _ body: [UInt8] = [],
+        timeout: Duration = .seconds(600)
+    ) -> HTTPClientRequest {
         var headers = HTTPFields([("Content-Type", "application/json")])
         if let key { headers.append("Authorization", "Bearer \(key)") }
         return HTTPClientRequest(
@@ -31,13 +36,53 @@ struct OperatorClient {
             url: self.url + path,
             headers: headers,
             body: body,
-            timeout: .seconds(600)
+            timeout: timeout
         )
     }
 
     func call(_ method: HTTPMethod, _ path: String, body: [UInt8] = []) throws(Unreachable) -> HTTPClientResponse {
         try self.wait { client, request throws(HTTPClientError) in try await client.execute(request) }(
             self.request(method, path, body)
+        )
+    }
+
+    func call(_ method: HTTPMethod, _ path: String, timeout: Duration) throws(Unreachable) -> HTTPClientResponse {
+        try self.wait { client, request throws(HTTPClientError) in try await client.execute(request) }(
+            self.request(method, path, timeout: timeout)
+        )
+    }
+
+    /// Calls one path after the other, and then `then`, on a thread of the client's.
+    func begin(
+        _ method: HTTPMethod,
+        _ paths: [String],
+        timeout: Duration,
+        then: @escaping @Sendable (Result<[HTTPClientResponse], Unreachable>) -> Void
+    ) {
+        let requests = paths.map { self.request(method, $0, timeout: timeout) }
+        let client = self.client
+        self.reactors.spawn {
+            var answers: [HTTPClientResponse] = []
+            for request in requests {
+                do throws(HTTPClientError) {
+                    answers.append(try await client.execute(request))
+                } catch {
+                    return then(.failure(self.unreachable(error)))
+                }
+            }
+            then(.success(answers))
+        }
+    }
+
+    /// Runs `action` on a thread of the client's whenever the process gets this signal.
+    func onSignal(_ number: Int32, _ action: @escaping @Sendable () -> Void) {
+        self.reactors.onSignal(number, action)
+    }
+
+    private func unreachable(_ error: HTTPClientError) -> Unreachable {
+        Unreachable(
+            message: "cannot reach \(self.url): \(error.message). Is 'sluice serve' running there? "
+                + "Name another place with --url or SLUICE_URL."
         )
     }
 
@@ -84,11 +129,7 @@ struct OperatorClient {
             done.wait()
             switch answer.withLock({ $0 }) {
             case .success(let response): return response
-            case .failure(let error):
-                throw Unreachable(
-                    message: "cannot reach \(self.url): \(error.message). Is 'sluice serve' running there? "
-                        + "Name another place with --url or SLUICE_URL."
-                )
+            case .failure(let error): throw self.unreachable(error)
             case nil: throw Unreachable(message: "no answer from \(self.url)")
             }
         }

@@ -9,7 +9,7 @@ enum CommandTree {
             Example("OPENAI_API_BASE=http://localhost:8000/v1 sluice serve", "In front of a vLLM server"),
             Example("sluice ls --state queued", "What waits, and why"),
         ],
-        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, try_, config, version],
+        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, top, try_, config, version],
         runsAlone: false
     )
 
@@ -154,6 +154,24 @@ enum CommandTree {
             Example("sluice pools", "All pools"),
             Example("sluice pools pause default", "Stop starting work"),
             Example("sluice pools set default --slots 128", "More at once"),
+        ]
+    )
+
+    private static let top = CommandShape(
+        name: "top",
+        abstract: "Watch pools, dispatchers and live requests on the terminal, and steer them.",
+        discussion:
+            "Keys: tab switches between pools, dispatchers and requests, arrows select, / filters, p pauses or resumes "
+            + "a pool, c cancels a request, space freezes, ? explains, q quits. A look costs the gateway two calls.",
+        options: remote + [
+            OptionShape("interval", value: "span", "Time between two looks, from 1s (default: 1s)."),
+            OptionShape("limit", value: "n", "Live requests that are sampled in each pool, to 250 (default: 100)."),
+            OptionShape("once", "Look twice, an interval apart, print what was seen and end."),
+        ],
+        examples: [
+            Example("sluice top", "What happens now"),
+            Example("sluice top --once --json", "The same for a script"),
+            Example("sluice top --url https://llm.example.com --key-file operator.key", "On another machine"),
         ]
     )
 

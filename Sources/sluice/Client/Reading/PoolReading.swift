@@ -1,0 +1,79 @@
+import SluiceWire
+
+/// What `/api/pools` said of one pool. What was missing or null is `nil`: unknown, never zero.
+struct PoolReading: Sendable, Equatable {
+    var id: String
+    var mode: String?
+    var queued: Int?
+    var inFlight: Int?
+    var slots: Int?
+    var oldestQueuedMilliseconds: Double?
+    var waitingReason: String?
+    var meanServiceMilliseconds: Double?
+    var address: String?
+    var breaker: String?
+    var consecutiveFailures: Int?
+    var timesOpened: Int?
+    /// By `outcome/reason`; `nil` when the pool has no books.
+    var ended: [String: Int]?
+    var attempts: Int?
+    var retries: Int?
+
+    init(id: String) { self.id = id }
+
+    /// Ended requests whose outcome is one of these; an outcome without an entry has not happened.
+    func ended(_ outcomes: Set<String>) -> Int? {
+        self.ended?.reduce(0) { total, entry in
+            let outcome = entry.key.prefix { $0 != "/" }
+            return outcomes.contains(String(outcome)) ? total + entry.value : total
+        }
+    }
+
+    static let failures: Set<String> = ["failed", "expired", "dead", "lost"]
+
+    var done: Int? { self.ended(["done"]) }
+    var failed: Int? { self.ended(Self.failures) }
+    /// Everything that ended after it had been accepted.
+    var completed: Int? { self.ended(["done", "failed", "cancelled", "expired", "dropped", "lost", "dead"]) }
+}
+
+extension PoolReading {
+    private static let maximumPools = 10_000
+    private static let maximumReasons = 256
+
+    static func read(_ body: [UInt8]) throws -> [PoolReading] {
+        try JSON.read(body) { root in
+            var pools: [PoolReading] = []
+            root["pools"]?.forEachElement { element in
+                if let pool = PoolReading(element) { pools.append(pool) }
+                return pools.count < Self.maximumPools
+            }
+            return pools
+        }
+    }
+
+    init?(_ json: JSONValue) {
+        guard let id = json["id"]?.string else { return nil }
+        self.init(id: id)
+        self.mode = json["mode"]?.string
+        self.queued = json["queued"]?.counted
+        self.inFlight = json["in_flight"]?.counted
+        self.slots = json["slots"]?.counted
+        self.oldestQueuedMilliseconds = json["oldest_queued_ms"]?.measured
+        self.waitingReason = json["waiting_reason"]?.string
+        self.meanServiceMilliseconds = json["mean_service_ms"]?.measured
+        self.address = json["backend_address"]?.string
+        self.breaker = json["breaker"]?["state"]?.string
+        self.consecutiveFailures = json["breaker"]?["consecutive_failures"]?.counted
+        self.timesOpened = json["breaker"]?["times_opened"]?.counted
+        self.attempts = json["attempts"]?.counted
+        self.retries = json["retries"]?.counted
+        guard let ended = json["books"]?["ended"], ended.kind == .object else { return }
+        var counts: [String: Int] = [:]
+        ended.forEachMember { name, value in
+            counts[name] = value.counted
+            return counts.count < Self.maximumReasons
+        }
+        self.ended = counts
+    }
+}
