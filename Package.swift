@@ -67,6 +67,12 @@ let package = Package(
             dependencies: ["SluiceBasics", "SluiceCore", "SluiceEngine"],
             path: "Benchmarks/CoreBenchmark"
         ),
+        .executableTarget(
+            name: "fabric-benchmark",
+            dependencies: ["SluiceBasics", "SluiceEngine", "SluiceFabric", "SluiceTransport", "SluiceWire"],
+            path: "Benchmarks/FabricBenchmark",
+            linkerSettings: [.linkedLibrary("mimalloc", .when(configuration: .release))]
+        ),
 
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
         .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),

@@ -130,7 +130,8 @@ package final class Gateway: HTTPHandler {
         case "/metrics":
             try Self.require(request, [.get, .head])
             try self.requireOperator(request)
-            let bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
+            var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
+            if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
             return HTTPResponse(
                 headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),
                 body: .bytes(bytes)

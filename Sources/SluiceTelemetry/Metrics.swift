@@ -23,6 +23,11 @@ package final class Metrics: Sendable {
 
     func snapshot() -> [(name: String, pool: Pool)] { self.pools.withLock { $0 } }
 
+    /// Time from the first backend call to the end, of requests of a pool.
+    package func execution(pool name: String) -> Histogram? {
+        self.pools.withLock { $0.first { $0.name == name }?.pool.execution }
+    }
+
     func ended(_ record: RequestRecord) {
         self.update(record.submission.pool) { pool in
             if let reason = record.reason { pool.ended[reason.ordinal] &+= 1 }

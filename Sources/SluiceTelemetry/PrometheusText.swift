@@ -19,7 +19,7 @@ package struct PrometheusText {
         self.line("\(name){\(joined)} \(text)")
     }
 
-    mutating func histogram(_ name: String, _ labels: [(String, String)], _ histogram: Histogram) {
+    package mutating func histogram(_ name: String, _ labels: [(String, String)], _ histogram: Histogram) {
         var total: UInt64 = 0
         for (bound, count) in zip(Histogram.bounds, histogram.counts) {
             total &+= count

@@ -2,7 +2,7 @@
 
 import json
 
-from fabric import INDEX, INFLIGHT
+from fabric import INDEX, INFLIGHT, REPLIES
 from runtime import until
 
 
@@ -45,3 +45,33 @@ def test_a_dispatcher_gives_back_what_it_has_not_sent(valkey, mock, fabric):
     replies = producer.wait(*ids)
     assert all(reply["status"] == "ok" for reply in replies)
     other.settle()
+
+
+def metrics(program):
+    lines = program.call("GET", "/metrics")[2].decode().splitlines()
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and line[0] != "#"}
+
+
+def test_metrics_have_our_names_and_the_first_ones(mock, fabric):
+    valkey = fabric.valkey()
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
+    producer = fabric.producer(valkey)
+    assert producer.run("hello")["status"] == "ok"
+    assert producer.run('mock:{"status":400}')["status"] == "error"
+    producer.push("not json")
+    until(lambda: metrics(dispatcher)['sluice_fabric_taken_total{pool="default"}'] == 3)
+    assert gateway.chat("hello")[0] == 200
+    valkey.client.rpush(REPLIES.format(gateway.log.split("producer ", 1)[1].split()[0]), "not a reply")
+    until(lambda: metrics(gateway)['sluice_fabric_replies_total{kind="malformed"}'] == 1)
+    seen, asked = metrics(dispatcher), metrics(gateway)
+    labels = f'pool_id="default",dispatcher_id="{dispatcher.id()}"'
+    version = 'contract_version="v2"'
+    assert seen[f'marie_llm_dispatch_items_total{{{labels},status="ok",{version}}}'] == 2
+    assert seen[f'marie_llm_dispatch_items_total{{{labels},status="error",{version}}}'] == 1
+    assert seen[f'marie_llm_dispatch_execution_failures_total{{{labels},{version}}}'] == 1
+    assert seen[f'marie_llm_dispatch_dropped_requests_total{{{labels},reason="malformed_request",{version}}}'] == 1
+    assert seen[f'marie_llm_dispatch_request_seconds_count{{{labels},{version}}}'] == 3
+    assert seen["sluice_fabric_held"] == 0 and seen["sluice_fabric_up"] == 1
+    assert asked["marie_llm_dispatch_registered_dispatchers"] == asked["marie_llm_dispatch_running_dispatchers"] == 1
+    assert asked['marie_llm_dispatch_request_queue_depth{pool_id="default"}'] == 0
+    assert asked['sluice_fabric_replies_total{kind="ok"}'] == 1 and asked["sluice_fabric_pushed_total"] == 1

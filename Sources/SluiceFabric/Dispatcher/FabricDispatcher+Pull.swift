@@ -44,6 +44,7 @@ extension FabricDispatcher {
     /// What becomes of elements that were popped.
     func accept(_ elements: [[UInt8]], _ pool: ServedPool) async {
         guard !elements.isEmpty else { return }
+        pool.count { $0.batches += 1 }
         let poppedAt = self.epoch
         let limits = EnvelopeLimits(elementBytes: self.configuration.maximumElementBytes)
         var requests: [(HeldRequest, PoppedRequest)] = []

@@ -72,6 +72,8 @@ package struct FabricDispatcherConfiguration: Sendable {
 package struct FabricPoolCounts: Sendable, Equatable {
     /// Taken off the list.
     package var taken = 0
+    /// Pops that brought something.
+    package var batches = 0
     /// Answered, well or not.
     package var processed = 0
     /// Answered with an error.

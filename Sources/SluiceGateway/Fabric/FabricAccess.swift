@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceFabric
 import SluiceTelemetry
+import SluiceWire
 
 /// The fabric as a gateway has it.
 package struct FabricAccess: Sendable {
@@ -27,5 +28,17 @@ package struct FabricAccess: Sendable {
             troubles.append("Valkey has not taken this dispatcher's heartbeat\(why)")
         }
         return troubles
+    }
+}
+
+extension Gateway {
+    func fabricMetrics(_ fabric: FabricAccess) async -> [UInt8] {
+        let snapshot: FabricSnapshot?
+        do throws(ValkeyError) {
+            snapshot = try await fabric.view.look(limit: 1)
+        } catch {
+            snapshot = nil
+        }
+        return FabricMetrics(fabric, snapshot) { self.telemetry.metrics.execution(pool: $0) }.bytes
     }
 }

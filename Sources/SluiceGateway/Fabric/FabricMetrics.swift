@@ -1,0 +1,168 @@
+import SluiceBasics
+import SluiceCore
+import SluiceFabric
+import SluiceTelemetry
+import SluiceWire
+
+/// The fabric's part of `/metrics`: our own names, and those that the first dispatchers had.
+struct FabricMetrics {
+    private let fabric: FabricAccess
+    /// Of the whole fabric; `nil` while Valkey cannot be asked.
+    private let snapshot: FabricSnapshot?
+    private let execution: (_ pool: String) -> Histogram?
+
+    init(_ fabric: FabricAccess, _ snapshot: FabricSnapshot?, execution: @escaping (_ pool: String) -> Histogram?) {
+        self.fabric = fabric
+        self.snapshot = snapshot
+        self.execution = execution
+    }
+
+    var bytes: [UInt8] {
+        var text = PrometheusText()
+        self.writeView(to: &text)
+        if let dispatcher = self.fabric.dispatcher {
+            self.writeOwn(dispatcher, to: &text)
+            self.writeFirstNames(dispatcher, to: &text)
+        }
+        if let producer = self.fabric.producer { self.write(producer, to: &text) }
+        return text.bytes
+    }
+
+    private func writeView(to text: inout PrometheusText) {
+        text.family("sluice_fabric_up", "gauge", "1 while Valkey answers.")
+        text.sample("sluice_fabric_up", [], self.snapshot == nil ? 0 : 1)
+        guard let snapshot = self.snapshot else { return }
+        text.family("sluice_fabric_pending", "gauge", "Requests on a pool's list.")
+        for pool in snapshot.pools { text.sample("sluice_fabric_pending", [("pool", pool.name)], Double(pool.pending)) }
+        text.family("sluice_fabric_in_flight", "gauge", "Requests that dispatchers hold.")
+        for pool in snapshot.pools {
+            text.sample("sluice_fabric_in_flight", [("pool", pool.name)], Double(pool.inflight))
+        }
+        let running = snapshot.dispatchers.count { $0.heartbeat.map { !$0.isDraining } ?? false }
+        text.family("marie_llm_dispatch_registered_dispatchers", "gauge", "Dispatchers that the fabric knows.")
+        text.sample("marie_llm_dispatch_registered_dispatchers", [], Double(snapshot.dispatchers.count))
+        text.family("marie_llm_dispatch_running_dispatchers", "gauge", "Dispatchers that take work.")
+        text.sample("marie_llm_dispatch_running_dispatchers", [], Double(running))
+        text.family("marie_llm_dispatch_request_queue_depth", "gauge", "Requests on a pool's list.")
+        for pool in snapshot.pools {
+            text.sample("marie_llm_dispatch_request_queue_depth", [("pool_id", pool.name)], Double(pool.pending))
+        }
+    }
+
+    // MARK: Dispatchers
+
+    private typealias Counted = (pool: String, counts: FabricPoolCounts)
+
+    private func counted(_ dispatcher: FabricDispatcher) -> [Counted] {
+        dispatcher.configuration.pools.compactMap { pool in
+            dispatcher.counts(pool: pool.name).map { (pool.name, $0) }
+        }
+    }
+
+    private func writeOwn(_ dispatcher: FabricDispatcher, to text: inout PrometheusText) {
+        let pools = self.counted(dispatcher)
+        func counter(_ name: String, _ help: String, _ value: (FabricPoolCounts) -> Int) {
+            text.family(name, "counter", help)
+            for (pool, counts) in pools { text.sample(name, [("pool", pool)], Double(value(counts))) }
+        }
+        text.family("sluice_fabric_held", "gauge", "Requests taken and not settled.")
+        text.sample("sluice_fabric_held", [], Double(dispatcher.heldCount))
+        counter("sluice_fabric_taken_total", "Requests taken off the list.", \.taken)
+        counter("sluice_fabric_answered_total", "Requests answered, well or not.", \.processed)
+        counter("sluice_fabric_put_back_total", "Requests given back unsent.", \.putBack)
+        counter("sluice_fabric_requeued_total", "Requests of dead dispatchers queued again.", \.requeued)
+        counter("sluice_fabric_recovered_total", "Requests found after the answer to a pop was lost.", \.recovered)
+        counter("sluice_fabric_late_total", "Replies delivered after we had been taken for dead.", \.late)
+        counter("sluice_fabric_frames_total", "Pieces of streams pushed.", \.frames)
+        counter("sluice_fabric_skewed_clocks_total", "Requests from clocks ahead of ours.", \.skewedClocks)
+        counter("sluice_fabric_unsupported_versions_total", "Of another version of the contract.", \.unsupportedVersions)
+        counter("sluice_fabric_store_errors_total", "Commands that Valkey did not answer, or refused.", \.storeErrors)
+    }
+
+    /// Names and labels as dashboards for the first dispatchers have them.
+    private func writeFirstNames(_ dispatcher: FabricDispatcher, to text: inout PrometheusText) {
+        let id = dispatcher.configuration.dispatcherID
+        let pools = self.counted(dispatcher)
+        func labels(_ pool: String, _ more: [(String, String)] = []) -> [(String, String)] {
+            [("pool_id", pool), ("dispatcher_id", id)] + more
+                + [("contract_version", DispatchContract.version)]
+        }
+        text.family("marie_llm_dispatch_batches_total", "counter", "Pops that brought something.")
+        for (pool, counts) in pools {
+            text.sample("marie_llm_dispatch_batches_total", labels(pool), Double(counts.batches))
+        }
+        text.family("marie_llm_dispatch_items_total", "counter", "Requests answered, by status.")
+        for (pool, counts) in pools {
+            let good = Double(counts.processed - counts.failures)
+            text.sample("marie_llm_dispatch_items_total", labels(pool, [("status", "ok")]), good)
+            let failed = Double(counts.failures)
+            text.sample("marie_llm_dispatch_items_total", labels(pool, [("status", "error")]), failed)
+        }
+        text.family("marie_llm_dispatch_execution_failures_total", "counter", "Requests answered with an error.")
+        for (pool, counts) in pools {
+            text.sample("marie_llm_dispatch_execution_failures_total", labels(pool), Double(counts.failures))
+        }
+        text.family("marie_llm_dispatch_dropped_requests_total", "counter", "Requests without an answer, by reason.")
+        for (pool, counts) in pools {
+            let dropped = [
+                ("malformed_request", counts.malformed),
+                ("offline_producer_before_dispatch", counts.offlineRequests),
+                ("deadline", counts.expired), ("dispatcher_crash", counts.lost),
+            ]
+            for (reason, count) in dropped {
+                let labels = labels(pool, [("reason", reason)])
+                text.sample("marie_llm_dispatch_dropped_requests_total", labels, Double(count))
+            }
+        }
+        text.family("marie_llm_dispatch_dropped_replies_total", "counter", "Replies that nobody took, by reason.")
+        for (pool, counts) in pools {
+            let dropped = [
+                ("offline_producer_before_reply", counts.offlineReplies), ("store_away", counts.repliesGivenUp),
+            ]
+            for (reason, count) in dropped {
+                let labels = labels(pool, [("reason", reason)])
+                text.sample("marie_llm_dispatch_dropped_replies_total", labels, Double(count))
+            }
+        }
+        text.family("marie_llm_dispatch_request_seconds", "histogram", "Time from the first backend call to the end.")
+        for (pool, _) in pools {
+            guard let histogram = self.execution(pool) else { continue }
+            text.histogram("marie_llm_dispatch_request_seconds", labels(pool), histogram)
+        }
+    }
+
+    // MARK: Producers
+
+    private func write(_ producer: Producer, to text: inout PrometheusText) {
+        let counts = producer.counts
+        text.family("sluice_fabric_waiting", "gauge", "Requests that wait for a reply.")
+        text.sample("sluice_fabric_waiting", [], Double(producer.waiting))
+        text.family("sluice_fabric_alive", "gauge", "1 while the fabric knows this producer.")
+        text.sample("sluice_fabric_alive", [], producer.isAlive ? 1 : 0)
+        text.family("sluice_fabric_pushed_total", "counter", "Requests put onto lists.")
+        text.sample("sluice_fabric_pushed_total", [], Double(counts.pushed))
+        let replies = [
+            ("ok", counts.replies), ("error", counts.errorReplies), ("frame", counts.frames),
+            ("late", counts.lateReplies), ("unknown", counts.unknownReplies), ("malformed", counts.malformedReplies),
+            ("repeated", counts.repeatedFrames),
+        ]
+        text.family("sluice_fabric_replies_total", "counter", "What came on the list of replies, by kind.")
+        for (kind, count) in replies { text.sample("sluice_fabric_replies_total", [("kind", kind)], Double(count)) }
+        let ends = [
+            ("timed_out", counts.timedOut), ("cancelled", counts.cancelled), ("slow_reader", counts.slowReaders),
+            ("broken_stream", counts.brokenStreams), ("oversize", counts.oversize),
+            ("overloaded", counts.overloaded), ("queue_full", counts.queueFull),
+        ]
+        text.family("sluice_fabric_given_up_total", "counter", "Requests that ended without a reply, by reason.")
+        for (reason, count) in ends {
+            text.sample("sluice_fabric_given_up_total", [("reason", reason)], Double(count))
+        }
+        let errors = [
+            ("push", counts.storeErrors), ("refresh", counts.refreshFailures), ("pop", counts.popFailures),
+        ]
+        text.family("sluice_fabric_producer_errors_total", "counter", "Errors of Valkey, by what was tried.")
+        for (step, count) in errors {
+            text.sample("sluice_fabric_producer_errors_total", [("step", step)], Double(count))
+        }
+    }
+}
