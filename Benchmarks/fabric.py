@@ -70,17 +70,22 @@ class Bench(Programs):
 
     # The ceiling
 
-    def hops(self, size, connections=64):
+    def hops(self, size, reply=1024):
         """Requests a second if nothing but the four hops were done, in turn, on this machine."""
-        rates = []
-        for command in (["RPUSH", "bench:list", "x" * size], ["LPOP", "bench:list"]):
-            count = max(2000, min(100_000, 400_000_000 // max(size, 1)) // 2)
-            out = subprocess.run(
-                [shutil.which("valkey-benchmark") or "redis-benchmark", "-p", str(self.valkey_port), "-c",
-                 str(connections), "-n", str(count), "-q", *command], capture_output=True, text=True).stdout
-            rates.append(float(re.findall(r"([\d.]+) requests per second", out)[-1]))
-        self.cli("del", "bench:list")
-        return 1 / sum(2 / rate for rate in rates)
+        return 1 / (self.hop(size) + self.hop(reply))
+
+    def hop(self, size, connections=64):
+        """Seconds that a push and a pop of this size take of everybody's time."""
+        count = max(2000, min(100_000, 400_000_000 // max(size, 1) // 2))
+        out = subprocess.run(
+            [shutil.which("valkey-benchmark") or "redis-benchmark", "-p", str(self.valkey_port), "-c",
+             str(connections), "-n", str(count), "-d", str(size), "-t", "rpush,lpop", "-q"],
+            capture_output=True, text=True, check=True).stdout
+        rates = [float(rate) for rate in re.findall(r"([\d.]+) requests per second", out)]
+        assert len(rates) >= 2, out
+        rates = rates[-2:]
+        self.cli("del", "mylist")
+        return sum(1 / rate for rate in rates)
 
     # Load
 
@@ -230,7 +235,7 @@ class Bench(Programs):
 
     def peers(self):
         script = pathlib.Path(__file__).with_name("fabric_peers.py")
-        subprocess.run([sys.executable, str(script), self.url, f"http://127.0.0.1:{self.mock}{PATH}",
+        subprocess.run([os.environ.get("PEERS_PYTHON", sys.executable), str(script), self.url, f"http://127.0.0.1:{self.mock}{PATH}",
                         str(self.seconds)], check=False)
 
 
