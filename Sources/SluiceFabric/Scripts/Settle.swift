@@ -60,7 +60,7 @@ extension FabricScript {
 /// Names an element of a list without its payload: its size, its first and its last bytes. The ids stand in one of
 /// them, wherever the writer puts small fields. Small elements are their own mark.
 package struct ElementMark: Sendable, Equatable {
-    package static let wholeBytes = 1_024
+    package static let wholeBytes = 8_192
     private static let endBytes = 512
 
     package let arguments: [ValkeyArgument]
