@@ -15,6 +15,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         // Without pkg-config, whose flags for hiredis SwiftPM warns about; the module map names the library.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CSimdJSON",
@@ -33,7 +34,7 @@ let package = Package(
         .target(name: "SluiceTelemetry", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
         .target(
             name: "SluiceTransport",
-            dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis"]
+            dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis", "COpenSSL"]
         ),
         // Layer 3
         .target(

@@ -28,10 +28,17 @@ import Testing
         )
     }
 
+    @Test(arguments: ["rediss", "valkeys"])
+    func `TLS is asked for by the scheme`(scheme: String) throws {
+        #expect(
+            try ValkeyAddress(url: "\(scheme)://:p@h:7000/5")
+                == ValkeyAddress(place: .host("h", port: 7000), password: "p", database: 5, usesTLS: true)
+        )
+    }
+
     @Test func `what is wrong with it is said without its password`() {
         #expect(self.error("http://h") == .scheme("http"))
         #expect(self.error("secret@h") == .scheme("secret"))
-        #expect(self.error("rediss://h") == .tlsUnavailable)
         #expect(self.error("redis://:secret@") == .host)
         #expect(self.error("redis://:secret@h:x") == .port("x"))
         #expect(self.error("redis://h:70000") == .port("70000"))

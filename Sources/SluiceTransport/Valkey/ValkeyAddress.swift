@@ -1,4 +1,5 @@
-/// Where a Valkey server is and who asks: `redis://[user:password@]host[:port][/database]`, also as `valkey://`, or
+/// Where a Valkey server is and who asks: `redis://[user:password@]host[:port][/database]`, also as `valkey://`, over
+/// TLS as `rediss://` or `valkeys://`, or
 /// `unix:///path[?db=number]`.
 package struct ValkeyAddress: Sendable, Equatable {
     package enum Place: Sendable, Equatable {
@@ -10,9 +11,17 @@ package struct ValkeyAddress: Sendable, Equatable {
     package var user: String?
     package var password: String?
     package var database: Int
+    package var usesTLS: Bool
 
-    package init(place: Place, user: String? = nil, password: String? = nil, database: Int = 0) {
+    package init(
+        place: Place,
+        user: String? = nil,
+        password: String? = nil,
+        database: Int = 0,
+        usesTLS: Bool = false
+    ) {
         self.place = place
+        self.usesTLS = usesTLS
         self.user = user
         self.password = password
         self.database = database
@@ -29,7 +38,6 @@ package struct ValkeyAddress: Sendable, Equatable {
 
 package enum ValkeyAddressError: Error, Sendable, Equatable {
     case scheme(String)
-    case tlsUnavailable
     case host
     case port(String)
     case database(String)
@@ -40,9 +48,7 @@ package enum ValkeyAddressError: Error, Sendable, Equatable {
     package var message: String {
         switch self {
         case .scheme(let scheme):
-            "'\(scheme)' is not a kind of Valkey address; use redis://, valkey:// or unix://"
-        case .tlsUnavailable:
-            "TLS to Valkey (rediss://, valkeys://) is not available yet; use redis:// in a trusted network"
+            "'\(scheme)' is not a kind of Valkey address; use redis://, valkey://, rediss://, valkeys:// or unix://"
         case .host: "the address names no host; write redis://host:6379"
         case .port(let text): "'\(text)' is not a port; use a number from 1 to 65535"
         case .database(let text): "'\(text)' is not a database; use a number from 0"
@@ -60,14 +66,14 @@ extension ValkeyAddress {
         let scheme = url[..<colon.lowerBound].lowercased()
         let rest = url[colon.upperBound...]
         switch scheme {
-        case "redis", "valkey": try self.init(network: rest)
-        case "rediss", "valkeys": throw .tlsUnavailable
+        case "redis", "valkey": try self.init(network: rest, usesTLS: false)
+        case "rediss", "valkeys": try self.init(network: rest, usesTLS: true)
         case "unix": try self.init(local: rest)
         default: throw .scheme(scheme)
         }
     }
 
-    private init(network text: Substring) throws(ValkeyAddressError) {
+    private init(network text: Substring, usesTLS: Bool) throws(ValkeyAddressError) {
         let slash = text.firstIndex(of: "/") ?? text.endIndex
         var authority = text[..<slash]
         var user: String?
@@ -88,7 +94,8 @@ extension ValkeyAddress {
             place: .host(host, port: port),
             user: user,
             password: password,
-            database: try Self.database(path)
+            database: try Self.database(path),
+            usesTLS: usesTLS
         )
     }
 

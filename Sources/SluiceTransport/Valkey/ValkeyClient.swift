@@ -5,6 +5,7 @@ import SluiceWire
 package final class ValkeyClient: ValkeyLink {
     private let reactors: ReactorGroup
     private let configuration: ValkeyConfiguration
+    private let tls: Result<ValkeyTLSContext, ValkeyError>?
     private let connections: [ValkeyConnection]
     private let seeds: Lock<SeededRandom>
 
@@ -12,11 +13,22 @@ package final class ValkeyClient: ValkeyLink {
     package init(configuration: ValkeyConfiguration, reactors: ReactorGroup, seed: UInt64) {
         self.reactors = reactors
         self.configuration = configuration
+        // What is wrong with its files is said by every call, at the latest by the probe of a start.
+        let tls = configuration.address.usesTLS ? Self.makeTLS(configuration.tls) : nil
+        self.tls = tls
         var seeds = SeededRandom(seed: seed)
         self.connections = reactors.reactors.map { reactor in
-            ValkeyConnection(reactor, configuration, seed: seeds.next())
+            ValkeyConnection(reactor, configuration, tls: tls, seed: seeds.next())
         }
         self.seeds = Lock(seeds)
+    }
+
+    private static func makeTLS(_ configuration: ValkeyTLSConfiguration) -> Result<ValkeyTLSContext, ValkeyError> {
+        do throws(ValkeyError) {
+            return .success(try ValkeyTLSContext(configuration))
+        } catch {
+            return .failure(error)
+        }
     }
 
     package func send(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
@@ -50,7 +62,7 @@ package final class ValkeyClient: ValkeyLink {
         let reactor = self.reactors.preferred()
         let ordinary = self.connections[reactor.index]
         return ValkeyConnectionPopper(
-            ValkeyConnection(reactor, self.configuration, popsBeside: ordinary, seed: seed)
+            ValkeyConnection(reactor, self.configuration, tls: self.tls, popsBeside: ordinary, seed: seed)
         )
     }
 
@@ -70,10 +82,13 @@ package final class ValkeyClient: ValkeyLink {
 /// A connection of its own for pops.
 final class ValkeyConnectionPopper: ValkeyPopper {
     private let connection: ValkeyConnection
+    private let isClosed = Lock(false)
 
     init(_ connection: ValkeyConnection) { self.connection = connection }
 
     deinit {
+        // What is posted to a reactor that has ended stays there for ever, and the connection with it.
+        guard !self.isClosed.withLock({ $0 }) else { return }
         let connection = self.connection
         connection.reactor.post { connection.close() }
     }
@@ -85,7 +100,10 @@ final class ValkeyConnectionPopper: ValkeyPopper {
         return reply
     }
 
-    func close() async { await self.connection.end() }
+    func close() async {
+        self.isClosed.withLock { $0 = true }
+        await self.connection.end()
+    }
 }
 
 extension ValkeyConnection {

@@ -25,5 +25,23 @@ package struct ValkeyConfiguration: Sendable {
     package var leastBackoff = Duration.milliseconds(50)
     package var mostBackoff = Duration.seconds(2)
 
+    /// Used when the address asks for TLS.
+    package var tls = ValkeyTLSConfiguration()
+
     package init(address: ValkeyAddress) { self.address = address }
+}
+
+/// Whom to trust over TLS, and who we are. All files are PEM.
+package struct ValkeyTLSConfiguration: Sendable, Equatable {
+    /// Certificates of the authorities that are trusted; the system's without it.
+    package var authoritiesFile: String?
+    /// Our own certificate with what it hangs on, and its key without a pass phrase.
+    package var certificateFile: String?
+    package var keyFile: String?
+    /// What the server's certificate must be for; the address' host without it.
+    package var serverName: String?
+    /// Whether the server's certificate is looked at. Without that anybody on the way can read and change everything.
+    package var verifies = true
+
+    package init() {}
 }

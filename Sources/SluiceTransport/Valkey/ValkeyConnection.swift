@@ -38,7 +38,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private let ordinary: ValkeyConnection?
     private let clock = SystemClock()
     private var stage = Stage.idle
-    private var stream: ValkeyStream?
+    private var stream: (any ValkeyLine)?
     private var reader: ValkeyReplyReader?
     /// Written, in the order of the replies to come; the greeting is the first.
     private var sent = ValkeyCallQueue()
@@ -52,6 +52,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private var timer: ReactorTimer?
     private var pause: ReactorTimer?
     private var random: SeededRandom
+    private let tls: Result<ValkeyTLSContext, ValkeyError>?
     /// Why the last attempt to connect failed.
     private var lastFailure: ValkeyError?
     /// Writes made, for tests of pipelining.
@@ -60,9 +61,11 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     init(
         _ reactor: Reactor,
         _ configuration: ValkeyConfiguration,
+        tls: Result<ValkeyTLSContext, ValkeyError>?,
         popsBeside ordinary: ValkeyConnection? = nil,
         seed: UInt64
     ) {
+        self.tls = tls
         self.reactor = reactor
         self.configuration = configuration
         self.ordinary = ordinary
@@ -128,7 +131,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         return true
     }
 
-    private func write(_ calls: [ValkeyCall], on stream: ValkeyStream) {
+    private func write(_ calls: [ValkeyCall], on stream: any ValkeyLine) {
         var output: [UInt8] = []
         if calls.count == 1 {
             output = calls[0].bytes
@@ -148,7 +151,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         }
         self.writes += 1
         if self.sent.count == calls.count { self.lastHeard = now }
-        stream.write(output)
+        output.withUnsafeBytes { stream.write($0) }
     }
 
     // MARK: Connecting
@@ -161,17 +164,37 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.reader = reader
         self.startTicking()
         self.lastHeard = self.clock.now()
-        self.stream = ValkeyStream(self.reactor, self.configuration.address.place) { [weak self] event in
-            self?.happened(event)
+        do throws(ValkeyError) {
+            self.stream = try self.makeStream()
+        } catch {
+            self.lose(error)
         }
+    }
+
+    private func makeStream() throws(ValkeyError) -> any ValkeyLine {
+        let place = self.configuration.address.place
+        let hear: (ValkeyStream.Event) -> Void = { [weak self] event in self?.happened(event) }
+        guard let tls = self.tls else { return ValkeyStream(self.reactor, place, hear) }
+        return try ValkeyTLS(self.reactor, place, try tls.get(), hear)
     }
 
     private func happened(_ event: ValkeyStream.Event) {
         switch event {
         case .connected: self.greet()
-        case .failed(let why):
-            self.lose(self.stage == .connecting ? .unreachable(why) : .connectionLost(sent: true))
+        case .failed(let why): self.lose(self.failure(why))
+        case .untrusted(let why): self.lose(.untrusted(why))
         case .received(let bytes): self.received(bytes)
+        }
+    }
+
+    private func failure(_ why: String) -> ValkeyError {
+        switch self.stage {
+        case .connecting: return .unreachable(why)
+        // Nobody's command has been sent yet.
+        case .greeting:
+            let hint = self.tls == nil ? "; if its port is for TLS, use rediss://" : ""
+            return .unreachable("it ended the connection at the greeting (\(why))\(hint)")
+        default: return .connectionLost(sent: true)
         }
     }
 
@@ -255,7 +278,8 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         let silence = now - self.lastHeard
         switch self.stage {
         case .connecting, .greeting:
-            if silence > self.configuration.connectTimeout { self.lose(.unreachable("it does not answer")) }
+            guard silence > self.configuration.connectTimeout else { break }
+            self.lose(.unreachable("it does not answer\(self.tls == nil ? "" : "; is this its port for TLS?")"))
         case .ready: self.watch(now, silence: silence)
         case .idle, .pausing, .closed: break
         }
@@ -313,8 +337,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.lastFailure = error
         self.stage = .pausing
         for call in self.sent.takeAll() { call.end(.failure(error)) }
-        // A wrong password does not become right by waiting.
-        if case .server(let refusal) = error, refusal.kind == .authentication {
+        if Self.isFinal(error) {
             self.unsentBytes = 0
             for call in self.unsent.takeAll() { call.end(.failure(error)) }
         }
@@ -323,6 +346,15 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         pause.start(after: self.backoff()) { [unowned self] in
             self.stage = .idle
             if !self.unsent.isEmpty { self.connect() }
+        }
+    }
+
+    /// A wrong password does not become right by waiting, nor a wrong certificate.
+    private static func isFinal(_ error: ValkeyError) -> Bool {
+        switch error {
+        case .untrusted: true
+        case .server(let refusal): refusal.kind == .authentication
+        default: false
         }
     }
 

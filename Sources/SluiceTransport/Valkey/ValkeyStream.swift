@@ -1,14 +1,22 @@
 import CLibUV
 import SluiceBasics
 
+/// Takes bytes for a server until it is closed.
+protocol ValkeyLine: AnyObject {
+    func write(_ bytes: UnsafeRawBufferPointer)
+    func close()
+}
+
 /// A socket to Valkey on a reactor's loop: TCP or local. Confined to the reactor's thread.
 ///
 /// Its owner hears of everything through one function, never from within a call of its own.
-final class ValkeyStream {
+final class ValkeyStream: ValkeyLine {
     enum Event {
         case connected
         /// Refused, not found, reset, ended. Nothing follows.
         case failed(String)
+        /// We do not trust the other side, or it does not trust us. Nothing follows.
+        case untrusted(String)
         /// Valid during the call.
         case received(UnsafeRawBufferPointer)
     }
@@ -20,6 +28,7 @@ final class ValkeyStream {
     private let handle: UnsafeMutablePointer<uv_any_handle>
     private let buffer: UnsafeMutableRawPointer
     private var isOpen = false
+    private(set) var isConnected = false
     private var isClosed = false
 
     init(_ reactor: Reactor, _ place: ValkeyAddress.Place, _ hear: @escaping (Event) -> Void) {
@@ -110,6 +119,7 @@ final class ValkeyStream {
         guard status != UV_ECANCELED.rawValue else { return }
         guard let stream = ValkeyStream.of(request.pointee.handle), !stream.isClosed else { return }
         guard status == 0 else { return stream.hear(.failed(ValkeyStream.text(status))) }
+        stream.isConnected = true
         uv_read_start(stream.stream, ValkeyStream.room, ValkeyStream.read)
         stream.hear(.connected)
     }
@@ -149,16 +159,12 @@ final class ValkeyStream {
     // MARK: Writing
 
     /// Written at once as far as the system takes it; the rest when there is room.
-    func write(_ bytes: [UInt8]) {
-        guard self.isOpen, !self.isClosed else { return }
-        var written = 0
-        bytes.withUnsafeBytes { source in
-            guard let base = source.baseAddress else { return }
-            var piece = Self.piece(base, source.count)
-            written = Int(max(0, uv_try_write(self.stream, &piece, 1)))
-        }
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        guard self.isOpen, !self.isClosed, let base = bytes.baseAddress else { return }
+        var piece = Self.piece(base, bytes.count)
+        let written = Int(max(0, uv_try_write(self.stream, &piece, 1)))
         guard written < bytes.count else { return }
-        let rest = ValkeyWrite(Array(bytes[written...]))
+        let rest = ValkeyWrite(UnsafeRawBufferPointer(rebasing: bytes[written...]))
         let status = rest.start(on: self.stream)
         if status != 0 { self.fail(status) }
     }
@@ -193,7 +199,7 @@ final class ValkeyStream {
 private final class ValkeyWrite {
     private let bytes: UnsafeMutableRawBufferPointer
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = .allocate(byteCount: bytes.count, alignment: 1)
         self.bytes.copyBytes(from: bytes)
     }

@@ -28,6 +28,8 @@ package struct ValkeyServerError: Error, Sendable, Equatable {
 /// Why a command got no answer, or not the one that was hoped for.
 package enum ValkeyError: Error, Sendable, Equatable {
     case unreachable(String)
+    /// TLS: we do not trust the server, or it does not trust us.
+    case untrusted(String)
     /// `sent`: a byte of the command may have reached the server.
     case connectionLost(sent: Bool)
     case timedOut
@@ -41,7 +43,7 @@ package enum ValkeyError: Error, Sendable, Equatable {
     package var isRetryable: Bool {
         switch self {
         case .unreachable, .connectionLost, .timedOut, .overloaded, .protocolViolation: true
-        case .replyTooLarge, .closed: false
+        case .untrusted, .replyTooLarge, .closed: false
         case .server(let error):
             switch error.kind {
             case .misconfigured, .readOnly, .loading, .masterDown, .clusterDown, .noReplicas, .busy, .noScript: true
@@ -55,13 +57,14 @@ package enum ValkeyError: Error, Sendable, Equatable {
         switch self {
         case .connectionLost(let sent): sent
         case .timedOut, .replyTooLarge, .protocolViolation: true
-        case .unreachable, .server, .overloaded, .closed: false
+        case .unreachable, .untrusted, .server, .overloaded, .closed: false
         }
     }
 
     package var message: String {
         switch self {
         case .unreachable(let why): "Valkey is unreachable: \(why)"
+        case .untrusted(let why): "There is no trust between Valkey and us: \(why)."
         case .connectionLost(true): "The connection to Valkey was lost; whether the command was executed is unknown."
         case .connectionLost(false): "The connection to Valkey was lost before the command was sent."
         case .timedOut: "Valkey did not answer in time; whether the command was executed is unknown."

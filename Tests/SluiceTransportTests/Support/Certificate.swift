@@ -24,7 +24,7 @@ struct Certificate {
     }
 
     /// Runs a program to its end, silently; answers its exit status.
-    private static func run(_ arguments: [String]) -> Int32 {
+    static func run(_ arguments: [String]) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

@@ -33,7 +33,7 @@ final class ValkeyServer: @unchecked Sendable {
         rmdir(self.folder)
     }
 
-    private static func freePort() -> Int {
+    static func freePort() -> Int {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
