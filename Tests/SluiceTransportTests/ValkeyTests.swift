@@ -71,14 +71,10 @@ struct ValkeyTests {
 
     @Test func `refusals are told apart`() async throws {
         let bench = try ValkeyBench()
-        func kind(_ name: StaticString, _ arguments: [ValkeyArgument]) async -> ValkeyServerError.Kind? {
-            guard case .failure(.server(let error)) = await bench.ask(name, arguments) else { return nil }
-            return error.kind
-        }
-        #expect(await kind("NOSUCH", []) == .unknownCommand)
-        #expect(await kind("EVALSHA", ["0000000000000000000000000000000000000000", 0]) == .noScript)
-        #expect(await kind("CONFIG", ["SET", "maxmemory", "1"]) == nil)
-        #expect(await kind("SET", ["k", "v"]) == .oom)
+        #expect(await bench.refusal("NOSUCH") == .unknownCommand)
+        #expect(await bench.refusal("EVALSHA", ["0000000000000000000000000000000000000000", 0]) == .noScript)
+        #expect(await bench.refusal("CONFIG", ["SET", "maxmemory", "1"]) == nil)
+        #expect(await bench.refusal("SET", ["k", "v"]) == .oom)
         let script = ValkeyScript(name: "sum", source: "return ARGV[1] + ARGV[2]")
         for _ in 0..<2 {
             #expect(try await bench.client.evaluate(script, keys: [], arguments: [40, 2]) == .integer(42))

@@ -23,7 +23,7 @@ package struct ValkeyConfiguration: Sendable {
     package var maximumReplyBytes = 64 << 20
     /// The first pause before connecting again is random up to this; it doubles.
     package var leastBackoff = Duration.milliseconds(50)
-    package var mostBackoff = Duration.seconds(2)
+    package var mostBackoff = Duration.seconds(1)
 
     /// Used when the address asks for TLS.
     package var tls = ValkeyTLSConfiguration()

@@ -11,7 +11,8 @@ import SluiceWire
 /// ```
 /// Commands wait in order. All that were handed over in one turn of the loop go out in one write; replies end the
 /// calls in the same order. A call of which a byte has been written fails when the connection does, because nobody
-/// knows what became of it; others wait for the next connection.
+/// knows what became of it; others wait for the next connection. A server that takes no commands, because it loads or
+/// has become a replica, is left as soon as it has answered what was sent: behind the same name there may be another.
 final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     // Sound: confined to its reactor's thread; `reactor` and `configuration` are constant.
 
@@ -46,6 +47,9 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private var unsentBytes = 0
     private var needsWrite = false
     private var failures = 0
+    private var readySince = Instant.zero
+    /// What the server said when it sent us away.
+    private var dismissal: ValkeyServerError?
     private var lastHeard = Instant.zero
     private var isPinging = false
     private var witness = Witness.unasked
@@ -125,7 +129,9 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     func takeTurn() -> Bool {
         guard self.needsWrite else { return false }
         self.needsWrite = false
-        guard self.stage == .ready, let stream = self.stream, !self.unsent.isEmpty else { return false }
+        guard self.stage == .ready, self.dismissal == nil, let stream = self.stream, !self.unsent.isEmpty else {
+            return false
+        }
         self.write(self.unsent.takeAll(), on: stream)
         self.unsentBytes = 0
         return true
@@ -214,13 +220,15 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     }
 
     private func greeted(_ call: ValkeyCall) {
-        // A server that does not know CLIENT SETNAME serves us as well.
         for case .error(let error) in call.replies.dropLast() { return self.lose(.server(error)) }
-        if case .error(let error) = call.replies.last, error.kind != .unknownCommand {
+        // A server that does not know CLIENT SETNAME, or does not let us call it, serves us as well.
+        if case .error(let error) = call.replies.last, error.kind != .unknownCommand,
+            !error.message.hasPrefix("NOPERM")
+        {
             return self.lose(.server(error))
         }
         self.stage = .ready
-        self.failures = 0
+        self.readySince = self.clock.now()
         self.lastFailure = nil
         self.needsWrite = true
     }
@@ -237,6 +245,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
                 if !self.take(value) { isSurplus = true }
             }
             if isSurplus { throw .protocolViolation("a reply to nothing that was asked") }
+            if let dismissal = self.dismissal, self.sent.isEmpty { throw .server(dismissal) }
         } catch {
             self.lose(error)
         }
@@ -251,6 +260,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
             self.greeted(call)
         } else {
             self.isPinging = false
+            for case .error(let error) in call.replies where error.kind.isDismissal { self.dismissal = error }
             call.end(.success(call.replies))
         }
         return true
@@ -333,6 +343,11 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.reader = nil
         self.isPinging = false
         self.witness = .unasked
+        self.dismissal = nil
+        // A connection that did not last counts as one more failure, so that nobody is asked in a tight loop.
+        if self.stage == .ready, self.clock.now() - self.readySince >= self.configuration.mostBackoff {
+            self.failures = 0
+        }
         self.failures += 1
         self.lastFailure = error
         self.stage = .pausing

@@ -22,19 +22,22 @@ final class ValkeyStream: ValkeyLine {
     }
 
     private static let readBytes = 64 << 10
+    /// Addresses of one name that are tried one after the other.
+    private static let mostCandidates = 8
 
     private let reactor: Reactor
     private let hear: (Event) -> Void
-    private let handle: UnsafeMutablePointer<uv_any_handle>
     private let buffer: UnsafeMutableRawPointer
-    private var isOpen = false
+    /// Of the attempt that is under way or has succeeded.
+    private var handle: UnsafeMutablePointer<uv_any_handle>?
+    /// Addresses that have not been tried, the next one last.
+    private var candidates: [sockaddr_storage] = []
     private(set) var isConnected = false
     private var isClosed = false
 
     init(_ reactor: Reactor, _ place: ValkeyAddress.Place, _ hear: @escaping (Event) -> Void) {
         self.reactor = reactor
         self.hear = hear
-        self.handle = .allocate(capacity: 1)
         self.buffer = .allocate(byteCount: Self.readBytes, alignment: 16)
         switch place {
         case .socket(let path): self.connect(path)
@@ -42,22 +45,29 @@ final class ValkeyStream: ValkeyLine {
         }
     }
 
-    deinit { self.close() }
+    // Whoever is in a callback of the loop holds on to this object, and with it to the buffer.
+    deinit {
+        self.close()
+        self.buffer.deallocate()
+    }
 
-    private var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self.handle) }
-    private var stream: UnsafeMutablePointer<uv_stream_t> { self.raw.assumingMemoryBound(to: uv_stream_t.self) }
+    private var stream: UnsafeMutablePointer<uv_stream_t>? {
+        self.handle.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: uv_stream_t.self) }
+    }
 
-    private func open() {
-        self.isOpen = true
-        self.stream.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+    private func open<Kind>(_ start: (UnsafeMutablePointer<Kind>) -> Void) -> UnsafeMutablePointer<Kind> {
+        let handle = UnsafeMutablePointer<uv_any_handle>.allocate(capacity: 1)
+        let kind = UnsafeMutableRawPointer(handle).assumingMemoryBound(to: Kind.self)
+        start(kind)
+        self.handle = handle
+        self.stream?.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        return kind
     }
 
     // MARK: Connecting
 
     private func connect(_ path: String) {
-        let pipe = self.raw.assumingMemoryBound(to: uv_pipe_t.self)
-        uv_pipe_init(self.reactor.loop, pipe, 0)
-        self.open()
+        let pipe = self.open { (pipe: UnsafeMutablePointer<uv_pipe_t>) in uv_pipe_init(self.reactor.loop, pipe, 0) }
         let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
         uv_pipe_connect(request, pipe, path, Self.connected)
     }
@@ -78,10 +88,11 @@ final class ValkeyStream: ValkeyLine {
                 request.deallocate()
                 defer { uv_freeaddrinfo(addresses) }
                 guard let stream, !stream.isClosed else { return }
-                guard status == 0, let address = addresses?.pointee.ai_addr else {
+                guard status == 0, addresses != nil else {
                     return stream.hear(.failed("its name cannot be resolved: \(ValkeyStream.text(status))"))
                 }
-                stream.connect(to: address)
+                stream.remember(addresses)
+                stream.connectToNext()
             },
             host,
             String(port),
@@ -99,17 +110,38 @@ final class ValkeyStream: ValkeyLine {
         init(_ stream: ValkeyStream) { self.stream = stream }
     }
 
-    private func connect(to address: UnsafePointer<sockaddr>) {
-        let tcp = self.raw.assumingMemoryBound(to: uv_tcp_t.self)
-        uv_tcp_init(self.reactor.loop, tcp)
-        self.open()
+    private func remember(_ first: UnsafeMutablePointer<addrinfo>?) {
+        var next = first
+        while let info = next?.pointee, self.candidates.count < Self.mostCandidates {
+            var address = sockaddr_storage()
+            if let source = info.ai_addr, Int(info.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size {
+                withUnsafeMutableBytes(of: &address) {
+                    $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: Int(info.ai_addrlen)))
+                }
+                self.candidates.insert(address, at: 0)
+            }
+            next = info.ai_next
+        }
+    }
+
+    private func connectToNext() {
+        guard var address = self.candidates.popLast() else { return self.fail(UV_EADDRNOTAVAIL.rawValue) }
+        let tcp = self.open { (tcp: UnsafeMutablePointer<uv_tcp_t>) in uv_tcp_init(self.reactor.loop, tcp) }
         uv_tcp_nodelay(tcp, 1)
         let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
-        let status = uv_tcp_connect(request, tcp, address, Self.connected)
-        if status != 0 {
-            request.deallocate()
-            self.fail(status)
+        let status = withUnsafeMutablePointer(to: &address) { address in
+            uv_tcp_connect(
+                request,
+                tcp,
+                UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self),
+                Self.connected
+            )
         }
+        guard status != 0 else { return }
+        request.deallocate()
+        guard !self.candidates.isEmpty else { return self.fail(status) }
+        self.release()
+        self.connectToNext()
     }
 
     private static let connected: uv_connect_cb = { request, status in
@@ -118,9 +150,13 @@ final class ValkeyStream: ValkeyLine {
         // Closed meanwhile: the handle no longer leads to its owner.
         guard status != UV_ECANCELED.rawValue else { return }
         guard let stream = ValkeyStream.of(request.pointee.handle), !stream.isClosed else { return }
-        guard status == 0 else { return stream.hear(.failed(ValkeyStream.text(status))) }
+        guard status == 0 else {
+            guard !stream.candidates.isEmpty else { return stream.hear(.failed(ValkeyStream.text(status))) }
+            stream.release()
+            return stream.connectToNext()
+        }
         stream.isConnected = true
-        uv_read_start(stream.stream, ValkeyStream.room, ValkeyStream.read)
+        uv_read_start(request.pointee.handle, ValkeyStream.room, ValkeyStream.read)
         stream.hear(.connected)
     }
 
@@ -160,12 +196,12 @@ final class ValkeyStream: ValkeyLine {
 
     /// Written at once as far as the system takes it; the rest when there is room.
     func write(_ bytes: UnsafeRawBufferPointer) {
-        guard self.isOpen, !self.isClosed, let base = bytes.baseAddress else { return }
+        guard let stream = self.stream, !self.isClosed, let base = bytes.baseAddress else { return }
         var piece = Self.piece(base, bytes.count)
-        let written = Int(max(0, uv_try_write(self.stream, &piece, 1)))
+        let written = Int(max(0, uv_try_write(stream, &piece, 1)))
         guard written < bytes.count else { return }
         let rest = ValkeyWrite(UnsafeRawBufferPointer(rebasing: bytes[written...]))
-        let status = rest.start(on: self.stream)
+        let status = rest.start(on: stream)
         if status != 0 { self.fail(status) }
     }
 
@@ -181,17 +217,15 @@ final class ValkeyStream: ValkeyLine {
     func close() {
         guard !self.isClosed else { return }
         self.isClosed = true
-        let memory = (self.handle, self.buffer)
-        guard self.isOpen else {
-            memory.0.deallocate()
-            memory.1.deallocate()
-            return
-        }
-        self.stream.pointee.data = self.buffer
-        uv_close(sluice_uv_handle(self.raw)) { handle in
-            handle?.pointee.data?.deallocate()
-            UnsafeMutableRawPointer(handle)?.deallocate()
-        }
+        self.release()
+    }
+
+    /// Lets go of the handle, whose memory is given back when the loop has let go of it, too.
+    private func release() {
+        guard let stream = self.stream else { return }
+        self.handle = nil
+        stream.pointee.data = nil
+        uv_close(sluice_uv_handle(stream)) { handle in UnsafeMutableRawPointer(handle)?.deallocate() }
     }
 }
 

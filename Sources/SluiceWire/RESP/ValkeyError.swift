@@ -14,6 +14,14 @@ package struct ValkeyServerError: Error, Sendable, Equatable {
         case wrongType
         case unknownCommand
         case other
+
+        /// Whether the server takes no commands now, and another behind the same name may.
+        package var isDismissal: Bool {
+            switch self {
+            case .readOnly, .loading, .masterDown, .clusterDown: true
+            default: false
+            }
+        }
     }
 
     package let kind: Kind

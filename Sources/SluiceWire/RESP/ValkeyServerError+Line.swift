@@ -6,7 +6,8 @@ extension ValkeyServerError {
             switch word {
             case "OOM": .oom
             case "MISCONF": .misconfigured
-            case "READONLY": .readOnly
+            // A pop that was waiting when its server became a replica is UNBLOCKED.
+            case "READONLY", "UNBLOCKED": .readOnly
             case "LOADING": .loading
             case "MASTERDOWN": .masterDown
             case "CLUSTERDOWN": .clusterDown
@@ -26,6 +27,10 @@ extension ValkeyServerError {
         if line.hasPrefix("ERR invalid password") || line.contains("without any password configured") {
             return .authentication
         }
+        // Before 7.0 what a script met stands in the middle.
+        if line.contains(" -OOM ") { return .oom }
+        if line.contains(" -READONLY ") { return .readOnly }
+        if line.contains(" -MISCONF ") { return .misconfigured }
         return .other
     }
 }

@@ -8,6 +8,7 @@ final class SwallowingProxy: Sendable {
         var isStopping = false
         var accepted = 0
         var swallowed: Set<Int> = []
+        var target: Int
     }
 
     private struct Passage {
@@ -18,11 +19,10 @@ final class SwallowingProxy: Sendable {
 
     let port: Int
     private let listener: Int32
-    private let target: Int
-    private let state = Lock(State())
+    private let state: Lock<State>
 
     init(to target: Int) {
-        self.target = target
+        self.state = Lock(State(target: target))
         let (listener, port) = Self.listen()
         self.listener = listener
         self.port = port
@@ -44,6 +44,9 @@ final class SwallowingProxy: Sendable {
     var accepted: Int { self.state.withLock { $0.accepted } }
 
     func swallow(_ number: Int) { self.state.withLock { _ = $0.swallowed.insert(number) } }
+
+    /// Where new connections go.
+    func turn(to target: Int) { self.state.withLock { $0.target = target } }
 
     func stop() { self.state.withLock { $0.isStopping = true } }
 
@@ -103,7 +106,7 @@ final class SwallowingProxy: Sendable {
     private func accept() -> Passage? {
         let client = Glibc.accept(self.listener, nil, nil)
         let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Self.loopback(self.target)
+        var address = Self.loopback(self.state.withLock { $0.target })
         let status = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

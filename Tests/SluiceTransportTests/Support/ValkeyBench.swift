@@ -24,11 +24,41 @@ struct ValkeyBench {
         self.client = ValkeyClient(configuration: configuration, reactors: self.reactors, seed: 1)
     }
 
+    static func behindProxy(_ options: [String] = []) throws -> (ValkeyBench, SwallowingProxy) {
+        var proxy: SwallowingProxy?
+        let bench = try ValkeyBench(
+            options,
+            reactors: 1,
+            url: { server in
+                let made = SwallowingProxy(to: server.port)
+                proxy = made
+                return "redis://127.0.0.1:\(made.port)"
+            }
+        )
+        guard let proxy else { throw TestFailure("no proxy") }
+        return (bench, proxy)
+    }
+
+    /// The kind of refusal; `nil` if there is none.
+    func refusal(_ name: StaticString, _ arguments: [ValkeyArgument] = []) async -> ValkeyServerError.Kind? {
+        guard case .failure(.server(let error)) = await self.ask(name, arguments) else { return nil }
+        return error.kind
+    }
+
     func ask(_ name: StaticString, _ arguments: [ValkeyArgument] = []) async -> Result<RESPValue, ValkeyError> {
         do throws(ValkeyError) {
             return .success(try await self.client.send(ValkeyCommand(name, arguments)))
         } catch {
             return .failure(error)
+        }
+    }
+
+    /// Asks until it is so.
+    func until(_ isSo: () async -> Bool) async throws {
+        let clock = SystemClock()
+        let end = clock.now() + .seconds(20)
+        while !(await isSo()) {
+            guard clock.now() < end else { throw TestFailure("it never came to be") }
         }
     }
 
