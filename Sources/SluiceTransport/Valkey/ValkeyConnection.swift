@@ -221,8 +221,9 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
 
     private func greeted(_ call: ValkeyCall) {
         for case .error(let error) in call.replies.dropLast() { return self.lose(.server(error)) }
-        // A server that does not know CLIENT SETNAME, or does not let us call it, serves us as well.
-        if case .error(let error) = call.replies.last, error.kind != .unknownCommand,
+        // The name is a nicety: a server that does not know it, or not now, or not from us, serves us as well. Only one
+        // that wants a password first does not.
+        if case .error(let error) = call.replies.last, error.kind == .authentication,
             !error.message.hasPrefix("NOPERM")
         {
             return self.lose(.server(error))

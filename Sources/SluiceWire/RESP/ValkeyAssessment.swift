@@ -18,7 +18,8 @@ package struct ValkeyAssessment: Sendable, Equatable {
         let least = ValkeyVersion(6, 2)
         if let version = facts.commandVersion, version < least {
             self.problems.append(
-                "\(facts.product) is too old: it has no LMOVE and BLMOVE; use Valkey, or Redis \(least.description) or later."
+                "\(facts.product) is too old: it has no LMOVE and BLMOVE; "
+                    + "use Valkey, or Redis \(least.description) or later."
             )
         } else if case .absent = facts.moves {
             self.problems.append("\(facts.product) has no BLMOVE; use Valkey, or Redis \(least.description) or later.")
@@ -38,7 +39,7 @@ package struct ValkeyAssessment: Sendable, Equatable {
         }
         if facts.isCluster {
             self.problems.append(
-                "The server is in cluster mode, where a script cannot reach keys of several slots; use one without it."
+                "The server is in cluster mode, where a script cannot reach keys of several slots; use one without."
             )
         }
     }
