@@ -162,6 +162,8 @@ extension LiveFilter {
         if let pool = self.pool, record.submission.pool != pool { return false }
         if let tenant = self.tenant, record.submission.tenant != tenant { return false }
         if let model = self.model, record.submission.model != model { return false }
+        if let producer = self.producer, record.submission.producer != producer { return false }
+        if let id = self.remoteID, record.submission.remote?.requestID != id { return false }
         return true
     }
 }

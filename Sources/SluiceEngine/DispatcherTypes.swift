@@ -67,6 +67,9 @@ package struct LiveFilter: Sendable, Equatable {
     package var tenant: String?
     package var model: String?
     package var waiting: WaitingReason?
+    package var producer: String?
+    /// What its producer calls a request that came over the fabric.
+    package var remoteID: String?
 
     package init(
         state: RequestState? = nil,

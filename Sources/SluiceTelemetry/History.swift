@@ -8,6 +8,9 @@ package struct HistoryFilter: Sendable, Equatable {
     package var pool: String?
     package var tenant: String?
     package var model: String?
+    package var producer: String?
+    /// What its producer calls a request that came over the fabric.
+    package var remoteID: String?
 
     package init(
         outcome: Outcome? = nil,
@@ -30,6 +33,8 @@ package struct HistoryFilter: Sendable, Equatable {
             && (self.pool == nil || submission.pool == self.pool)
             && (self.tenant == nil || submission.tenant == self.tenant)
             && (self.model == nil || submission.model == self.model)
+            && (self.producer == nil || submission.producer == self.producer)
+            && (self.remoteID == nil || submission.remote?.requestID == self.remoteID)
     }
 }
 

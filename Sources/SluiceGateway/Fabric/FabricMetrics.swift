@@ -75,7 +75,11 @@ struct FabricMetrics {
         counter("sluice_fabric_late_total", "Replies delivered after we had been taken for dead.", \.late)
         counter("sluice_fabric_frames_total", "Pieces of streams pushed.", \.frames)
         counter("sluice_fabric_skewed_clocks_total", "Requests from clocks ahead of ours.", \.skewedClocks)
-        counter("sluice_fabric_unsupported_versions_total", "Of another version of the contract.", \.unsupportedVersions)
+        counter(
+            "sluice_fabric_unsupported_versions_total",
+            "Of another version of the contract.",
+            \.unsupportedVersions
+        )
         counter("sluice_fabric_store_errors_total", "Commands that Valkey did not answer, or refused.", \.storeErrors)
     }
 

@@ -74,13 +74,15 @@ extension Gateway {
             case "pool": (query.live.pool, query.ended.pool) = (value, value)
             case "tenant": (query.live.tenant, query.ended.tenant) = (value, value)
             case "model": (query.live.model, query.ended.model) = (value, value)
+            case "producer": (query.live.producer, query.ended.producer) = (value, value)
+            case "request_id": (query.live.remoteID, query.ended.remoteID) = (value, value)
             case "state": try Self.readState(value, &query)
             case "reason": try Self.readReason(value, &query)
             case "limit", "cursor": break
             default:
                 throw .invalid(
                     "The parameter '\(name.prefix(64))' is not known. "
-                        + "Known: state, pool, tenant, model, reason, limit, cursor.",
+                        + "Known: state, pool, tenant, model, producer, request_id, reason, limit, cursor.",
                     param: String(name.prefix(64)),
                     code: "unknown_parameter"
                 )

@@ -29,6 +29,7 @@ struct RequestView {
         json.field("operation", submission.operation)
         json.field("stream", submission.isStream)
         json.field("producer", submission.producer)
+        if let remote = submission.remote { json.field("request_id", remote.requestID) }
         json.field("payload_bytes", submission.payloadBytes)
         json.field("message_count", submission.messageCount)
         json.field("token_estimate", submission.tokenEstimate)
