@@ -118,6 +118,16 @@ extension ConfigurationSchema {
             help: "PEM file of authorities for rediss:// instead of the system's."
         ),
         .init(
+            path: "fabric.certificate_file",
+            kind: .path,
+            help: "PEM file with our own certificate for rediss://, if Valkey asks for one."
+        ),
+        .init(
+            path: "fabric.key_file",
+            kind: .path,
+            help: "PEM file with its private key."
+        ),
+        .init(
             path: "fabric.verify_tls",
             kind: .toggle,
             fallback: "true",

@@ -21,7 +21,10 @@ struct FabricWiring {
     let clock: any TimeSource
     let log: EventLog
     let valkey: ValkeyClient
+    /// Where Valkey is, without user and password.
     let place: String
+    /// What works until something happens.
+    var warnings: [String] = []
 
     struct Failure: Error, CustomStringConvertible {
         var description: String
@@ -50,6 +53,10 @@ struct FabricWiring {
             throw Failure(description: "fabric.url: \(error.message)")
         }
         var settings = ValkeyConfiguration(address: address)
+        settings.tls.authoritiesFile = configuration.text("fabric.ca_file")
+        settings.tls.certificateFile = configuration.text("fabric.certificate_file")
+        settings.tls.keyFile = configuration.text("fabric.key_file")
+        settings.tls.verifies = configuration.toggle("fabric.verify_tls")
         settings.clientName = "sluice-\(wiring.role.rawValue)"
         settings.mostBackoff = .milliseconds(500)
         return FabricWiring(
@@ -78,20 +85,29 @@ struct FabricWiring {
     }
 
     /// Says exactly what is wrong before anything begins.
-    func probe() throws {
-        let answer = Lock<Result<RESPValue, ValkeyError>?>(nil)
+    ///
+    /// - Returns: what works until something happens, a sentence each.
+    func probe() throws -> [String] {
+        let answer = Lock<Result<ValkeyServerFacts, ValkeyError>?>(nil)
         let valkey = self.valkey
-        let place = self.place
         self.reactors.runAndWait {
             do throws(ValkeyError) {
-                let pong = try await valkey.send(ValkeyCommand("PING"))
-                answer.withLock { $0 = .success(pong) }
+                let facts = try await valkey.probe()
+                answer.withLock { $0 = .success(facts) }
             } catch {
                 answer.withLock { $0 = .failure(error) }
             }
         }
-        if case .failure(let error) = answer.withLock({ $0 }) {
-            throw Failure(description: "Valkey at \(place): \(error.message)")
+        switch answer.withLock({ $0 }) {
+        case .failure(let error): throw Failure(description: "Valkey at \(self.place): \(error.message)")
+        case .success(let facts):
+            let assessment = ValkeyAssessment(facts)
+            guard assessment.problems.isEmpty else {
+                let problems = assessment.problems.joined(separator: " ")
+                throw Failure(description: "Valkey at \(self.place): \(problems)")
+            }
+            return assessment.warnings
+        case nil: return []
         }
     }
 

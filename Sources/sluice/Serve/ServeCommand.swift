@@ -83,7 +83,7 @@ struct ServeCommand {
         if let producer { reactors.spawn { await producer.run() } }
         if let served { reactors.spawn { await served.run() } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
-        if let fabric { self.terminal.errorLine("  fabric \(fabric.place)\(Self.roles(served, producer))") }
+        if let fabric { self.announce(fabric, served, producer) }
         let shutdown = Shutdown(
             gateway: gateway,
             dispatcher: dispatcher,
@@ -127,9 +127,17 @@ struct ServeCommand {
         _ clock: any TimeSource,
         _ log: EventLog
     ) throws -> FabricWiring? {
-        guard let fabric = try FabricWiring.make(wiring, reactors, clock, log) else { return nil }
-        try fabric.probe()
+        guard var fabric = try FabricWiring.make(wiring, reactors, clock, log) else { return nil }
+        fabric.warnings = try fabric.probe()
         return fabric
+    }
+
+    private func announce(_ fabric: FabricWiring, _ dispatcher: FabricDispatcher?, _ producer: Producer?) {
+        let warning = self.terminal.errorStyle.yellow("warning: ")
+        let lines =
+            ["  fabric \(fabric.place)\(Self.roles(dispatcher, producer))"]
+            + fabric.warnings.map { "  \(warning)\($0)" }
+        self.terminal.error(lines.joined(separator: "\n") + "\n")
     }
 
     private static func roles(_ dispatcher: FabricDispatcher?, _ producer: Producer?) -> String {
