@@ -55,6 +55,20 @@ struct ProducerTests {
         #expect((world.valkey.timeToLive(World.aliveKey) ?? .zero) >= .seconds(20))
     }
 
+    @Test func `a store that is full does not make a producer look dead`() {
+        let world = World()
+        world.run()
+        let full = ValkeyError.server(ValkeyServerError(kind: .oom, message: "OOM"))
+        world.valkey.plan { $0 == "SET" ? .fail(full) : nil }
+        world.world.advance(by: .seconds(300))
+        #expect(world.valkey.string(World.aliveKey) == Array(World.id.utf8))
+        #expect(world.producer.isAlive)
+        // A key that has gone cannot be prolonged.
+        world.valkey.execute("DEL", [.text(World.aliveKey)])
+        world.world.advance(by: .seconds(30))
+        #expect(!world.producer.isAlive)
+    }
+
     @Test func `the refreshing goes on after errors of every kind`() {
         let world = World()
         world.run()

@@ -89,12 +89,16 @@ extension FabricDispatcher {
             ] + held.mark.arguments
         var backoff = self.makeBackoff()
         var settlement = Settlement.givenUp
+        var believedUntil: Instant?
         while true {
             do throws(ValkeyError) {
                 let value = try await self.link.evaluate(FabricScript.settle, keys: keys, arguments: arguments)
                 guard let answer = SettleAnswer(value) else { throw .protocolViolation("settle") }
                 settlement = self.settlement(answer)
-                break
+                let now = self.clock.now()
+                let limit = believedUntil ?? min(end, now + self.configuration.forgottenGrace)
+                guard answer.isForgotten, now < limit else { break }
+                believedUntil = limit
             } catch {
                 self.note(error, pool)
                 held.stage.withLock { $0 = .init(stage: .replying, since: self.epoch, attempt: $0.attempt) }

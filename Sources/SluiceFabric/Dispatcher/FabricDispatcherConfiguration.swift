@@ -37,6 +37,9 @@ package struct FabricDispatcherConfiguration: Sendable {
     /// How long a reply list lives after its last reply, and how long a reply is held while Valkey cannot be reached
     /// (`LLM_QUEUE_REPLY_QUEUE_TTL_SECONDS`).
     package var replyTTL: Duration = .seconds(300)
+    /// How long a reply is held when Valkey knows neither its request nor its producer any more: it may have lost its
+    /// data, and a producer that lives says so again within ten seconds.
+    package var forgottenGrace: Duration = .seconds(15)
     /// How long the fabric believes in us without a word. Beats come three times as often.
     package var heartbeatTTL: Duration = .seconds(15)
     /// How often we look for dispatchers that died; each time a fifth more or less.

@@ -16,12 +16,13 @@ extension Producer {
         let key = ValkeyArgument.text(DispatchKeys.producerAlive(self.configuration.producerID))
         let seconds = max(1, Int(self.configuration.aliveTTL.inSeconds.rounded(.up)))
         let id = ValkeyArgument.text(self.configuration.producerID)
-        let refresh = ValkeyCommand("SET", [key, id, "EX", .integer(seconds)])
+        let set = ValkeyCommand("SET", [key, id, "EX", .integer(seconds)])
+        let prolong = ValkeyCommand("EXPIRE", [key, .integer(seconds)])
         var backoff = self.makeBackoff()
         while self.isRunning {
             let sent = self.clock.now()
             do throws(ValkeyError) {
-                _ = try await self.link.send(refresh)
+                try await self.refresh(set, prolong)
                 backoff.reset()
                 // Confirmed for less than it lasts: a request pushed at the end has to find it alive.
                 self.confirm(until: sent + .nanoseconds(self.configuration.aliveTTL.wholeNanoseconds / 5 * 4))
@@ -32,6 +33,15 @@ extension Producer {
             }
         }
         await self.takeAliveKeyAway(key)
+    }
+
+    /// A Valkey that is full refuses SET, but goes on answering what it holds: a key that is there can be prolonged.
+    private func refresh(_ set: ValkeyCommand, _ prolong: ValkeyCommand) async throws(ValkeyError) {
+        do throws(ValkeyError) {
+            _ = try await self.link.send(set)
+        } catch {
+            guard error.isOutOfMemory, try await self.link.send(prolong).int == 1 else { throw error }
+        }
     }
 
     private func confirm(until end: Instant) {

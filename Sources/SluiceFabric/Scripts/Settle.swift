@@ -95,6 +95,9 @@ package struct SettleAnswer: Sendable, Equatable {
     package var wasHeld: Bool
     package var wasIndexed: Bool
 
+    /// A store that knows of nothing says nothing about the producer: it may have lost its data.
+    package var isForgotten: Bool { self.delivery == .producerGone && !self.wasHeld && !self.wasIndexed }
+
     package init(delivery: Delivery, wasHeld: Bool, wasIndexed: Bool) {
         self.delivery = delivery
         self.wasHeld = wasHeld
