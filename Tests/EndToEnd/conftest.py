@@ -1,6 +1,7 @@
 import pytest
 
 from fabric import Dispatcher, Gateway, Producer, Valkey
+from proxy import Proxy
 from runtime import Mock, Runtime
 
 
@@ -51,7 +52,8 @@ def valkey():
 
 @pytest.fixture
 def fabric():
-    """Starts what a test needs: `fabric.valkey()`, `.dispatcher(...)`, `.gateway(...)`, `.producer(...)`."""
+    """Starts what a test needs: `fabric.valkey()`, `.dispatcher(...)`, `.gateway(...)`, `.producer(...)`,
+    `.proxy(valkey)`."""
     begun = []
 
     class Fabric:
@@ -67,6 +69,9 @@ def fabric():
         def producer(self, valkey, **options):
             return self._keep(Producer(valkey.port, **options))
 
+        def proxy(self, valkey):
+            return self._keep(Proxy(valkey.port))
+
         def mock(self):
             return self._keep(Mock())
 
@@ -77,7 +82,9 @@ def fabric():
     yield Fabric()
     for thing in reversed(begun):
         if isinstance(thing, Producer):
-            thing.die()
+            thing.stopping.set()
+        elif isinstance(thing, Proxy):
+            thing.close()
         elif isinstance(thing, Valkey):
             thing.stop()
         else:
