@@ -75,3 +75,26 @@ def test_metrics_have_our_names_and_the_first_ones(mock, fabric):
     assert asked["marie_llm_dispatch_registered_dispatchers"] == asked["marie_llm_dispatch_running_dispatchers"] == 1
     assert asked['marie_llm_dispatch_request_queue_depth{pool_id="default"}'] == 0
     assert asked['sluice_fabric_replies_total{kind="ok"}'] == 1 and asked["sluice_fabric_pushed_total"] == 1
+
+
+def test_a_gateway_says_whether_its_request_waits_or_runs_and_where(mock, fabric):
+    valkey = fabric.valkey()
+    gateway, dispatcher = fabric.gateway(valkey), fabric.dispatcher(valkey, mock, "pools.default.slots=1")
+    later = {"Prefer": "respond-async"}
+    first = gateway.chat('mock:{"latency":1500}', later)[2]["id"]
+    until(lambda: valkey.client.hexists(INDEX.format("default"), first))
+    second = gateway.chat('mock:{"latency":10}', later)[2]["id"]
+    until(lambda: valkey.client.llen("list:llm:requests:default") == 1)
+
+    def listed(state):
+        rows = gateway.call("GET", f"/api/requests?state={state}")[2]["requests"]
+        return [(row["id"], row.get("dispatcher"), (row["waiting"] or {}).get("reason")) for row in rows]
+
+    assert listed("started") == [(first, dispatcher.id(), None)]
+    assert listed("queued") == [(second, None, "ahead_in_queue")]
+    shown = gateway.call("GET", f"/api/requests/{second}")[2]
+    assert shown["state"] == "queued" and shown["waiting"]["position"] is None
+    until(lambda: gateway.call("GET", f"/api/requests/{second}")[2]["outcome"] == "done")
+    # The dispatcher knows it by the same id.
+    rows = dispatcher.call("GET", f"/api/requests?request_id={second}")[2]["requests"]
+    assert [row["id"] for row in rows] == [second] and rows[0]["outcome"] == "done"

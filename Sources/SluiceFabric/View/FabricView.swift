@@ -94,6 +94,22 @@ package final class FabricView: Sendable {
         }
     }
 
+    /// Those of the requests that a dispatcher holds now, by id.
+    package func held(_ ids: [String], pool: String) async throws(ValkeyError) -> [String: InflightRecord] {
+        guard !ids.isEmpty else { return [:] }
+        let fields = ids.prefix(Self.maximumAsked).map { ValkeyArgument.text($0) }
+        let value = try await self.link.send(
+            ValkeyCommand("HMGET", [.text(DispatchKeys.inflightIndex(pool: pool))] + fields)
+        )
+        var held: [String: InflightRecord] = [:]
+        for (id, answer) in zip(ids, value.array ?? []) {
+            held[id] = answer.bytes.flatMap { try? InflightRecord.read($0) }
+        }
+        return held
+    }
+
+    private static let maximumAsked = 1_000
+
     private func finish(_ snapshot: FabricSnapshot?, _ limit: Int) {
         let waiters = self.state.withLock { state in
             if let snapshot { (state.last, state.lastLimit) = (snapshot, limit) }

@@ -16,7 +16,7 @@ extension Gateway {
         switch (parts.first, parts.count) {
         case ("requests", 1):
             try Self.require(request, [.get, .head])
-            return try self.listRequests(request)
+            return try await self.listRequests(request)
         case ("pools", 1):
             try Self.require(request, [.get, .head])
             return self.listPools()
@@ -161,7 +161,8 @@ extension Gateway {
             try Self.require(request, [.get, .head])
             // Who is told of the end is told the result.
             if record.state == .ended && record.submission.respondsLater { await self.results.settled(id) }
-            return self.answer(record, live?.waiting)
+            let place = await self.whereabouts([record])[id]
+            return self.answer(record, live?.waiting, place)
         }
         guard parts[2] == "cancel" else { throw .notFound("A request takes cancel.", code: "not_found") }
         try Self.require(request, [.post])
@@ -180,11 +181,16 @@ extension Gateway {
         return Self.json(json, status: answer == .cancelling ? 202 : 200)
     }
 
-    private func answer(_ record: RequestRecord, _ waiting: WaitingStatus?) -> HTTPResponse {
+    private func answer(
+        _ record: RequestRecord,
+        _ waiting: WaitingStatus?,
+        _ place: Whereabouts?
+    ) -> HTTPResponse {
         let now = self.clock.now()
         var json = JSONWriter(reserving: 2048)
         json.object { json in
-            RequestView(now: now, wallClock: self.clock.wallClockNanoseconds()).write(record, waiting, to: &json)
+            RequestView(now: now, wallClock: self.clock.wallClockNanoseconds())
+                .write(record, waiting, place, to: &json)
             if record.submission.respondsLater {
                 if let result = self.results.find(record.submission.id, at: now) {
                     Self.write(result, to: &json)

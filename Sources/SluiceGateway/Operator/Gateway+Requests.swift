@@ -29,7 +29,7 @@ extension Gateway {
         }
     }
 
-    func listRequests(_ request: HTTPRequest) throws(GatewayError) -> HTTPResponse {
+    func listRequests(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         let limit = try Self.limit(request, default: 50, maximum: 1000)
         var query = try Self.query(request)
         var after: RequestID?
@@ -45,17 +45,24 @@ extension Gateway {
                 query.wantsLive = false
             }
         }
+        // What a gateway has sent may wait on its list: the fabric decides whether that is queued or started.
+        let wanted = query.live.state
+        let asksFabric = self.fabric?.producer != nil && (wanted == .queued || wanted == .started)
+        if asksFabric { query.live.state = nil }
         let live = query.wantsLive ? self.dispatcher.live(query.live, limit: limit, after: after) : []
         var ended: (records: [RequestRecord], next: UInt64?) = ([], nil)
         let room = limit - live.count
         if query.wantsEnded && room > 0 {
             ended = self.telemetry.history.query(query.ended, limit: room, before: before)
         }
+        let places = await self.whereabouts(live.map(\.record))
         let view = RequestView(now: self.clock.now(), wallClock: self.clock.wallClockNanoseconds())
         var json = JSONWriter(reserving: 16 << 10)
         json.object { json in
             json.array("requests") { json in
-                for row in live { json.object { view.write(row.record, row.waiting, to: &$0) } }
+                for row in live where !asksFabric || places[row.record.submission.id].state(row.record) == wanted {
+                    json.object { view.write(row.record, row.waiting, places[row.record.submission.id], to: &$0) }
+                }
                 for record in ended.records { json.object { view.write(record, nil, to: &$0) } }
             }
             if live.count == limit, let last = live.last {

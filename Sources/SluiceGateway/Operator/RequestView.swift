@@ -15,10 +15,22 @@ struct RequestView {
         return Double(milliseconds) / 1000
     }
 
-    func write(_ record: RequestRecord, _ waiting: WaitingStatus?, to json: inout JSONWriter) {
+    /// - Parameter place: where the fabric has it, which says more than our own state.
+    func write(
+        _ record: RequestRecord,
+        _ waiting: WaitingStatus?,
+        _ place: Whereabouts? = nil,
+        to json: inout JSONWriter
+    ) {
         let submission = record.submission
+        var waiting = waiting
+        let state = place.state(record)
+        if case .waiting = place {
+            waiting = WaitingStatus(reason: .aheadInQueue, position: 0, estimatedStart: nil)
+        }
         json.field("id", submission.id.description)
-        json.field("state", record.state.rawValue)
+        json.field("state", state.rawValue)
+        if case .held(let held) = place { json.field("dispatcher", held.dispatcherID) }
         json.field("outcome", record.reason?.outcome.rawValue)
         json.field("reason", record.reason?.rawValue)
         json.field("message", record.message)
@@ -39,7 +51,8 @@ struct RequestView {
         if let waiting {
             json.object("waiting") { json in
                 json.field("reason", waiting.reason.rawValue)
-                json.field("position", waiting.position)
+                // On a list nobody counts.
+                json.field("position", waiting.position > 0 ? waiting.position : nil)
                 json.field("estimated_start_ms", waiting.estimatedStart?.inMilliseconds)
             }
         } else {
