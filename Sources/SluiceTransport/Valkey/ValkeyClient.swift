@@ -32,8 +32,7 @@ package final class ValkeyClient: ValkeyLink {
     }
 
     package func send(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
-        let replies = try await self.send([command])
-        guard let reply = replies.first else { throw .protocolViolation("no reply") }
+        let reply = try await self.connections[self.reactors.preferred().index].run(command)
         if case .error(let error) = reply { throw .server(error) }
         return reply
     }
@@ -94,8 +93,7 @@ final class ValkeyConnectionPopper: ValkeyPopper {
     }
 
     func pop(_ command: ValkeyCommand, seconds: Int) async throws(ValkeyError) -> RESPValue {
-        let replies = try await self.connection.run([command], heldBack: .seconds(max(0, seconds)))
-        guard let reply = replies.first else { throw .protocolViolation("no reply") }
+        let reply = try await self.connection.run(command, heldBack: .seconds(max(0, seconds)))
         if case .error(let error) = reply { throw .server(error) }
         return reply
     }
@@ -108,12 +106,24 @@ final class ValkeyConnectionPopper: ValkeyPopper {
 
 extension ValkeyConnection {
     /// From any thread. A task that is cancelled still waits for its replies, which are on their way.
-    func run(_ commands: [ValkeyCommand], heldBack: Duration = .zero) async throws(ValkeyError) -> [RESPValue] {
+    func run(_ command: ValkeyCommand, heldBack: Duration = .zero) async throws(ValkeyError) -> RESPValue {
+        let outcome = await withUnsafeContinuation { (waiter: UnsafeContinuation<ValkeyCall.SingleOutcome, Never>) in
+            if self.reactor.isCurrent {
+                self.call(.one(command), heldBack: heldBack, .single(waiter))
+            } else {
+                self.reactor.post { self.call(.one(command), heldBack: heldBack, .single(waiter)) }
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// As the other, for several.
+    func run(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
         let outcome = await withUnsafeContinuation { (waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>) in
             if self.reactor.isCurrent {
-                self.call(commands, heldBack: heldBack, waiter)
+                self.call(.many(commands), .task(waiter))
             } else {
-                self.reactor.post { self.call(commands, heldBack: heldBack, waiter) }
+                self.reactor.post { self.call(.many(commands), .task(waiter)) }
             }
         }
         return try outcome.get()

@@ -46,6 +46,8 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     private var unsent = ValkeyCallQueue()
     private var unsentBytes = 0
     private var needsWrite = false
+    /// Memory that the next write uses again.
+    private var output: [UInt8] = []
     private var failures = 0
     private var readySince = Instant.zero
     /// What the server said when it sent us away.
@@ -76,6 +78,9 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.random = SeededRandom(seed: seed)
     }
 
+    /// More than a payload of usual size; what is larger is given back.
+    private static let keptOutputBytes = 256 << 10
+
     private var callTimeout: Duration {
         self.ordinary == nil ? self.configuration.commandTimeout : self.configuration.popTimeout
     }
@@ -83,22 +88,18 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     // MARK: Calls
 
     func call(
-        _ commands: [ValkeyCommand],
+        _ commands: ValkeyCall.Commands,
         heldBack: Duration = .zero,
-        _ waiter: UnsafeContinuation<ValkeyCall.Outcome, Never>
+        _ waiter: ValkeyCall.Waiter
     ) {
-        guard self.stage != .closed else {
-            waiter.resume(returning: .failure(.closed))
-            return
-        }
+        guard self.stage != .closed else { return waiter.end(.failure(.closed)) }
         let limit = self.configuration.maximumWaiting
         guard self.sent.count + self.unsent.count < limit else {
-            waiter.resume(returning: .failure(.overloaded(limit: limit)))
-            return
+            return waiter.end(.failure(.overloaded(limit: limit)))
         }
         let deadline = self.clock.now() + self.callTimeout
-        let call = ValkeyCall(commands, deadline: deadline, heldBack: heldBack, .task(waiter))
-        guard self.unsentBytes + call.bytes.count <= self.configuration.maximumWaitingBytes else {
+        let call = ValkeyCall(commands, deadline: deadline, heldBack: heldBack, waiter)
+        guard self.unsentBytes + call.size <= self.configuration.maximumWaitingBytes else {
             call.end(.failure(.overloaded(limit: limit)))
             return
         }
@@ -110,7 +111,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         guard self.stage != .closed else { return hear(false) }
         let deadline = self.clock.now() + self.callTimeout
         let call = ValkeyCall(
-            [ValkeyCommand("PING")],
+            .one(ValkeyCommand("PING")),
             deadline: deadline,
             .neighbour { outcome in
                 if case .success = outcome { hear(true) } else { hear(false) }
@@ -121,7 +122,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
 
     private func enqueue(_ call: ValkeyCall) {
         self.unsent.append(call)
-        self.unsentBytes += call.bytes.count
+        self.unsentBytes += call.size
         self.needsWrite = true
         if self.stage == .idle { self.connect() }
     }
@@ -139,15 +140,11 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
 
     private func write(_ calls: [ValkeyCall], on stream: any ValkeyLine) {
         var output: [UInt8] = []
-        if calls.count == 1 {
-            output = calls[0].bytes
-        } else {
-            output.reserveCapacity(calls.reduce(0) { $0 + $1.bytes.count })
-            for call in calls { output.append(contentsOf: call.bytes) }
-        }
+        swap(&output, &self.output)
+        output.reserveCapacity(calls.reduce(0) { $0 + $1.size })
         let now = self.clock.now()
         for call in calls {
-            call.bytes = []
+            call.encode(into: &output)
             call.sentAt = now
             // The server's time begins now, whenever the connection came.
             if self.ordinary != nil, call.deadline != .distantFuture {
@@ -158,6 +155,9 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.writes += 1
         if self.sent.count == calls.count { self.lastHeard = now }
         output.withUnsafeBytes { stream.write($0) }
+        guard output.count <= Self.keptOutputBytes else { return }
+        output.removeAll(keepingCapacity: true)
+        self.output = output
     }
 
     // MARK: Connecting
@@ -216,7 +216,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         if address.database != 0 { commands.append(ValkeyCommand("SELECT", [.integer(address.database)])) }
         commands.append(ValkeyCommand("CLIENT", ["SETNAME", .text(self.configuration.clientName)]))
         self.stage = .greeting
-        self.write([ValkeyCall(commands, deadline: .distantFuture, .nobody)], on: stream)
+        self.write([ValkeyCall(.many(commands), deadline: .distantFuture, .nobody)], on: stream)
     }
 
     private func greeted(_ call: ValkeyCall) {
@@ -254,14 +254,13 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
 
     private func take(_ value: RESPValue) -> Bool {
         guard let call = self.sent.first else { return false }
-        call.replies.append(value)
-        guard call.isComplete else { return true }
+        if case .error(let error) = value, error.kind.isDismissal, self.stage == .ready { self.dismissal = error }
+        guard call.take(value) else { return true }
         self.sent.removeFirst()
         if self.stage == .greeting {
             self.greeted(call)
         } else {
             self.isPinging = false
-            for case .error(let error) in call.replies where error.kind.isDismissal { self.dismissal = error }
             call.end(.success(call.replies))
         }
         return true
@@ -282,7 +281,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         let now = self.clock.now()
         self.unsent.removeAll { call in
             guard call.deadline <= now else { return false }
-            self.unsentBytes -= call.bytes.count
+            self.unsentBytes -= call.size
             call.end(.failure(self.lastFailure ?? .unreachable("no connection in time")))
             return true
         }
@@ -308,7 +307,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         guard let stream = self.stream else { return }
         self.isPinging = true
         let heard = self.lastHeard
-        self.write([ValkeyCall([ValkeyCommand("PING")], deadline: .distantFuture, .nobody)], on: stream)
+        self.write([ValkeyCall(.one(ValkeyCommand("PING")), deadline: .distantFuture, .nobody)], on: stream)
         self.lastHeard = heard
     }
 
