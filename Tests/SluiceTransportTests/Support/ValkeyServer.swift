@@ -1,4 +1,5 @@
 import Glibc
+import SluiceBasics
 
 /// A real `valkey-server` (or `redis-server`) on a local socket and a port, for one test.
 final class ValkeyServer: @unchecked Sendable {
@@ -33,20 +34,33 @@ final class ValkeyServer: @unchecked Sendable {
         rmdir(self.folder)
     }
 
+    private static let nextPort = Lock(Int(getpid()) &* 97)
+
+    /// Below the range from which the system takes the ports of outgoing connections: none of those can come between
+    /// this and the server's binding it.
     static func freePort() -> Int {
+        for _ in 0..<1_000 {
+            let port = Self.nextPort.withLock { next in
+                next += 1
+                return 20_000 + next % 12_000
+            }
+            if Self.isFree(port) { return port }
+        }
+        return 0
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, size)
-                getsockname(descriptor, pointer, &size)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     func start() {
