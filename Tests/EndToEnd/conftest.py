@@ -1,6 +1,7 @@
 import pytest
 
 from fabric import Dispatcher, Gateway, Producer, Valkey
+from fabric_peers import Backend
 from proxy import Proxy
 from runtime import Mock, Runtime
 
@@ -89,3 +90,26 @@ def fabric():
             thing.stop()
         else:
             thing.kill()
+
+
+@pytest.fixture
+def backend():
+    """Starts backends that remember: `backend(answer)`."""
+    begun = []
+
+    def begin(*arguments):
+        begun.append(Backend(*arguments))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.kill()
+
+
+@pytest.fixture
+def emptied(valkey):
+    """For tests that share the server: afterwards it is empty, and no list was left that has no end."""
+    yield
+    lists = [key for key in valkey.client.scan_iter("list:*") if valkey.client.ttl(key) == -1]
+    valkey.client.flushall()
+    assert not lists
