@@ -108,6 +108,19 @@ package struct FabricClient: HTTPClient {
         )
     }
 
+    /// The answer in the form that the client asked for: dispatchers that cannot stream answer in one piece.
+    static func toldAsAsked(_ answer: HTTPClientResponse, _ call: Call) -> HTTPClientResponse {
+        guard call.submission.isStream, answer.status == 200 else { return answer }
+        let asksForUsage = try? JSON.read(call.body) { $0["stream_options"]?["include_usage"]?.bool }
+        let events = CompletionEvents.make(answer.body, call.operation, includesUsage: asksForUsage == true)
+        guard let events else { return answer }
+        var headers = HTTPFields([("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")])
+        for (name, value) in answer.headers.pairs where name.lowercased() != "content-type" {
+            headers.append(name, value)
+        }
+        return HTTPClientResponse(status: 200, headers: headers, body: events)
+    }
+
     private static func response(_ reply: ReplyEnvelope) -> HTTPClientResponse {
         var headers = HTTPFields([("Content-Type", "application/json")])
         if let dispatcher = reply.dispatcherID { headers.append("x-sluice-dispatcher", dispatcher) }
@@ -120,7 +133,8 @@ package struct FabricClient: HTTPClient {
             if let wait = reply.extras?.retryAfterMilliseconds {
                 headers.append("Retry-After", String(max(1, (wait + 999) / 1000)))
             }
-            let status = reply.extras?.status.flatMap { (400...599).contains($0) ? $0 : nil } ?? 502
+            let known = reply.extras?.status.flatMap { (400...599).contains($0) ? $0 : nil }
+            let status = known ?? ForeignError.status(of: failure.type)
             if let body = reply.extras?.errorBody {
                 return HTTPClientResponse(status: status, headers: headers, body: Array(body))
             }
@@ -227,6 +241,24 @@ private final class FabricBody: HTTPBodyReader {
 
     private static func bytes(_ event: SSEEvent) -> [UInt8] {
         SSEWriter.event(name: event.name.isEmpty ? nil : event.name, data: event.data)
+    }
+}
+
+/// Errors of dispatchers that give nothing but the name of a class, as OpenAI's library and Python call them.
+enum ForeignError {
+    /// What a client is told. A refusal of the dispatcher's own key is its operator's business, not the client's.
+    static func status(of type: String) -> Int {
+        switch type {
+        case "BadRequestError", "ContextWindowExceededError", "ContentPolicyViolationError": 400
+        case "PermissionDeniedError": 403
+        case "NotFoundError": 404
+        case "ConflictError": 409
+        case "UnprocessableEntityError": 422
+        case "RateLimitError": 429
+        case "ServiceUnavailableError", "CircuitOpenError": 503
+        case "APITimeoutError", "Timeout", "TimeoutError", "ReadTimeout", "ConnectTimeout": 504
+        default: 502
+        }
     }
 }
 

@@ -107,9 +107,9 @@ struct Relay: Sendable {
         self.note(call, record)
         if let answer, call.backend.isFabric {
             // A dispatcher has already said everything that is to be said.
-            var headers = answer.headers
-            TraceHeaders.append(call, record, to: &headers)
-            return HTTPResponse(status: answer.status, headers: headers, body: .bytes(answer.body))
+            var answer = FabricClient.toldAsAsked(answer, call)
+            TraceHeaders.append(call, record, to: &answer.headers)
+            return HTTPResponse(status: answer.status, headers: answer.headers, body: .bytes(answer.body))
         }
         if let answer, record.reason?.outcome == .done || Self.isClientsFault(record, answer) {
             var headers = OpenAIClassifier.passedHeaders(answer.headers)

@@ -35,6 +35,16 @@ package enum JSONMembers {
         }
     }
 
+    /// The elements of the list that is all of `list`. Not to be called inside `JSON.read`.
+    package static func elements(_ list: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+        let found = list.withUnsafeBytes { buffer in
+            var cursor = Cursor(bytes: buffer)
+            return cursor.elements()
+        }
+        let start = list.startIndex
+        return found.map { list[(start + $0.lowerBound)..<(start + $0.upperBound)] }
+    }
+
     /// The first value of each of these names, without making strings of all the others. Not to be called inside
     /// `JSON.read`.
     package static func values(
@@ -108,6 +118,16 @@ package enum JSONMembers {
             guard self.take(UInt8(ascii: "{")) else { return found }
             while let name = self.string(), self.take(UInt8(ascii: ":")), let value = self.value() {
                 found.append((name.lowerBound + 1..<name.upperBound - 1, value))
+                guard self.take(UInt8(ascii: ",")) else { break }
+            }
+            return found
+        }
+
+        mutating func elements() -> [Range<Int>] {
+            var found: [Range<Int>] = []
+            guard self.take(UInt8(ascii: "[")) else { return found }
+            while let value = self.value() {
+                found.append(value)
                 guard self.take(UInt8(ascii: ",")) else { break }
             }
             return found
