@@ -46,13 +46,13 @@ def test_a_plain_dispatcher_serves_the_gateway(valkey, backend, fabric, plain):
     dispatcher, gateway = plain(pages), fabric.gateway(valkey)
     schema = {"type": "object"}
     status, headers, body = gateway.call("POST", "/v1/chat/completions", {
-        "model": "m", "messages": page(1), "temperature": 0, "guided_json": schema, "seed": 3, "max_completion_tokens": 9,
+        "model": "m", "messages": page(1), "temperature": 0, "guided_json": schema, "seed": 3, "max_tokens": 9.0,
     }, {"traceparent": TRACE})
     assert status == 200 and body == completion("2 messages")
     assert headers["x-sluice-dispatcher"] == dispatcher.id
     seen, = pages.seen
     assert seen.body == {"model": "m", "messages": page(1), "temperature": 0, "stream": False, "guided_json": schema,
-                         "seed": 3, "max_completion_tokens": 9}
+                         "seed": 3, "max_tokens": 9}
     assert seen.headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
     request, = dispatcher.taken
     assert set(request) == PlainDispatcher.FIELDS and set(request["call"]) == PlainDispatcher.CALL

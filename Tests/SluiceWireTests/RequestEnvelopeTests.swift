@@ -40,6 +40,17 @@ struct RequestEnvelopeTests {
         #expect(envelope.extras == nil)
     }
 
+    @Test func `takes whole numbers however they are written, and passes them on as they are`() throws {
+        let text = Self.foreign.replacing(#""max_tokens":null"#, with: #""max_tokens":100.0"#)
+            .replacing(#""estimated_cost_units":null"#, with: #""estimated_cost_units":3.0"#)
+        let envelope = try RequestEnvelope.read(self.bytes(text))
+        #expect(envelope.estimatedCostUnits == 3)
+        #expect(String(decoding: envelope.body, as: UTF8.self).contains(#""max_tokens":100.0"#))
+        for wrong in ["100.5", "1e300", "-1.0", "true"] {
+            #expect(self.error(text.replacing("100.0", with: wrong)) != nil)
+        }
+    }
+
     @Test func `makes the backend's body without nulls, contexts and options of libraries`() throws {
         let body = try RequestEnvelope.read(self.bytes(Self.foreign)).body
         let compact = String(decoding: body, as: UTF8.self).filter { $0 != "\n" }

@@ -90,9 +90,12 @@ struct EnvelopeFields {
         try self.required(name, try self.optionalNumber(name, in: range))
     }
 
+    /// 10 and 10.0 alike: producers in languages without integers send the second.
     func optionalInteger(_ name: StaticString, in range: ClosedRange<Int>) throws(EnvelopeError) -> Int? {
         guard let value = self[name] else { return nil }
-        guard let number = value.int else { throw self.wrong(name, "a whole number") }
+        guard let number = value.int ?? value.double.flatMap({ Int(exactly: $0) }) else {
+            throw self.wrong(name, "a whole number")
+        }
         guard range.contains(number) else {
             throw self.refuse(name, "must lie between \(range.lowerBound) and \(range.upperBound)")
         }
