@@ -253,7 +253,7 @@ struct ProducerTests {
         let world = World()
         world.run()
         let run = world.execute(World.request("r1"))
-        world.valkey.plan { $0 == "BLMPOP" ? .fail(.unreachable("down")) : nil }
+        world.valkey.plan { $0 == "BLMOVE" ? .fail(.unreachable("down")) : nil }
         world.valkey.restart(keepingData: true)
         world.world.advance(by: .seconds(20))
         world.reply(World.completion("r1"))
@@ -263,15 +263,34 @@ struct ProducerTests {
         #expect(try run.outcome?.get().requestID == "r1")
     }
 
-    @Test func `a server without BLMPOP is asked with BLPOP`() throws {
+    @Test func `a reply whose way back is cut is read again`() throws {
         let world = World()
-        let unknown = ValkeyServerError(kind: .unknownCommand, message: "ERR unknown command")
-        world.valkey.plan { $0 == "BLMPOP" ? .fail(.server(unknown)) : nil }
         world.run()
-        let run = world.execute(World.request("r1"))
-        world.reply(World.completion("r1"))
-        #expect(try run.outcome?.get().requestID == "r1")
-        #expect(world.valkey.count(of: "BLMPOP") == 1)
+        let runs = ["r1", "r2", "r3"].map { world.execute(World.request($0)) }
+        let lost = ValkeyError.connectionLost(sent: true)
+        world.valkey.plan { $0 == "BLMOVE" || $0 == "nextReplies" ? .loseAnswer(lost) : nil }
+        world.valkey.restart(keepingData: true)
+        for id in ["r1", "r2", "r3"] { world.reply(World.completion(id)) }
+        world.world.advance(by: .seconds(5))
+        #expect(runs.allSatisfy { $0.outcomes == nil })
+        world.valkey.plan(nil)
+        world.world.advance(by: .seconds(2))
+        for (run, id) in zip(runs, ["r1", "r2", "r3"]) { #expect(try run.outcome?.get().requestID == id) }
+        // What has been read goes, and is not counted twice.
+        #expect(world.valkey.list(DispatchKeys.replies(producer: world.producer.configuration.producerID)) == [])
+        #expect(world.producer.counts.replies == 3 && world.producer.counts.lateReplies == 0)
+    }
+
+    @Test func `a list of replies keeps its time to live while it is read`() {
+        let world = World()
+        world.run()
+        let key = DispatchKeys.replies(producer: world.producer.configuration.producerID)
+        world.valkey.plan { $0 == "nextReplies" ? .fail(.unreachable("down")) : nil }
+        world.valkey.execute("RPUSH", [.text(key), "not a reply"])
+        world.valkey.execute("EXPIRE", [.text(key), 300])
+        world.world.advance(by: .seconds(100))
+        #expect(world.valkey.list(key).count == 1)
+        #expect(world.valkey.timeToLive(key) == .seconds(200))
     }
 
     // MARK: Time and cancelling

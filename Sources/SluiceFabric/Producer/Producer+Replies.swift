@@ -2,79 +2,92 @@ import SluiceBasics
 import SluiceEngine
 import SluiceWire
 
-/// How the pump asks: many replies at a time where the server knows how, and fewer while they are large.
-private struct ReplyPop {
+/// The reply list as its only reader sees it: looked at without taking anything away, which is done once it has been
+/// read. A reply that is lost with a connection is read again.
+private struct ReplyList {
     let key: String
     let seconds: Int
     let most: Int
-    /// Largest answer that is aimed at, in bytes.
-    let aim = 4 << 20
-    var takesMany = true
-    var count: Int
+    private var popper: (any ValkeyPopper)?
+    /// Read and still there, from the head on.
+    private var read: [[UInt8]] = []
+
+    /// Bytes after which no more are asked for at a time.
+    private static let bytesAtOnce = 4 << 20
+    private static let markBytes = 256
 
     init(key: String, seconds: Int, most: Int) {
         self.key = key
         self.seconds = max(1, seconds)
         self.most = max(1, most)
-        self.count = max(1, most)
     }
 
-    var command: ValkeyCommand {
-        self.takesMany
-            ? ValkeyCommand(
-                "BLMPOP",
-                [.integer(self.seconds), 1, .text(self.key), "LEFT", "COUNT", .integer(self.count)]
+    /// The next replies; waits at the server for the first. None when its time-out has passed.
+    mutating func next(_ link: any ValkeyLink) async throws(ValkeyError) -> [[UInt8]] {
+        if let first = self.read.first {
+            let value = try await link.evaluate(
+                FabricScript.nextReplies,
+                keys: [self.key],
+                arguments: [
+                    .integer(self.read.count), .integer(first.count), .bytes(Array(first.prefix(Self.markBytes))),
+                    .integer(self.most), .integer(Self.bytesAtOnce),
+                ]
             )
-            : ValkeyCommand("BLPOP", [.text(self.key), .integer(self.seconds)])
+            guard let elements = value.array?.compactMap(\.bytes) else { throw .protocolViolation("nextReplies") }
+            self.read = elements
+            if !elements.isEmpty { return elements }
+        }
+        if self.popper == nil { self.popper = try link.openPopper() }
+        guard let popper = self.popper else { throw .closed }
+        // From the head to the head: it waits for an element and leaves it, with the list's time to live, where it is.
+        let command = ValkeyCommand(
+            "BLMOVE",
+            [.text(self.key), .text(self.key), "LEFT", "LEFT", .integer(self.seconds)]
+        )
+        let value = try await popper.pop(command, seconds: self.seconds)
+        guard value != .null else { return [] }
+        guard let element = value.bytes else { throw .protocolViolation("an answer to a pop") }
+        self.read = [element]
+        return [element]
     }
 
-    /// The elements of an answer; `nil` if it is none.
-    func elements(_ value: RESPValue) -> [[UInt8]]? {
-        if value == .null { return [] }
-        guard let parts = value.array, parts.count == 2 else { return nil }
-        if let element = parts[1].bytes { return [element] }
-        return parts[1].array?.compactMap(\.bytes)
+    /// Takes the first away unread: it is larger than any reply may be.
+    mutating func skip(_ link: any ValkeyLink) async throws(ValkeyError) {
+        self.read = []
+        _ = try await link.send(ValkeyCommand("LPOP", [.text(self.key)]))
     }
 
-    mutating func adapt(to elements: [[UInt8]]) {
-        guard !elements.isEmpty else { return }
-        let mean = elements.reduce(0) { $0 + $1.count } / elements.count
-        self.count = min(self.most, max(1, self.aim / max(1, mean)))
+    mutating func close() async {
+        await self.popper?.close()
+        self.popper = nil
     }
 }
 
 extension Producer {
     /// Takes replies until `close`, through every error.
     func pumpReplies() async {
-        var pop = ReplyPop(
+        var list = ReplyList(
             key: DispatchKeys.replies(producer: self.configuration.producerID),
             seconds: self.configuration.popSeconds,
             most: self.configuration.popCount
         )
-        var popper: (any ValkeyPopper)?
         var backoff = self.makeBackoff()
         while self.isRunning {
             do throws(ValkeyError) {
-                if popper == nil { popper = try self.link.openPopper() }
-                guard let open = popper else { throw .closed }
-                let value = try await open.pop(pop.command, seconds: pop.seconds)
-                guard let elements = pop.elements(value) else {
-                    throw .protocolViolation("an answer to a pop")
-                }
+                for element in try await list.next(self.link) { self.receive(element) }
                 backoff.reset()
-                pop.adapt(to: elements)
-                for element in elements { self.receive(element) }
             } catch {
-                if case .server(let refusal) = error, refusal.kind == .unknownCommand, pop.takesMany {
-                    pop.takesMany = false
-                    continue
-                }
                 self.count { $0.popFailures += 1 }
-                if case .replyTooLarge = error { pop.count = 1 } else { self.suspectAlive() }
+                if case .replyTooLarge = error {
+                    self.count { $0.malformedReplies += 1 }
+                    try? await list.skip(self.link)
+                } else {
+                    self.suspectAlive()
+                }
                 await self.popping.wait(until: self.clock.now() + backoff.next(), canBePoked: false)
             }
         }
-        await popper?.close()
+        await list.close()
     }
 
     /// Finds who waits for an element of our list.

@@ -120,6 +120,11 @@ extension FakeValkeyStore {
     }
 
     mutating func move(_ source: String, _ target: String, fromLeft: Bool, toLeft: Bool) -> RESPValue {
+        // From an end to the same end: the list stays as it is, its time to live too.
+        if source == target && fromLeft == toLeft {
+            let elements = self.list(source)
+            return (fromLeft ? elements.first : elements.last).map { .bytes($0) } ?? .null
+        }
         guard let element = fromLeft ? self.takeFirst(source) : self.takeLast(source) else { return .null }
         let others = self.list(target)
         self.setList(target, toLeft ? [element] + others : others + [element])

@@ -30,6 +30,8 @@ extension FakeValkeyStore {
             return self.heldElements(keys[0], words)
         case "admit" where keys.count >= 1 && arguments.count == (keys.count - 1) * 2:
             return self.admit(keys, arguments, words)
+        case "nextReplies" where keys.count == 1 && arguments.count == 5:
+            return self.nextReplies(keys[0], arguments, words)
         case "restage" where keys.count == 1 && arguments.count.isMultiple(of: 2):
             return self.restage(keys[0], arguments, words)
         case "beat" where keys.count >= 1 && arguments.count == 4:
@@ -92,6 +94,21 @@ extension FakeValkeyStore {
         guard let entry = self.hash(key)[request], entry.starts(with: start) else { return false }
         self.setField(key, request, nil)
         return true
+    }
+
+    private mutating func nextReplies(_ key: String, _ arguments: [[UInt8]], _ words: [String]) -> RESPValue {
+        let read = Int(words[0]) ?? 0
+        if read > 0, let first = self.list(key).first, first.count == Int(words[1]), first.starts(with: arguments[2]) {
+            self.setList(key, Array(self.list(key).dropFirst(read)))
+        }
+        var elements: [RESPValue] = []
+        var left = Int(words[4]) ?? 0
+        for element in self.list(key).prefix(Int(words[3]) ?? 0) {
+            elements.append(.bytes(element))
+            left -= element.count
+            if left <= 0 { break }
+        }
+        return .array(elements)
     }
 
     private func headBytes(_ key: String, _ bounds: [Int]) -> RESPValue {

@@ -34,9 +34,6 @@ package struct ValkeyAssessment: Sendable, Equatable {
                 "The server runs no Lua scripts (\(why)); allow EVAL and EVALSHA (ACL SETUSER … +@scripting)."
             )
         }
-        if case .absent = facts.manyPops {
-            self.notes.append("\(facts.product) has no BLMPOP; replies are taken one at a time.")
-        }
         if facts.isCluster {
             self.problems.append(
                 "The server is in cluster mode, where a script cannot reach keys of several slots; use one without."

@@ -30,7 +30,6 @@ package struct ValkeyServerFacts: Sendable, Equatable {
     package var writeRefusal: String?
     package var scripts = Ability.unknown
     package var moves = Ability.unknown
-    package var manyPops = Ability.unknown
 
     package init() {}
 }
@@ -82,7 +81,7 @@ extension ValkeyServerFacts {
         ValkeyCommand("INFO", ["persistence"]),
         ValkeyCommand("INFO", ["replication"]),
         ValkeyCommand("CONFIG", ["GET", "save"]),
-        ValkeyCommand("COMMAND", ["INFO", "blmove", "blmpop"]),
+        ValkeyCommand("COMMAND", ["INFO", "blmove"]),
         ValkeyCommand("EVAL", ["return 1", 0]),
     ]
 
@@ -109,12 +108,10 @@ extension ValkeyServerFacts {
         if let pair = answers[5].array, pair.count == 2, let saves = pair[1].text {
             self.savesSnapshots = !saves.isEmpty
         }
-        if let known = answers[6].array, known.count == 2 {
+        if let known = answers[6].array, known.count == 1 {
             self.moves = known[0] == .null ? .absent("it has no BLMOVE") : .present
-            self.manyPops = known[1] == .null ? .absent("it has no BLMPOP") : .present
         } else if let version = self.commandVersion {
             self.moves = version >= ValkeyVersion(6, 2) ? .present : .absent("it has no BLMOVE")
-            self.manyPops = version >= ValkeyVersion(7, 0) ? .present : .absent("it has no BLMPOP")
         }
         switch answers[7] {
         case .error(let error) where error.kind == .authentication || error.kind == .unknownCommand:
