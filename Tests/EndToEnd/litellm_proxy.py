@@ -19,8 +19,8 @@ def installed():
     stamp = PLACE / ".requirements"
     if not stamp.exists() or stamp.read_text() != REQUIREMENTS.read_text():
         subprocess.run(["/usr/bin/python3", "-m", "venv", str(PLACE)], check=True)
-        subprocess.run([str(PLACE / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)],
-                       check=True)
+        pip = [str(PLACE / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
         stamp.write_text(REQUIREMENTS.read_text())
     return str(PLACE / "bin" / "litellm")
 

@@ -24,6 +24,13 @@ def raw(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
+def dropped(dispatcher, what, reason):
+    """By the names that dashboards for the first dispatchers know."""
+    lines = dispatcher.call("GET", "/metrics")[2].decode().splitlines()
+    line, = [line for line in lines if line.startswith(f"marie_llm_dispatch_dropped_{what}_total{{") and reason in line]
+    return int(float(line.split()[-1]))
+
+
 def ended(dispatcher, reason, pool="default"):
     return dispatcher.books(pool)["ended"].get(reason, 0)
 
@@ -122,6 +129,7 @@ def test_what_cannot_be_read_is_answered_if_possible_and_never_stops_the_rest(va
         assert reply["error_source"] == "llm_dispatcher" and reply["error_message"] and reply["completion"] is None
         assert reply["contract_version"] == "v2" and reply["producer_id"] == producer.id
     assert ended(dispatcher, "rejected/malformed") == len(wrong) + 2 + len(nobody)
+    assert dropped(dispatcher, "requests", "malformed_request") == len(wrong) + 2 + len(nobody)
     assert len(pages.seen) == 1
     dispatcher.settle()
 
@@ -287,6 +295,8 @@ def test_an_executor_that_dies_in_the_middle_of_a_batch(valkey, backend, fabric,
     until(lambda: ended(dispatcher, "dropped/offline_producer_before_reply") == 4)
     until(lambda: ended(dispatcher, "dropped/offline_producer_before_dispatch") == 6)
     dispatcher.settle()
+    assert dropped(dispatcher, "replies", "offline_producer_before_reply") == 4
+    assert dropped(dispatcher, "requests", "offline_producer_before_dispatch") == 6
     assert len(pages.seen) == 7 and not any(id in producer.replies for id in slow)
     assert not valkey.client.exists(REPLIES.format(producer.id), REQUESTS.format("default"))
     assert not valkey.client.exists(INFLIGHT.format("default", dispatcher.id()), INDEX.format("default"))
@@ -354,12 +364,12 @@ def test_the_live_view_counts_what_was_dropped(valkey, backend, fabric):
     dead.push(dead.envelope(), dead.envelope(), b"{")
     gate.set()
 
-    def dropped():
+    def counted():
         summary = gateway.runtime()["runtime_summary"]
         return (summary["malformed_requests_dropped"], summary["offline_producer_requests_dropped"],
                 summary["offline_producer_replies_dropped"]) == (1, 2, 1)
 
-    until(dropped, 10, "the counts in the view")
+    until(counted, 10, "the counts in the view")
 
 
 # The example.
