@@ -22,6 +22,19 @@ extension Dispatcher {
 
     package func isLive(_ id: RequestID) -> Bool { self.state.withLock { $0.machine.handle(of: id) != nil } }
 
+    /// Ends a request of which nothing has been sent, so that it can go back to where it came from.
+    ///
+    /// - Returns: `false` when something has been sent, or it has ended already.
+    package func withdraw(_ id: RequestID) -> Bool {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            guard let handle = state.machine.handle(of: id), let record = state.machine.record(handle),
+                record.attempts.isEmpty
+            else { return false }
+            return state.machine.cancel(handle, cause: .shutdown, now: now, &effects) != .unknown
+        }
+    }
+
     /// Unbooks a request that came over the fabric and goes back to it, never having been sent.
     package func forget(_ record: RequestRecord) {
         guard let reason = record.reason else { return }

@@ -1,5 +1,6 @@
 """The fabric's Lua scripts on a real server. Tests/SluiceFabricTests asks the same of their counterparts in Swift."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -17,8 +18,7 @@ pytestmark = pytest.mark.skipif(SERVER is None, reason="needs valkey-server or r
 def scripts():
     found = {}
     for path in (ROOT / "Sources/SluiceFabric/Scripts").glob("*.swift"):
-        match = re.search(r'name: "(\w+)",\s*source: """\n(.*?)\n( *)"""', path.read_text(), re.S)
-        if match:
+        for match in re.finditer(r'name: "(\w+)",\s*source: """\n(.*?)\n( *)"""', path.read_text(), re.S):
             name, source, indent = match.groups()
             found[name] = "\n".join(line.removeprefix(indent) for line in source.split("\n"))
     return found
@@ -161,9 +161,10 @@ def test_the_end_is_shown_of_what_does_not_begin_with_its_ids(valkey):
     assert tail.endswith(b'"request_id":"r"}')
 
 
-def sweep(valkey, policy, most, *ids):
-    keys = ["heartbeat", "private", "q", "index", "dispatchers"]
-    return valkey.run("sweepOrphans", keys, policy, most, "d1", START, *ids)
+def sweep(valkey, policy, most, *ids, receipt=None, last=1):
+    keys = ["heartbeat", "private", "q", "index", "dispatchers", "found"]
+    receipt = receipt or os.urandom(8).hex()
+    return valkey.run("sweepOrphans", keys, policy, most, "d1", START, receipt, last, *ids)
 
 
 @pytest.fixture
@@ -200,3 +201,132 @@ def test_or_goes_back_in_its_old_order(orphans):
 def test_an_element_that_is_no_json_does_not_stop_the_sweep(orphans):
     orphans.call("LPUSH", "private", b"\x00{", b'{"request_id":7}', b"[]")
     assert sweep(orphans, "drop", 10)[:5] == [0, 6, b"", b"", b""]
+
+
+def test_a_sweep_whose_answer_was_lost_is_answered_again_and_done_once(orphans):
+    first = sweep(orphans, "drop", 2, receipt="r")
+    assert first == [1, 2, b"a", b"b"]
+    orphans.call("SET", "heartbeat", "x")
+    assert sweep(orphans, "drop", 2, receipt="r") == first
+    assert orphans.call("LLEN", "private") == 1
+    assert 59_000 < orphans.call("PTTL", "found") <= 60_000
+    assert sweep(orphans, "drop", 2) == [-1]
+
+
+def test_a_dispatcher_stays_known_while_entries_of_it_are_to_come(orphans):
+    assert sweep(orphans, "drop", 9, last=0)[:2] == [0, 3]
+    assert orphans.call("HKEYS", "dispatchers") == [b"d1"]
+    assert sweep(orphans, "drop", 9, "unlisted") == [0, 0, b"unlisted"]
+    assert orphans.call("EXISTS", "dispatchers") == 0
+
+
+@pytest.mark.parametrize("ids_first", [True, False])
+def test_a_large_element_is_known_by_its_ends_if_the_index_knows_it(orphans, ids_first):
+    padding = b"x" * 5_000_000
+    large = b'{"request_id":"big","call":"%s"}' if ids_first else b'{"call":"%s","request_id":"big"}'
+    orphans.call("DEL", "private")
+    orphans.call("RPUSH", "private", large % padding, large.replace(b"big", b"stranger") % padding)
+    orphans.call("HSET", "index", "big", START)
+    assert sweep(orphans, "requeue", 10) == [0, 2, b"", b"big"]
+    assert orphans.call("HEXISTS", "index", "big") == 0
+    assert orphans.call("LLEN", "q") == 3
+
+
+def test_what_waits_is_taken_within_bounds(valkey):
+    elements = [element(name, 1_000) for name in "abcd"]
+    valkey.call("RPUSH", "q", *elements)
+    assert valkey.run("take", ["q", "private"], 2, 1 << 20) == elements[:2]
+    assert valkey.run("take", ["q", "private"], 9, 500) == elements[2:3]
+    assert valkey.run("take", ["q", "private"], 9, 1 << 20) == elements[3:]
+    assert valkey.run("take", ["q", "private"], 9, 1 << 20) == []
+    assert valkey.call("LRANGE", "private", 0, -1) == elements
+
+
+def test_those_whose_producer_lives_come_into_the_index(valkey):
+    valkey.call("SET", "alive:p", "p")
+    answer = valkey.run("admit", ["index", "alive:p", "alive:q", "alive:p"], "a", "1", "b", "2", "c", "3")
+    assert answer == [1, 0, 1]
+    assert valkey.call("HGETALL", "index") == [b"a", b"1", b"c", b"3"]
+
+
+def test_only_entries_of_ones_own_are_brought_up_to_date(valkey):
+    valkey.call("HSET", "index", "a", START, "b", '{"dispatcher":"d2",')
+    assert valkey.run("restage", ["index"], START, "a", START + "1", "b", START + "2", "c", START + "3") == 1
+    assert valkey.call("HGET", "index", "a").decode() == START + "1"
+    assert valkey.call("HLEN", "index") == 2
+
+
+@pytest.mark.parametrize("size", [0, 5_000, 300_000])
+def test_an_element_is_put_back_once(valkey, size):
+    elements = [element(name, size) for name in "abc"]
+    valkey.call("RPUSH", "private", *elements)
+    valkey.call("RPUSH", "q", "later")
+    valkey.call("HSET", "index", "a", START, "b", '{"dispatcher":"d2",')
+    keys = ["private", "q", "index"]
+    assert valkey.run("putBack", keys, "b", START, *mark(elements[1])) == 1
+    assert valkey.run("putBack", keys, "b", START, *mark(elements[1])) == 0
+    assert valkey.run("putBack", keys, "a", START, *mark(elements[0])) == 1
+    assert valkey.call("LRANGE", "q", 0, -1) == [elements[0], elements[1], b"later"]
+    assert valkey.call("LRANGE", "private", 0, -1) == [elements[2]]
+    assert valkey.call("HKEYS", "index") == [b"b"]
+    assert valkey.run("putBack", keys, "z", START, *mark(element("z")), element("z")) == 1
+    assert valkey.call("LINDEX", "q", 0) == element("z")
+
+
+def test_a_private_list_is_seen_by_its_ends(valkey):
+    valkey.call("RPUSH", "private", b"ab", b"x" * 10_000 + b"y")
+    assert valkey.run("heldElements", ["private"], 9, 4) == [2, b"ab", b"ab", 10_001, b"xxxx", b"xxxy"]
+    assert len(valkey.run("heldElements", ["private"], 1, 4)) == 3
+
+
+def test_a_heartbeat_lives_for_its_time(valkey):
+    assert valkey.run("beat", ["alive", "pool:a", "pool:b"], "text", 15_000, "d1", 7) == 1
+    assert valkey.call("GET", "alive") == b"text"
+    assert 14_000 < valkey.call("PTTL", "alive") <= 15_000
+    assert valkey.call("HGETALL", "pool:a") == valkey.call("HGETALL", "pool:b") == [b"d1", b"7"]
+
+
+@pytest.fixture
+def full(valkey):
+    """A server that takes nothing new any more."""
+    valkey.call("SET", "alive", "p")
+    valkey.call("RPUSH", "q", *[element(name, 20_000) for name in "abc"])
+    valkey.call("CONFIG", "SET", "maxmemory", 1)
+    yield valkey
+    valkey.call("CONFIG", "SET", "maxmemory", 0)
+
+
+def refuses(valkey, *command):
+    with pytest.raises(RuntimeError, match="OOM"):
+        valkey.call(*command)
+
+
+def test_a_full_server_can_be_drained(full):
+    refuses(full, "RPUSH", "q", "x")
+    refuses(full, "BLMOVE", "q", "private", "LEFT", "RIGHT", 1)
+    refuses(full, "SET", "heartbeat", "x")
+    assert full.run("beat", ["heartbeat", "pool"], "text", 15_000, "d1", 7) == 1
+    taken = full.run("take", ["q", "private"], 9, 1 << 20)
+    assert len(taken) == 3
+    assert full.run("admit", ["index", "alive", "alive"], "a", START, "b", START) == [1, 1]
+    assert full.run("restage", ["index"], START, "a", START + "1") == 1
+    frames = full.run("publishReply", ["alive", "replies"], 300_000, "frame")
+    assert frames == 1
+    keys = ["alive", "replies", "private", "index"]
+    assert full.run("settle", keys, "r", 300_000, "a", START, *mark(taken[0])) == [1, 1, 1]
+    assert full.run("settle", keys, "r", 300_000, "unindexed", START, *mark(taken[1])) == [1, 1, 0]
+    assert full.run("putBack", ["private", "q", "index"], "unindexed", START, *mark(taken[2])) == 1
+    assert full.run("putBack", ["private", "q", "index"], "z", START, *mark(element("z")), element("z")) == 1
+    assert full.call("LLEN", "q") == 2
+    assert full.call("LRANGE", "replies", 0, -1) == [b"frame", b"r", b"r"]
+    assert 299_000 < full.call("PTTL", "replies") <= 300_000
+
+
+@pytest.mark.parametrize("policy", ["drop", "requeue"])
+def test_a_full_server_can_be_swept(full, policy):
+    full.run("take", ["q", "private"], 9, 1 << 20)
+    full.run("admit", ["index", "alive", "alive"], "a", START, "b", START)
+    answer = sweep(full, policy, 10)
+    assert answer[:2] == [0, 3] and sorted(answer[2:]) == [b"a", b"b", b"c"]
+    assert full.call("LLEN", "q") == (3 if policy == "requeue" else 0)
+    assert full.call("HLEN", "index") == 0

@@ -9,6 +9,7 @@ import Testing
 struct FabricScriptTests {
     private let world = VirtualWorld()
     private let valkey: FakeValkey
+    private let receipts = Lock(0)
 
     init() { self.valkey = FakeValkey(clock: self.world.clock) }
 
@@ -120,14 +121,25 @@ struct FabricScriptTests {
         #expect(HeadBytesAnswer(await self.evaluate(FabricScript.headBytes, ["none"], [5, 256, 1, 1]))?.depth == 0)
     }
 
-    private func sweep(_ policy: OrphanPolicy, most: Int, ids: [String] = []) async -> SweepAnswer? {
+    private func sweep(
+        _ policy: OrphanPolicy,
+        most: Int,
+        ids: [String] = [],
+        receipt: String? = nil,
+        isLast: Bool = true
+    ) async -> SweepAnswer? {
+        let number = self.receipts.withLock { receipts in
+            receipts += 1
+            return receipts
+        }
         let arguments: [ValkeyArgument] = [
             .text(policy.rawValue), .integer(most), "d1", .bytes(InflightRecord.start(dispatcher: "d1")),
+            .text(receipt ?? "receipt \(number)"), .integer(isLast ? 1 : 0),
         ]
         return SweepAnswer(
             await self.evaluate(
                 FabricScript.sweepOrphans,
-                ["heartbeat", "private", "q", "index", "dispatchers"],
+                ["heartbeat", "private", "q", "index", "dispatchers", "found"],
                 arguments + ids.map { .text($0) }
             )
         )
@@ -167,5 +179,42 @@ struct FabricScriptTests {
         #expect(await self.sweep(.requeue, most: 10) == .swept(elements: ["c", "b", "a"], entries: [], left: 0))
         let ids = self.valkey.list("q").compactMap { try? RequestEnvelope.read($0).requestID }
         #expect(ids == ["a", "b", "c", "later"])
+    }
+
+    @Test func `a sweep whose answer was lost is answered again, and done once`() async {
+        self.leaveOrphans()
+        let first = await self.sweep(.drop, most: 2, receipt: "r")
+        #expect(first == .swept(elements: ["a", "b"], entries: [], left: 1))
+        self.valkey.execute("SET", ["heartbeat", "x", "EX", 15])
+        #expect(await self.sweep(.drop, most: 2, receipt: "r") == first)
+        #expect(self.valkey.list("private").count == 1)
+        #expect(self.valkey.timeToLive("found") == FabricScript.receiptsLive)
+    }
+
+    @Test func `a dispatcher stays known while entries of it are to come`() async {
+        self.leaveOrphans()
+        #expect(await self.sweep(.drop, most: 9, isLast: false)?.left == 0)
+        #expect(self.valkey.hash("dispatchers").keys.sorted() == ["d1"])
+        #expect(
+            await self.sweep(.drop, most: 9, ids: ["unlisted"]) == .swept(elements: [], entries: ["unlisted"], left: 0)
+        )
+        #expect(self.valkey.hash("dispatchers").isEmpty)
+    }
+
+    @Test func `only entries of one's own are brought up to date`() async {
+        let mine = InflightRecord.start(dispatcher: "d1")
+        self.valkey.execute("HSET", ["index", "a", .bytes(mine), "b", "{\"dispatcher\":\"d2\","])
+        let arguments: [ValkeyArgument] = [
+            .bytes(mine), "a", .bytes(mine + [1]), "b", .bytes(mine + [2]), "c", .bytes(mine + [3]),
+        ]
+        #expect(await self.evaluate(FabricScript.restage, ["index"], arguments) == .integer(1))
+        #expect(self.valkey.hash("index")["a"] == mine + [1])
+        #expect(self.valkey.hash("index").keys.sorted() == ["a", "b"])
+    }
+}
+
+extension SweepAnswer {
+    fileprivate var left: Int? {
+        if case .swept(_, _, let left) = self { left } else { nil }
     }
 }

@@ -26,7 +26,11 @@ extension DispatchMachine {
     package mutating func blockage(pool name: String, now: Instant) -> WaitingReason? {
         guard let pool = self.poolIndex(name) else { return nil }
         if self.pools[pool].mode != .running { return .poolPaused }
-        if self.backends[self.pools[pool].backend].breaker.state == .open { return .circuitOpen }
+        // An open circuit stays so until somebody comes to be its probe.
+        let backend = self.pools[pool].backend
+        if self.backends[backend].breaker.state == .open, !self.backends[backend].breaker.admits(at: now) {
+            return .circuitOpen
+        }
         if self.pools[pool].throttledUntil > now { return .rateLimited }
         return self.pools[pool].freeSlots() == 0 ? .slotsFull : nil
     }

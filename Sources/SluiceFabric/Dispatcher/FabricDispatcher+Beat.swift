@@ -81,14 +81,19 @@ extension FabricDispatcher {
     /// Takes us out of sight. What we could not settle keeps us in the list of dispatchers, for others to sweep.
     func sayGoodbye() async {
         let id = self.configuration.dispatcherID
-        let isEmpty = self.heldCount == 0
-        var commands = [ValkeyCommand("DEL", [.text(DispatchKeys.dispatcherAlive(id))])]
-        if isEmpty {
-            commands += self.pools.map { ValkeyCommand("HDEL", [.text($0.dispatchers), .text(id)]) }
-        }
         for _ in 0..<3 {
             do throws(ValkeyError) {
-                _ = try await self.link.send(commands)
+                let lengths = try await self.link.send(
+                    self.pools.map { ValkeyCommand("LLEN", [.text($0.inflight)]) }
+                )
+                let isEmpty = self.state.withLock { $0.isEmpty }
+                let empty = zip(self.pools, lengths).filter { pool, length in
+                    isEmpty && length.int == 0 && pool.doubt.withLock { $0 == nil }
+                }
+                _ = try await self.link.send(
+                    [ValkeyCommand("DEL", [.text(DispatchKeys.dispatcherAlive(id))])]
+                        + empty.map { ValkeyCommand("HDEL", [.text($0.0.dispatchers), .text(id)]) }
+                )
                 return
             } catch {
                 self.note(error, nil)
@@ -105,7 +110,7 @@ extension FabricDispatcher {
     func restage() async {
         var round = 0
         while self.phase != .stopped {
-            await self.sleep(until: self.clock.now() + Self.restageEvery)
+            await self.restaging.wait(until: self.clock.now() + Self.restageEvery, canBePoked: false)
             round += 1
             let held = self.state.withLock { Array($0.held.values) }
             guard !held.isEmpty else { continue }
@@ -120,7 +125,7 @@ extension FabricDispatcher {
 
     private func hasMoved(_ held: HeldRequest, looksAtAll: Bool) -> Bool {
         let stage = held.stage.withLock { $0 }
-        if stage.stage == .replying { return looksAtAll }
+        if !stage.isWritten || stage.stage == .replying { return !stage.isWritten }
         guard stage.stage == .dispatching || looksAtAll, let id = held.engineID.withLock({ $0 }),
             let record = self.engine.find(id)?.record
         else { return false }
@@ -129,8 +134,11 @@ extension FabricDispatcher {
         let now: InflightStage = isRunning ? .executing : .dispatching
         guard now != stage.stage || attempt != stage.attempt else { return false }
         let since = self.epoch
-        held.stage.withLock { $0 = .init(stage: now, since: since, attempt: attempt) }
-        return true
+        return held.stage.withLock { stage in
+            guard stage.stage != .replying else { return false }
+            stage = .init(stage: now, since: since, attempt: attempt, isWritten: false)
+            return true
+        }
     }
 
     private static let restageBatch = 256
@@ -144,8 +152,10 @@ extension FabricDispatcher {
                 _ = try await self.link.evaluate(
                     FabricScript.restage,
                     keys: [pool.index],
-                    arguments: batch.flatMap { [.text($0.requestID), .bytes($0.entry)] as [ValkeyArgument] }
+                    arguments: [.bytes(self.entryStart)]
+                        + batch.flatMap { [.text($0.requestID), .bytes($0.entry)] as [ValkeyArgument] }
                 )
+                for held in batch { held.stage.withLock { $0.isWritten = true } }
             } catch {
                 return self.note(error, pool)
             }

@@ -9,28 +9,44 @@ extension FabricDispatcher {
     func pull(_ pool: ServedPool) async {
         var pop = Pop(link: self.link, pool: pool, configuration: self.configuration)
         var backoff = self.makeBackoff()
+        var hasFailed = false
         while let room = await self.awaitRoom(pool) {
             do throws(ValkeyError) {
-                if pool.needsReconciling.withLock({ $0 }) { try await self.reconcile(pool) }
+                if self.needsReconciling(pool) { try await self.reconcile(pool) }
                 let elements = try await pop.next(most: room, clock: self.clock)
                 backoff.reset()
+                // The store may have come back without anything that says who we are.
+                if hasFailed { self.beating.poke() }
+                hasFailed = false
                 if elements.isEmpty && pop.isStoreFull {
                     await pool.pause.wait(until: self.clock.now() + .milliseconds(100), canBePoked: false)
                 }
-                await self.accept(elements, pool)
+                if await self.accept(elements, pool) == .full {
+                    await self.giveBack(pool)
+                    // Room for a start is not all that the engine asks for.
+                    await pool.pause.wait(until: self.clock.now() + .milliseconds(100), canBePoked: false)
+                }
             } catch {
+                hasFailed = true
                 self.note(error, pool)
-                if error.mayHaveExecuted { pool.needsReconciling.withLock { $0 = true } }
+                if error.mayHaveExecuted { self.suspect(pool) }
                 await pool.pause.wait(until: self.clock.now() + backoff.next(), canBePoked: false)
             }
         }
         await pop.close()
+        if pool.doubt.withLock({ $0 != nil }) {
+            do throws(ValkeyError) { try await self.reconcile(pool) } catch { self.note(error, pool) }
+        }
+        self.pullerEnded()
     }
 
     /// How many requests may be taken now, at least 1; `nil` at the end.
     private func awaitRoom(_ pool: ServedPool) async -> Int? {
         while true {
-            let (phase, held, bytes) = self.state.withLock { ($0.phase, $0.held.count, $0.heldBytes) }
+            await self.giveBack(pool)
+            let (phase, held, bytes) = self.state.withLock {
+                ($0.phase, $0.held.count + $0.leftovers.count, $0.heldBytes)
+            }
             guard phase == .running else { return nil }
             if held < self.configuration.maximumHeld * self.pools.count && bytes < self.configuration.maximumHeldBytes {
                 let room = self.engine.room(pool: pool.name)
@@ -41,9 +57,15 @@ extension FabricDispatcher {
         }
     }
 
+    enum Acceptance: Sendable, Equatable {
+        case done
+        /// Some are to go back.
+        case full
+    }
+
     /// What becomes of elements that were popped.
-    func accept(_ elements: [[UInt8]], _ pool: ServedPool) async {
-        guard !elements.isEmpty else { return }
+    func accept(_ elements: [[UInt8]], _ pool: ServedPool) async -> Acceptance {
+        guard !elements.isEmpty else { return .done }
         pool.count { $0.batches += 1 }
         let poppedAt = self.epoch
         let limits = EnvelopeLimits(elementBytes: self.configuration.maximumElementBytes)
@@ -58,21 +80,24 @@ extension FabricDispatcher {
                 self.refuse(ElementMark(element), error, pool)
             }
         }
-        guard !requests.isEmpty else { return }
+        guard !requests.isEmpty else { return .done }
         // A pop that had begun before may end when nothing may start any more.
-        let mayStart = self.phase == .running && !self.isBlocked(pool)
-        guard mayStart, let living = await self.admit(requests.map(\.0), pool) else {
-            // From the end, so that the order stays.
-            for (held, _) in requests.reversed() { await self.putBack(held) }
-            return
+        var living: [Bool]?
+        if self.phase == .running && !self.isBlocked(pool) { living = await self.admit(requests.map(\.0), pool) }
+        // Nothing is sent if we were asked to stop while the store was asked.
+        guard let living, self.phase == .running else {
+            for (held, _) in requests { self.goBack(held) }
+            return .full
         }
+        var acceptance = Acceptance.done
         for (index, (held, popped)) in requests.enumerated() {
             if index < living.count, living[index] {
-                self.start(held, popped)
+                if !self.start(held, popped) { acceptance = .full }
             } else {
                 self.dropOffline(held, popped)
             }
         }
+        return acceptance
     }
 
     private func isBlocked(_ pool: ServedPool) -> Bool {
@@ -125,7 +150,8 @@ extension FabricDispatcher {
     }
 
     /// Hands a request to the engine and starts its task.
-    private func start(_ held: HeldRequest, _ popped: PoppedRequest) {
+    /// - Returns: `false` if there is no place for it now.
+    private func start(_ held: HeldRequest, _ popped: PoppedRequest) -> Bool {
         let demand: FabricDemand
         switch self.runner.examine(popped.envelope, pool: held.pool.name) {
         case .success(let found): demand = found
@@ -134,11 +160,13 @@ extension FabricDispatcher {
             let submission = self.submission(held, popped, FabricDemand(operation: "", tokenEstimate: 0))
             self.engine.reject(submission, Rejection(.malformed, message: failure.message))
             let reply = self.errorReply(held, failure, ReplyExtras(status: 400, outcome: "rejected/malformed"))
-            return self.begin { await self.answer(held, reply, nil) }
+            self.begin { await self.answer(held, reply, nil) }
+            return true
         }
         let submission = self.submission(held, popped, demand)
         guard submission.deadline > self.clock.now() else {
-            return self.expire(held, submission)
+            self.expire(held, submission)
+            return true
         }
         let cancellation = LateCancellation()
         do throws(Rejection) {
@@ -148,8 +176,11 @@ extension FabricDispatcher {
             let frames = envelope.extras?.streaming == nil ? nil : FrameWriter(self, held)
             let job = FabricJob(ticket: ticket, submission: submission, envelope: envelope, frames: frames)
             cancellation.set(self.spawn { await self.carry(job, held, frames) })
+            // Draining may have begun before the engine could be asked for it.
+            if self.phase != .running { self.withdraw(held) }
+            return true
         } catch {
-            self.turnedAway(held, error)
+            return self.turnedAway(held, error)
         }
     }
 
@@ -162,9 +193,11 @@ extension FabricDispatcher {
         self.begin { await self.answer(held, reply, nil) }
     }
 
-    private func turnedAway(_ held: HeldRequest, _ rejection: Rejection) {
+    /// - Returns: `false` if it goes back.
+    private func turnedAway(_ held: HeldRequest, _ rejection: Rejection) -> Bool {
         if rejection.reason == .paused || rejection.reason == .full {
-            return self.begin { await self.putBack(held) }
+            self.goBack(held)
+            return false
         }
         let failure = ReplyFailure(type: ErrorType.of(rejection.reason), message: rejection.message)
         let extras = ReplyExtras(
@@ -175,6 +208,7 @@ extension FabricDispatcher {
         )
         let reply = self.errorReply(held, failure, extras)
         self.begin { await self.answer(held, reply, nil) }
+        return true
     }
 
     private func submission(_ held: HeldRequest, _ popped: PoppedRequest, _ demand: FabricDemand) -> Submission {
@@ -190,12 +224,11 @@ extension FabricDispatcher {
                 [("producer", held.producerID), ("seconds", String(Int(skew)))]
             )
         }
-        let age = max(0, -skew)
-        let timeout = envelope.timeoutSeconds ?? self.configuration.defaultTimeout.inSeconds
-        var remaining = timeout - age
-        if let deadline = envelope.extras?.deadlineMilliseconds { remaining = Double(deadline) / 1000 - wall }
         // A clock that is ahead must not give more time than was asked for.
-        remaining = min(remaining, timeout)
+        let age = max(0, -skew)
+        let deadline = envelope.extras?.deadlineMilliseconds.map { Double($0) / 1000 - envelope.submittedAt }
+        let timeout = deadline ?? envelope.timeoutSeconds ?? self.configuration.defaultTimeout.inSeconds
+        let remaining = timeout - age
         let known = RequestID(envelope.requestID).flatMap { self.engine.isLive($0) ? nil : $0 }
         return Submission(
             id: known ?? self.newID(),
@@ -216,83 +249,5 @@ extension FabricDispatcher {
                 submittedAt: now - .seconds(min(age, 315_360_000))
             )
         )
-    }
-}
-
-/// The pops of one puller: blocking while the list is empty, many at a time while it is not.
-private struct Pop {
-    let link: any ValkeyLink
-    let pool: ServedPool
-    let configuration: FabricDispatcherConfiguration
-    private var popper: (any ValkeyPopper)?
-    /// There was something the last time, at once.
-    private var isBusy = false
-    /// Valkey is out of memory, where BLMOVE is refused.
-    private(set) var isStoreFull = false
-
-    init(link: any ValkeyLink, pool: ServedPool, configuration: FabricDispatcherConfiguration) {
-        self.link = link
-        self.pool = pool
-        self.configuration = configuration
-    }
-
-    /// An answer as quick as this did not wait for a push.
-    private static let atOnce = Duration.milliseconds(2)
-
-    mutating func next(most: Int, clock: any TimeSource) async throws(ValkeyError) -> [[UInt8]] {
-        if self.isBusy || self.isStoreFull {
-            let elements = try await self.takeMany(most)
-            self.isBusy = elements.count == most
-            self.isStoreFull = self.isStoreFull && !elements.isEmpty
-            return elements
-        }
-        let asked = clock.now()
-        do throws(ValkeyError) {
-            let element = try await self.block()
-            self.isBusy = element != nil && clock.now() - asked < Self.atOnce
-            return element.map { [$0] } ?? []
-        } catch {
-            guard case .server(let refusal) = error, refusal.kind == .oom else { throw error }
-            self.isStoreFull = true
-            return []
-        }
-    }
-
-    private mutating func block() async throws(ValkeyError) -> [UInt8]? {
-        if self.popper == nil { self.popper = try self.link.openPopper() }
-        guard let popper = self.popper else { throw .closed }
-        let seconds = max(1, self.configuration.popSeconds)
-        switch self.configuration.popMode {
-        case .blmove:
-            let arguments: [ValkeyArgument] = [
-                .text(self.pool.requests), .text(self.pool.inflight), "LEFT", "RIGHT", .integer(seconds),
-            ]
-            return try await popper.pop(ValkeyCommand("BLMOVE", arguments), seconds: seconds).bytes
-        case .blpop:
-            let command = ValkeyCommand("BLPOP", [.text(self.pool.requests), .integer(seconds)])
-            let value = try await popper.pop(command, seconds: seconds)
-            return value.array?.last?.bytes
-        }
-    }
-
-    private func takeMany(_ most: Int) async throws(ValkeyError) -> [[UInt8]] {
-        switch self.configuration.popMode {
-        case .blmove:
-            let value = try await self.link.evaluate(
-                FabricScript.take,
-                keys: [self.pool.requests, self.pool.inflight],
-                arguments: [.integer(most), .integer(self.configuration.takeBytes)]
-            )
-            return value.array?.compactMap(\.bytes) ?? []
-        case .blpop:
-            // One at a time: what is lost with a connection is lost for good.
-            let value = try await self.link.send(ValkeyCommand("LPOP", [.text(self.pool.requests)]))
-            return value.bytes.map { [$0] } ?? []
-        }
-    }
-
-    mutating func close() async {
-        await self.popper?.close()
-        self.popper = nil
     }
 }

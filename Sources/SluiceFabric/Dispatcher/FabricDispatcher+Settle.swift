@@ -13,9 +13,10 @@ extension FabricDispatcher {
         let record = answer.record
         if record.reason == .shutdown && record.attempts.isEmpty {
             self.engine.forget(record)
-            return await self.putBack(held)
+            return self.goBack(held)
         }
-        let streamEnd = await frames?.finish() ?? .sent
+        self.arrived(held)
+        let streamEnd = await frames?.finish(isStreamed: answer.isStreamed) ?? .sent
         let reply = self.reply(held, answer, streamBroke: streamEnd == .failed)
         await self.answer(held, reply, record, producerGone: streamEnd == .producerGone)
     }
@@ -29,24 +30,26 @@ extension FabricDispatcher {
         _ record: RequestRecord?,
         producerGone: Bool = false
     ) async {
-        let settlement = await self.settle(held, reply: producerGone ? nil : reply.write())
+        let settled = await self.settle(held, reply: producerGone ? nil : reply.write())
+        let settlement = producerGone ? .producerGone : settled
         let now = self.epoch
         held.pool.count { counts in
-            counts.processed += 1
-            counts.lastProcessedAt = now
-            if !reply.isOK { counts.failures += 1 }
+            switch settlement {
+            case .delivered, .deliveredLate:
+                counts.processed += 1
+                counts.lastProcessedAt = now
+                if !reply.isOK { counts.failures += 1 }
+                if settlement == .deliveredLate { counts.late += 1 }
+            case .producerGone: counts.offlineReplies += 1
+            case .givenUp: counts.repliesGivenUp += 1
+            }
         }
         guard let record else { return }
-        switch producerGone ? .producerGone : settlement {
+        switch settlement {
         case .delivered: self.engine.conclude(record)
-        case .deliveredLate:
-            held.pool.count { $0.late += 1 }
-            self.engine.conclude(record, as: record.reason == .ok ? .late : nil)
-        case .producerGone:
-            held.pool.count { $0.offlineReplies += 1 }
-            self.conclude(record, held, "Its producer was gone before the reply.")
+        case .deliveredLate: self.engine.conclude(record, as: record.reason == .ok ? .late : nil)
+        case .producerGone: self.conclude(record, held, "Its producer was gone before the reply.")
         case .givenUp:
-            held.pool.count { $0.repliesGivenUp += 1 }
             self.conclude(record, held, "Valkey did not take its reply for as long as replies are kept.")
         }
     }
@@ -88,32 +91,56 @@ extension FabricDispatcher {
                 .text(held.requestID), .bytes(self.entryStart),
             ] + held.mark.arguments
         var backoff = self.makeBackoff()
-        var settlement = Settlement.givenUp
+        // Then it is not known who took the element away.
+        var mayBeDone = false
         var believedUntil: Instant?
         while true {
+            var failure: ValkeyError?
+            var settlement: Settlement?
             do throws(ValkeyError) {
                 let value = try await self.link.evaluate(FabricScript.settle, keys: keys, arguments: arguments)
                 guard let answer = SettleAnswer(value) else { throw .protocolViolation("settle") }
-                settlement = self.settlement(answer)
+                settlement = self.settlement(answer, mayBeRepeated: mayBeDone)
                 let now = self.clock.now()
                 let limit = believedUntil ?? min(end, now + self.configuration.forgottenGrace)
-                guard answer.isForgotten, now < limit else { break }
-                believedUntil = limit
+                if answer.isForgotten && now < limit { believedUntil = limit } else { believedUntil = nil }
             } catch {
+                failure = error
                 self.note(error, pool)
-                held.stage.withLock { $0 = .init(stage: .replying, since: self.epoch, attempt: $0.attempt) }
+                mayBeDone = mayBeDone || error.mayHaveExecuted
+                self.isReplying(held)
             }
             let next = self.clock.now() + backoff.next()
-            guard next < end, self.phase != .stopped else { break }
+            let goesOn = next < end && failure?.isForGood != true && self.phase != .stopped
+            if let settlement, believedUntil == nil || !goesOn {
+                self.release(held)
+                return settlement
+            }
+            guard goesOn else { break }
             await self.sleep(until: next)
         }
-        self.release(held)
-        return settlement
+        self.abandon(held)
+        return .givenUp
     }
 
-    private func settlement(_ answer: SettleAnswer) -> Settlement {
+    private func isReplying(_ held: HeldRequest) {
+        let since = self.epoch
+        held.stage.withLock { stage in
+            guard stage.stage != .replying else { return }
+            stage = .init(stage: .replying, since: since, attempt: stage.attempt, isWritten: false)
+        }
+    }
+
+    /// Its reply is given up; its element must not be taken for one that nobody has seen.
+    private func abandon(_ held: HeldRequest) {
+        let serial = self.keepLeftover(held.mark, held.pool)
+        self.release(held)
+        self.begin { await self.dispose(serial, held.mark, id: held.requestID, nil, held.pool) }
+    }
+
+    private func settlement(_ answer: SettleAnswer, mayBeRepeated: Bool) -> Settlement {
         if answer.delivery == .producerGone { return .producerGone }
-        let isSwept = self.configuration.popMode == .blmove && !answer.wasHeld
+        let isSwept = self.configuration.popMode == .blmove && !answer.wasHeld && !mayBeRepeated
         return isSwept ? .deliveredLate : .delivered
     }
 
@@ -122,40 +149,6 @@ extension FabricDispatcher {
         let alarm = self.alarms.set(at: end) { promise.fulfil(()) }
         await promise.value()
         self.alarms.cancel(alarm)
-    }
-
-    /// Gives a request back, unsent, to the head of its list.
-    func putBack(_ held: HeldRequest) async {
-        let pool = held.pool
-        var backoff = self.makeBackoff()
-        let end = self.clock.now() + self.configuration.replyTTL
-        while true {
-            do throws(ValkeyError) {
-                if let element = held.element {
-                    let values = try await self.link.send([
-                        ValkeyCommand("LPUSH", [.text(pool.requests), .bytes(element)]),
-                        ValkeyCommand("HDEL", [.text(pool.index), .text(held.requestID)]),
-                    ])
-                    if case .error(let refusal) = values.first { throw .server(refusal) }
-                } else {
-                    _ = try await self.link.evaluate(
-                        FabricScript.putBack,
-                        keys: [pool.inflight, pool.requests, pool.index],
-                        arguments: [.text(held.requestID), .bytes(self.entryStart)] + held.mark.arguments
-                    )
-                }
-                pool.count { $0.putBack += 1 }
-                break
-            } catch {
-                self.note(error, pool)
-                // A push that may have been done is not done again; the private list can be looked at again.
-                if held.element != nil && error.mayHaveExecuted { break }
-            }
-            let next = self.clock.now() + backoff.next()
-            guard next < end, self.phase != .stopped else { break }
-            await self.sleep(until: next)
-        }
-        self.release(held)
     }
 
     /// Answers an element that could not be read, if it says who waits, and takes it away.
@@ -192,31 +185,49 @@ extension FabricDispatcher {
             dispatcherID: self.configuration.dispatcherID,
             completedAt: self.epoch
         )
-        self.begin { await self.dispose(mark, reply, pool) }
+        let serial = self.keepLeftover(mark, pool)
+        self.begin { await self.dispose(serial, mark, id: reply?.requestID ?? "", reply, pool) }
     }
 
-    private func dispose(_ mark: ElementMark, _ reply: ReplyEnvelope?, _ pool: ServedPool) async {
+    /// Takes an element out of the private list, however long it takes, and answers it, for as long as replies live.
+    private func dispose(
+        _ serial: Int,
+        _ mark: ElementMark,
+        id: String,
+        _ reply: ReplyEnvelope?,
+        _ pool: ServedPool
+    ) async {
         let producer = reply?.producerID ?? ""
         let keys = [
             DispatchKeys.producerAlive(producer), DispatchKeys.replies(producer: producer), pool.inflight, pool.index,
         ]
-        let arguments =
+        let identity =
             [
-                .bytes(reply?.write() ?? []), .integer(Int(self.configuration.replyTTL.inMilliseconds)),
-                .text(reply?.requestID ?? ""), .bytes(self.entryStart),
+                .integer(Int(self.configuration.replyTTL.inMilliseconds)), .text(id), .bytes(self.entryStart),
             ] + mark.arguments
         var backoff = self.makeBackoff()
+        var text = reply?.write() ?? []
         let end = self.clock.now() + self.configuration.replyTTL
         while true {
             do throws(ValkeyError) {
-                _ = try await self.link.evaluate(FabricScript.settle, keys: keys, arguments: arguments)
-                return
+                _ = try await self.link.evaluate(FabricScript.settle, keys: keys, arguments: [.bytes(text)] + identity)
+                break
             } catch {
                 self.note(error, pool)
+                if error.isForGood { text = [] }
             }
+            guard self.phase != .stopped else { break }
             let next = self.clock.now() + backoff.next()
-            guard next < end, self.phase != .stopped else { return }
+            if next >= end { text = [] }
             await self.sleep(until: next)
         }
+        self.releaseLeftover(serial)
+    }
+}
+
+extension ValkeyError {
+    /// A producer's list that is no list will not become one.
+    var isForGood: Bool {
+        if case .server(let refusal) = self { refusal.kind == .wrongType } else { false }
     }
 }

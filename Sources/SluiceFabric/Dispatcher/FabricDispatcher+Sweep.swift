@@ -14,7 +14,10 @@ extension FabricDispatcher {
             guard self.phase == .running else { return }
             for pool in self.pools {
                 do throws(ValkeyError) {
-                    for dead in try await self.deadDispatchers(of: pool) { try await self.clearUp(after: dead, pool) }
+                    for dead in try await self.deadDispatchers(of: pool) {
+                        guard self.phase == .running else { return }
+                        try await self.clearUp(after: dead, pool)
+                    }
                 } catch {
                     self.note(error, pool)
                 }
@@ -37,27 +40,60 @@ extension FabricDispatcher {
 
     private static let sweepBatch = 16
 
+    /// First what its private list holds, then what only the index knows, because it was popped without a list: an
+    /// element that is still in the list must not be booked by its entry and then once more.
     private func clearUp(after dead: String, _ pool: ServedPool) async throws(ValkeyError) {
-        let records = try await self.entries(of: dead, pool)
+        var records = try await self.entries(of: dead, pool)
+        var isListEmpty = false
+        while true {
+            let names = isListEmpty ? Array(records.keys.sorted().prefix(Self.sweepBatch)) : []
+            let isLast = names.count == records.count
+            guard
+                case .swept(let elements, let entries, let left)? =
+                    try await self.sweepOnce(dead, pool, names, isLast: isLast)
+            else { return }
+            for id in elements {
+                await self.orphaned(id, records.removeValue(forKey: id), of: dead, pool, wasElement: true)
+            }
+            for id in entries { await self.orphaned(id, records[id], of: dead, pool, wasElement: false) }
+            for id in names { records[id] = nil }
+            isListEmpty = left == 0
+            if isListEmpty && isLast { return }
+        }
+    }
+
+    /// One call of the script, repeated while its answer may have been lost: the script remembers what it answered.
+    private func sweepOnce(
+        _ dead: String,
+        _ pool: ServedPool,
+        _ names: [String],
+        isLast: Bool
+    ) async throws(ValkeyError) -> SweepAnswer? {
         let keys = [
             DispatchKeys.dispatcherAlive(dead), DispatchKeys.inflight(pool: pool.name, dispatcher: dead),
             pool.requests, pool.index, pool.dispatchers,
+            DispatchKeys.swept(dispatcher: self.configuration.dispatcherID),
         ]
-        // What no private list holds, because it was popped without one, is named from the index.
-        var named = Array(records.keys)
+        let receipt = self.state.withLock { $0.random.next() }
+        let arguments: [ValkeyArgument] =
+            [
+                .text(self.configuration.orphans.rawValue), .integer(Self.sweepBatch), .text(dead),
+                .bytes(InflightRecord.start(dispatcher: dead)), .text(String(receipt)), .integer(isLast ? 1 : 0),
+            ] + names.map { .text($0) }
+        let end = self.clock.now() + FabricScript.receiptsLive
+        var backoff = self.makeBackoff()
+        var mayBeDone = false
         while true {
-            let batch = named.prefix(Self.sweepBatch)
-            named.removeFirst(batch.count)
-            let arguments: [ValkeyArgument] =
-                [
-                    .text(self.configuration.orphans.rawValue), .integer(Self.sweepBatch), .text(dead),
-                    .bytes(InflightRecord.start(dispatcher: dead)),
-                ] + batch.map { .text($0) }
-            let value = try await self.link.evaluate(FabricScript.sweepOrphans, keys: keys, arguments: arguments)
-            guard case .swept(let elements, let entries, let left) = SweepAnswer(value) else { return }
-            for id in elements { await self.orphaned(id, records[id], of: dead, pool, wasElement: true) }
-            for id in entries { await self.orphaned(id, records[id], of: dead, pool, wasElement: false) }
-            guard left > 0 || !named.isEmpty else { return }
+            do throws(ValkeyError) {
+                let value = try await self.link.evaluate(FabricScript.sweepOrphans, keys: keys, arguments: arguments)
+                return SweepAnswer(value)
+            } catch {
+                mayBeDone = mayBeDone || error.mayHaveExecuted
+                let next = self.clock.now() + backoff.next()
+                guard mayBeDone, next < end, self.phase == .running else { throw error }
+                self.note(error, pool)
+                await self.sweeping.wait(until: next, canBePoked: false)
+            }
         }
     }
 
@@ -153,42 +189,60 @@ extension FabricDispatcher {
 
     // MARK: Our own private list
 
-    private static let markBytes = 512
+    /// A pop whose answer will not come may have been executed, or still be: a server does not know at once that a
+    /// connection has gone.
+    func suspect(_ pool: ServedPool) {
+        let until = self.clock.now() + .seconds(max(1, self.configuration.popSeconds) + 1)
+        pool.doubt.withLock { $0 = .init(until: until) }
+    }
+
+    /// Once as soon as possible, and once when no pop of before can be waiting any more.
+    func needsReconciling(_ pool: ServedPool) -> Bool {
+        let now = self.clock.now()
+        return pool.doubt.withLock { $0.map { !$0.hasLooked || $0.until <= now } ?? false }
+    }
+
+    private func haveLooked(_ pool: ServedPool, _ began: Instant) {
+        pool.doubt.withLock { doubt in
+            doubt?.hasLooked = true
+            if let until = doubt?.until, until <= began { doubt = nil }
+        }
+    }
 
     /// Finds what was moved into our private list by pops whose answers were lost, and puts it back at the head of the
     /// queue. Called by the puller between two pops, when nothing is on its way.
     func reconcile(_ pool: ServedPool) async throws(ValkeyError) {
-        guard self.configuration.popMode == .blmove else {
-            pool.needsReconciling.withLock { $0 = false }
-            return
-        }
+        let began = self.clock.now()
+        guard self.configuration.popMode == .blmove else { return pool.doubt.withLock { $0 = nil } }
         let value = try await self.link.evaluate(
             FabricScript.heldElements,
             keys: [pool.inflight],
-            arguments: [.integer(self.configuration.maximumHeld * 2), .integer(ElementMark.wholeBytes)]
+            arguments: [
+                .integer(self.configuration.maximumHeld * (self.pools.count + 1)), .integer(ElementMark.endBytes),
+            ]
         )
         guard let elements = HeldElement.list(value) else { throw .protocolViolation("heldElements") }
-        var known = self.state.withLock { $0.held.values.filter { $0.pool === pool }.map(\.mark) }
+        let marks = self.state.withLock { state in
+            state.held.values.filter { $0.pool === pool }.map(\.mark)
+                + state.leftovers.values.filter { $0.pool === pool }.map(\.mark)
+        }
+        var known: [HeldElement: Int] = [:]
+        for mark in marks { known[mark.ends, default: 0] += 1 }
         // From the end: what came last goes back last but one, so that the order stays.
         for element in elements.reversed() {
-            let mark = ElementMark(size: element.size, head: element.head, tail: element.tail)
-            if let index = known.firstIndex(of: mark) {
-                known.remove(at: index)
+            if let count = known[element], count > 0 {
+                known[element] = count - 1
                 continue
             }
+            let mark = element.mark
             let id = PendingSummary.read(head: element.head[...], tail: element.tail[...]).identity.requestID ?? ""
             guard element.size <= self.configuration.maximumElementBytes else {
                 self.disposeUnread(element, mark, pool)
                 continue
             }
-            _ = try await self.link.evaluate(
-                FabricScript.putBack,
-                keys: [pool.inflight, pool.requests, pool.index],
-                arguments: [.text(id), .bytes(self.entryStart)] + mark.arguments
-            )
-            pool.count { $0.recovered += 1 }
+            if try await self.putBack(mark, id: id, pool) { pool.count { $0.recovered += 1 } }
         }
-        pool.needsReconciling.withLock { $0 = false }
+        self.haveLooked(pool, began)
     }
 
     /// Too large to be popped at all: it would come back for ever.

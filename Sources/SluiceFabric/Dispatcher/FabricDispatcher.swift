@@ -29,6 +29,16 @@ package final class FabricDispatcher: Sendable {
         var phase = Phase.idle
         var held: [Int: HeldRequest] = [:]
         var heldBytes = 0
+        /// Elements that are dealt with, and still lie in a private list as far as we know.
+        var leftovers: [Int: Leftover] = [:]
+        /// Requests that are on their way back from the engine, unsent, by their serial.
+        var withdrawn: Set<Int> = []
+        /// Pools whose pullers have not ended.
+        var pulling = 0
+        var isGivingBack = false
+        var hasEnded = false
+        /// Who waits for that.
+        var waiters: [Promise<Void>] = []
         var nextSerial = 0
         var startedAt = 0.0
         var lastError: String?
@@ -36,6 +46,13 @@ package final class FabricDispatcher: Sendable {
         var drained: Promise<Void>?
         var random: SeededRandom
         var logged = (since: Instant.zero, lines: 0)
+
+        var isEmpty: Bool { self.held.isEmpty && self.leftovers.isEmpty }
+    }
+
+    struct Leftover: Sendable {
+        var pool: ServedPool
+        var mark: ElementMark
     }
 
     package typealias Spawn = @Sendable (@escaping @Sendable () async -> Void) -> any Cancellable
@@ -51,7 +68,7 @@ package final class FabricDispatcher: Sendable {
     let state: Lock<State>
     let beating: Pause
     let sweeping: Pause
-    let ended = Promise<Void>()
+    let restaging: Pause
     /// How our entries of the index begin.
     let entryStart: [UInt8]
 
@@ -85,6 +102,7 @@ package final class FabricDispatcher: Sendable {
         self.state = Lock(State(random: SeededRandom(seed: seed)))
         self.beating = Pause(alarms)
         self.sweeping = Pause(alarms)
+        self.restaging = Pause(alarms)
         self.entryStart = InflightRecord.start(dispatcher: configuration.dispatcherID)
     }
 
@@ -123,59 +141,81 @@ package final class FabricDispatcher: Sendable {
             guard state.phase == .idle else { return false }
             state.phase = .running
             state.startedAt = startedAt
+            state.pulling = self.pools.count
             return true
         }
         guard isFirst else { return }
-        // Others must know us before they can see anything of ours.
-        await self.beatOnce()
+        await self.introduce()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.beat() }
             group.addTask { await self.sweep() }
             group.addTask { await self.restage() }
             for pool in self.pools { group.addTask { await self.pull(pool) } }
         }
+        // What could not be given back before the last pop had ended.
+        await self.waitUntilEmpty(by: self.clock.now() + Self.lastWait)
         await self.sayGoodbye()
-        self.ended.fulfil(())
+        let waiters = self.state.withLock { state in
+            state.hasEnded = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.fulfil(()) }
+    }
+
+    /// Others must know us before anything of ours can be left behind.
+    private func introduce() async {
+        var backoff = self.makeBackoff()
+        while self.phase == .running, !(await self.beatOnce()) {
+            await self.beating.wait(until: self.clock.now() + backoff.next(), canBePoked: false)
+        }
     }
 
     /// Takes nothing new, gives back what has not been sent, lets the rest finish for as long as `limit`, then has it
     /// cancelled. Returns when `run` has.
     package func drain(limit: Duration) async {
-        let (wasRunning, held) = self.state.withLock { state in
-            let wasRunning = state.phase == .running
-            if wasRunning { state.phase = .draining }
-            return (wasRunning, Array(state.held.values))
+        let (before, held) = self.state.withLock { state in
+            let before = state.phase
+            if before == .running { state.phase = .draining }
+            if before == .idle { state.phase = .stopped }
+            return (before, state.held.values.sorted { $0.serial < $1.serial })
         }
-        guard wasRunning else { return }
+        guard before == .running else {
+            if before != .idle { await self.waitForTheEnd() }
+            return
+        }
+        self.beating.poke()
         for pool in self.pools { pool.pause.end() }
-        self.giveBackUnsent(held)
-        let end = self.clock.now() + limit
-        await self.waitUntilEmpty(by: end)
+        for request in held { self.withdraw(request) }
+        await self.waitUntilEmpty(by: self.clock.now() + limit)
         let rest = self.state.withLock { Array($0.held.values) }
         for request in rest {
             if let id = request.engineID.withLock({ $0 }) { _ = self.engine.cancel(id, cause: .shutdown) }
         }
-        await self.waitUntilEmpty(by: self.clock.now() + .seconds(2))
+        await self.waitUntilEmpty(by: self.clock.now() + Self.lastWait)
         self.state.withLock { $0.phase = .stopped }
         self.beating.end()
         self.sweeping.end()
-        await self.ended.value()
+        self.restaging.end()
+        await self.waitForTheEnd()
     }
 
-    /// The engine ends what it has not started; its task puts it back.
-    private func giveBackUnsent(_ held: [HeldRequest]) {
-        for request in held {
-            guard let id = request.engineID.withLock({ $0 }), let live = self.engine.find(id),
-                live.record.attempts.isEmpty
-            else { continue }
-            _ = self.engine.cancel(id, cause: .shutdown)
+    private func waitForTheEnd() async {
+        let promise = Promise<Void>()
+        let hasEnded = self.state.withLock { state in
+            if !state.hasEnded { state.waiters.append(promise) }
+            return state.hasEnded
         }
+        if !hasEnded { await promise.value() }
     }
+
+    /// For what was cancelled to be answered.
+    private static let lastWait = Duration.seconds(2)
 
     private func waitUntilEmpty(by end: Instant) async {
         let promise = Promise<Void>()
         let waits = self.state.withLock { state in
-            guard !state.held.isEmpty else { return false }
+            guard !state.isEmpty else { return false }
             state.drained = promise
             return true
         }
@@ -208,10 +248,27 @@ package final class FabricDispatcher: Sendable {
         let drained = self.state.withLock { state -> Promise<Void>? in
             guard state.held.removeValue(forKey: request.serial) != nil else { return nil }
             state.heldBytes -= request.bytes
-            return state.held.isEmpty ? state.drained : nil
+            return state.isEmpty ? state.drained : nil
         }
         drained?.fulfil(())
         request.pool.pause.poke()
+    }
+
+    /// Remembers an element that has to be taken out of a private list and is no request, or none any more.
+    func keepLeftover(_ mark: ElementMark, _ pool: ServedPool) -> Int {
+        self.state.withLock { state in
+            state.nextSerial += 1
+            state.leftovers[state.nextSerial] = Leftover(pool: pool, mark: mark)
+            return state.nextSerial
+        }
+    }
+
+    func releaseLeftover(_ serial: Int) {
+        let drained = self.state.withLock { state -> Promise<Void>? in
+            state.leftovers[serial] = nil
+            return state.isEmpty ? state.drained : nil
+        }
+        drained?.fulfil(())
     }
 
     // MARK: Small things

@@ -45,7 +45,12 @@ final class FrameWriter: HTTPBodyWriter {
             }
             if end != nil { throw HTTPWriteError.clientGone }
             guard waits else { return }
-            await promise.value()
+            // Whoever is to stop must not wait for a store that is away.
+            await withTaskCancellationHandler {
+                await promise.value()
+            } onCancel: {
+                promise.fulfil(())
+            }
             try Task.checkCancellation()
         }
     }
@@ -73,13 +78,20 @@ final class FrameWriter: HTTPBodyWriter {
     }
 
     /// Sends what is left, marked final, and says how it went. Nothing was streamed: nothing is sent.
-    func finish() async -> End {
-        guard self.state.withLock({ $0.wasUsed }) else { return .sent }
+    ///
+    /// - Parameter isStreamed: the answer was a stream, if only of nothing.
+    func finish(isStreamed: Bool) async -> End {
+        guard self.state.withLock({ $0.wasUsed || isStreamed }) else { return .sent }
         while await self.waitForPush() {}
         if let end = self.state.withLock({ $0.end }) { return end }
         self.push(isFinal: true)
         while await self.waitForPush() {}
-        return self.state.withLock { $0.end } ?? .sent
+        return self.state.withLock { state in
+            // Nothing may follow the final frame.
+            let end = state.end ?? .sent
+            state.end = end
+            return end
+        }
     }
 
     /// - Returns: whether there was one to wait for.
@@ -158,6 +170,7 @@ final class FrameWriter: HTTPBodyWriter {
                 return self.pushed(value.int == 1 ? nil : .producerGone)
             } catch {
                 self.dispatcher.note(error, self.held.pool)
+                if error.isForGood { return self.pushed(.failed) }
             }
             let next = self.dispatcher.clock.now() + backoff.next()
             guard next < end, self.dispatcher.phase != .stopped else { return self.pushed(.failed) }

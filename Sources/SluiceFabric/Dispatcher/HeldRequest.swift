@@ -15,8 +15,16 @@ final class ServedPool: Sendable {
     /// Where its puller sleeps while there is no room.
     let pause: Pause
     let counts = Lock(FabricPoolCounts())
+    struct Doubt: Sendable {
+        var hasLooked = false
+        /// Until then a pop that we know nothing of may still be waiting at the server.
+        var until: Instant
+    }
+
     /// An answer to a pop was lost: the private list may hold what we do not know of.
-    let needsReconciling = Lock(false)
+    let doubt = Lock<Doubt?>(nil)
+    /// Unsent requests that go back to the list.
+    let returning = Lock<[HeldRequest]>([])
 
     init(_ pool: FabricDispatcherConfiguration.Pool, dispatcher: String, alarms: Alarms) {
         self.name = pool.name
@@ -26,6 +34,16 @@ final class ServedPool: Sendable {
         self.index = DispatchKeys.inflightIndex(pool: pool.name)
         self.dispatchers = DispatchKeys.dispatchers(pool: pool.name)
         self.pause = Pause(alarms)
+    }
+
+    /// The last that was taken: what goes back to the head of the list first.
+    func takeReturning() -> HeldRequest? {
+        self.returning.withLock { returning in
+            guard let last = returning.indices.max(by: { returning[$0].serial < returning[$1].serial }) else {
+                return nil
+            }
+            return returning.remove(at: last)
+        }
     }
 
     func count(_ change: (inout FabricPoolCounts) -> Void) { self.counts.withLock { change(&$0) } }
@@ -38,6 +56,8 @@ final class HeldRequest: Sendable {
         /// Seconds since 1970.
         var since: Double
         var attempt: Int
+        /// The index says so, too.
+        var isWritten = true
     }
 
     let serial: Int

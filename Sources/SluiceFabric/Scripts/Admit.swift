@@ -23,18 +23,20 @@ extension FabricScript {
             """
     )
 
-    /// Changes entries of the index that are still there: one that has been settled meanwhile must not come back.
+    /// Changes entries of the index that are still this dispatcher's: one that has been settled meanwhile must not come
+    /// back.
     ///
     /// - Keys: index.
-    /// - Arguments: request id and entry of each.
+    /// - Arguments: how this dispatcher's entries begin, then request id and entry of each.
     /// - Answers: how many were there.
     package static let restage = ValkeyScript(
         name: "restage",
         source: """
             redis.call('HDEL', KEYS[1], '')
             local changed = 0
-            for i = 1, #ARGV, 2 do
-              if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+            for i = 2, #ARGV, 2 do
+              local entry = redis.call('HGET', KEYS[1], ARGV[i])
+              if entry and string.sub(entry, 1, #ARGV[1]) == ARGV[1] then
                 redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
                 changed = changed + 1
               end

@@ -61,24 +61,29 @@ extension FabricScript {
 /// them, wherever the writer puts small fields. Small elements are their own mark.
 package struct ElementMark: Sendable, Equatable {
     package static let wholeBytes = 8_192
-    private static let endBytes = 512
+    static let endBytes = 512
 
     package let arguments: [ValkeyArgument]
+    /// The same element as a dispatcher finds it in its private list.
+    let ends: HeldElement
 
     package init(_ element: [UInt8]) {
-        self.init(size: element.count, head: element.prefix(Self.wholeBytes), tail: element.suffix(Self.endBytes))
+        let isSmall = element.count <= Self.wholeBytes
+        self.ends = HeldElement(
+            size: element.count,
+            head: Array(element.prefix(Self.endBytes)),
+            tail: Array(element.suffix(Self.endBytes))
+        )
+        self.arguments = [
+            .integer(element.count),
+            .bytes(isSmall ? element : self.ends.head),
+            .bytes(isSmall ? [] : self.ends.tail),
+        ]
     }
 
-    /// - Parameters:
-    ///   - head: the first `wholeBytes`, or all if there are fewer.
-    ///   - tail: the last bytes, as many at least as are looked at.
-    init(size: Int, head: some Collection<UInt8>, tail: some BidirectionalCollection<UInt8>) {
-        let isSmall = size <= Self.wholeBytes
-        self.arguments = [
-            .integer(size),
-            .bytes(Array(isSmall ? head.prefix(size) : head.prefix(Self.endBytes))),
-            .bytes(isSmall ? [] : Array(tail.suffix(Self.endBytes))),
-        ]
+    init(_ element: HeldElement) {
+        self.ends = element
+        self.arguments = [.integer(element.size), .bytes(element.head), .bytes(element.tail)]
     }
 }
 

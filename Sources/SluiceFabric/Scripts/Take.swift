@@ -27,8 +27,11 @@ extension FabricScript {
 
     /// Puts an element of the private list back at the head of the queue and takes its entry out of the index.
     ///
+    /// It begins with a write that frees memory, so that a full Valkey does not refuse the rest.
+    ///
     /// - Keys: private list, request list, index.
-    /// - Arguments: request id, how the index entry of this dispatcher begins, then the element's mark.
+    /// - Arguments: request id, how the index entry of this dispatcher begins, the element's mark, and the element
+    ///   itself if it was popped without a private list.
     /// - Answers: 1, or 0 when the element was not there any more.
     package static let putBack = ValkeyScript(
         name: "putBack",
@@ -36,6 +39,12 @@ extension FabricScript {
             local entry = redis.call('HGET', KEYS[3], ARGV[1])
             if entry and string.sub(entry, 1, #ARGV[2]) == ARGV[2] then
               redis.call('HDEL', KEYS[3], ARGV[1])
+            else
+              redis.call('HDEL', KEYS[3], '')
+            end
+            if ARGV[6] then
+              redis.call('LPUSH', KEYS[2], ARGV[6])
+              return 1
             end
             local size, head, tail = tonumber(ARGV[3]), ARGV[4], ARGV[5]
             for i = 0, redis.call('LLEN', KEYS[1]) - 1 do
@@ -74,10 +83,12 @@ extension FabricScript {
 }
 
 /// An element of a private list, known by its ends only.
-struct HeldElement: Sendable, Equatable {
+struct HeldElement: Sendable, Hashable {
     var size: Int
     var head: [UInt8]
     var tail: [UInt8]
+
+    var mark: ElementMark { ElementMark(self) }
 
     static func list(_ value: RESPValue) -> [HeldElement]? {
         guard let parts = value.array else { return nil }

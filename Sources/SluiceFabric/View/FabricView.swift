@@ -37,6 +37,8 @@ package final class FabricView: Sendable {
     private struct State: Sendable {
         var last: FabricSnapshot?
         var lastLimit = 0
+        /// Looks that succeeded.
+        var looks = 0
         var isLooking = false
         var waiters: [Promise<Void>] = []
     }
@@ -69,11 +71,15 @@ package final class FabricView: Sendable {
     ///
     /// - Parameter limit: rows of each kind and pool.
     package func look(limit: Int) async throws(ValkeyError) -> FabricSnapshot {
+        let before = self.state.withLock { $0.looks }
         while true {
             let promise = Promise<Void>()
             let now = self.epoch
             let (fresh, waits) = self.state.withLock { state -> (FabricSnapshot?, Bool) in
-                if let last = state.last, state.lastLimit >= limit, abs(now - last.takenAt) < Self.freshFor {
+                // A look may take longer than it is fresh: what ended after we asked was worth waiting for.
+                if let last = state.last, state.lastLimit >= limit,
+                    state.looks > before || abs(now - last.takenAt) < Self.freshFor
+                {
                     return (last, false)
                 }
                 if state.isLooking { state.waiters.append(promise) }
@@ -112,7 +118,10 @@ package final class FabricView: Sendable {
 
     private func finish(_ snapshot: FabricSnapshot?, _ limit: Int) {
         let waiters = self.state.withLock { state in
-            if let snapshot { (state.last, state.lastLimit) = (snapshot, limit) }
+            if let snapshot {
+                (state.last, state.lastLimit) = (snapshot, limit)
+                state.looks += 1
+            }
             state.isLooking = false
             defer { state.waiters = [] }
             return state.waiters

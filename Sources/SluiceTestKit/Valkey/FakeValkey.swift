@@ -3,8 +3,8 @@ import SluiceWire
 
 /// A Valkey in memory, on a clock that tests move, with faults that tests plan.
 ///
-/// One value is one server; `link()` is one client. Blocked pops are served in the order of their coming, as by the
-/// real one.
+/// One value is one server; `link()` and `client()` are one client each. Blocked pops are served in the order of their
+/// coming, as by the real one.
 package final class FakeValkey: Sendable {
     /// What goes wrong with one command.
     package enum Fault: Sendable, Equatable {
@@ -16,6 +16,7 @@ package final class FakeValkey: Sendable {
 
     private struct Blocked: Sendable {
         var number: Int
+        var client: FakeValkeyClient
         var arguments: [[UInt8]]
         var answer: @Sendable (Result<RESPValue, ValkeyError>) -> Void
     }
@@ -34,7 +35,10 @@ package final class FakeValkey: Sendable {
 
     package init(clock: ManualClock) { self.clock = clock }
 
-    package func link() -> any ValkeyLink { FakeValkeyLink(self) }
+    package func link() -> any ValkeyLink { self.client() }
+
+    /// A client that can be cut off.
+    package func client() -> FakeValkeyClient { FakeValkeyClient(self) }
 
     // MARK: What tests plan
 
@@ -52,6 +56,15 @@ package final class FakeValkey: Sendable {
             return state.blocked
         }
         for pop in blocked { pop.answer(.failure(.connectionLost(sent: true))) }
+    }
+
+    /// Ends the pops of a client whose connections have gone.
+    fileprivate func dropPops(of client: FakeValkeyClient) {
+        let dropped = self.state.withLock { state in
+            defer { state.blocked.removeAll { $0.client === client } }
+            return state.blocked.filter { $0.client === client }
+        }
+        for pop in dropped { pop.answer(.failure(.connectionLost(sent: true))) }
     }
 
     // MARK: What tests look at
@@ -152,12 +165,12 @@ package final class FakeValkey: Sendable {
         }
     }
 
-    fileprivate func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+    fileprivate func pop(_ command: ValkeyCommand, _ client: FakeValkeyClient) async throws(ValkeyError) -> RESPValue {
         let (fault, latency) = self.begin(Self.name(command))
         await self.wait(latency / 2)
         if case .fail(let error) = fault { throw error }
         let result = await withCheckedContinuation { continuation in
-            self.block(command.arguments) { continuation.resume(returning: $0) }
+            self.block(command.arguments, client) { continuation.resume(returning: $0) }
         }
         await self.wait(latency / 2)
         if case .loseAnswer(let error) = fault { throw error }
@@ -168,13 +181,16 @@ package final class FakeValkey: Sendable {
 
     private func block(
         _ arguments: [[UInt8]],
+        _ client: FakeValkeyClient,
         _ answer: @escaping @Sendable (Result<RESPValue, ValkeyError>) -> Void
     ) {
         let now = self.clock.now()
         let (value, number) = self.state.withLock { state -> (RESPValue?, Int) in
             if let value = state.store.pop(arguments, now: now) { return (value, 0) }
             state.nextNumber += 1
-            state.blocked.append(Blocked(number: state.nextNumber, arguments: arguments, answer: answer))
+            state.blocked.append(
+                Blocked(number: state.nextNumber, client: client, arguments: arguments, answer: answer)
+            )
             return (nil, state.nextNumber)
         }
         if let value { return answer(.success(value)) }
@@ -191,45 +207,74 @@ package final class FakeValkey: Sendable {
 }
 
 /// One client of a fake server.
-private struct FakeValkeyLink: ValkeyLink {
+package final class FakeValkeyClient: ValkeyLink {
     private let server: FakeValkey
+    private let isCut = Lock(false)
 
-    init(_ server: FakeValkey) { self.server = server }
+    fileprivate init(_ server: FakeValkey) { self.server = server }
 
-    func send(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+    /// Takes all connections away: nothing that is sent from now on arrives, and nothing is answered any more.
+    package func cut() {
+        self.isCut.withLock { $0 = true }
+        self.server.dropPops(of: self)
+    }
+
+    /// Lets it connect again.
+    package func mend() { self.isCut.withLock { $0 = false } }
+
+    private func checkConnection(sent: Bool) throws(ValkeyError) {
+        if self.isCut.withLock({ $0 }) { throw sent ? .connectionLost(sent: true) : .unreachable("cut") }
+    }
+
+    package func send(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+        try self.checkConnection(sent: false)
         let value = try await self.server.perform(command)
+        try self.checkConnection(sent: true)
         if case .error(let error) = value { throw .server(error) }
         return value
     }
 
-    func send(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
+    package func send(_ commands: [ValkeyCommand]) async throws(ValkeyError) -> [RESPValue] {
         var values: [RESPValue] = []
-        for command in commands { values.append(try await self.server.perform(command)) }
+        for command in commands {
+            try self.checkConnection(sent: !values.isEmpty)
+            values.append(try await self.server.perform(command))
+        }
+        try self.checkConnection(sent: true)
         return values
     }
 
-    func evaluate(
+    package func evaluate(
         _ script: ValkeyScript,
         keys: [String],
         arguments: [ValkeyArgument]
     ) async throws(ValkeyError) -> RESPValue {
+        try self.checkConnection(sent: false)
         let name = script.name
         let bytes = arguments.map(\.wireBytes)
         let value = try await self.server.perform(name) { $0.evaluate(name, keys, bytes) }
+        try self.checkConnection(sent: true)
         if case .error(let error) = value { throw .server(error) }
         return value
     }
 
-    func openPopper() throws(ValkeyError) -> any ValkeyPopper { FakeValkeyPopper(self.server) }
+    package func openPopper() throws(ValkeyError) -> any ValkeyPopper { FakeValkeyPopper(self) }
+
+    fileprivate func pop(_ command: ValkeyCommand) async throws(ValkeyError) -> RESPValue {
+        try self.checkConnection(sent: false)
+        let value = try await self.server.pop(command, self)
+        try self.checkConnection(sent: true)
+        return value
+    }
 }
 
 private struct FakeValkeyPopper: ValkeyPopper {
-    private let server: FakeValkey
+    private let client: FakeValkeyClient
 
-    init(_ server: FakeValkey) { self.server = server }
+    init(_ client: FakeValkeyClient) { self.client = client }
 
     func pop(_ command: ValkeyCommand, seconds: Int) async throws(ValkeyError) -> RESPValue {
-        try await self.server.pop(command)
+        try await self.client.pop(command)
     }
 
     func close() async {}

@@ -23,6 +23,7 @@ extension FakeValkeyStore {
             guard let span = rest.first.flatMap({ Int($0) }) else { return Self.wrongArguments }
             let end = now + (name == "EXPIRE" ? .seconds(span) : .milliseconds(span))
             return .integer(self.setExpiry(words[1], end) ? 1 : 0)
+        case "MGET": return .array(words.dropFirst().map { self.string($0).map { .bytes($0) } ?? .null })
         case "PTTL":
             guard let entry = self.entries[words[1]] else { return .integer(-2) }
             return .integer(entry.expires.map { Int(($0 - now).inMilliseconds) } ?? -1)
@@ -67,6 +68,12 @@ extension FakeValkeyStore {
         case "HDEL":
             for field in rest { self.setField(key, field, nil) }
             return .integer(fields.count - self.hash(key).count)
+        case "HSCAN":
+            // Whole at once, as the real one does with small hashes.
+            return .array([
+                .bytes(Array("0".utf8)),
+                .array(fields.sorted { $0.key < $1.key }.flatMap { [.bytes(Array($0.key.utf8)), .bytes($0.value)] }),
+            ])
         case "HLEN": return .integer(fields.count)
         case "HKEYS": return .array(fields.keys.sorted().map { .bytes(Array($0.utf8)) })
         case "HGETALL":

@@ -20,6 +20,10 @@ extension FakeValkeyStore {
         if let entry = self.hash(keys[2])[words[0]], entry.starts(with: arguments[1]) {
             self.setField(keys[2], words[0], nil)
         }
+        if let element = arguments.dropFirst(5).first {
+            self.setList(keys[1], [element] + self.list(keys[1]))
+            return true
+        }
         var held = self.list(keys[0])
         let index = held.firstIndex { element in
             element.count == Int(words[2]) && element.starts(with: arguments[3])
@@ -56,7 +60,9 @@ extension FakeValkeyStore {
 
     mutating func restage(_ key: String, _ arguments: [[UInt8]], _ words: [String]) -> RESPValue {
         var changed = 0
-        for index in stride(from: 0, to: words.count, by: 2) where self.hash(key)[words[index]] != nil {
+        let fields = self.hash(key)
+        for index in stride(from: 1, to: words.count, by: 2)
+        where fields[words[index]]?.starts(with: arguments[0]) ?? false {
             self.setField(key, words[index], arguments[index + 1])
             changed += 1
         }

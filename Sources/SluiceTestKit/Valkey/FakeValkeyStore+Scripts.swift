@@ -20,11 +20,11 @@ extension FakeValkeyStore {
             return self.settle(keys, arguments, words, now)
         case "headBytes" where keys.count == 1 && arguments.count == 4:
             return self.headBytes(keys[0], words.map { Int($0) ?? 0 })
-        case "sweepOrphans" where keys.count == 5 && arguments.count >= 4:
-            return self.sweep(keys, arguments, words)
+        case "sweepOrphans" where keys.count == 6 && arguments.count >= 6:
+            return self.sweep(keys, arguments, words, now)
         case "take" where keys.count == 2 && arguments.count == 2:
             return self.take(keys, words)
-        case "putBack" where keys.count == 3 && arguments.count == 5:
+        case "putBack" where keys.count == 3 && (5...6).contains(arguments.count):
             return .integer(self.putBack(keys, arguments, words) ? 1 : 0)
         case "heldElements" where keys.count == 1 && arguments.count == 2:
             return self.heldElements(keys[0], words)
@@ -32,7 +32,7 @@ extension FakeValkeyStore {
             return self.admit(keys, arguments, words)
         case "nextReplies" where keys.count == 1 && arguments.count == 5:
             return self.nextReplies(keys[0], arguments, words)
-        case "restage" where keys.count == 1 && arguments.count.isMultiple(of: 2):
+        case "restage" where keys.count == 1 && !arguments.count.isMultiple(of: 2):
             return self.restage(keys[0], arguments, words)
         case "beat" where keys.count >= 1 && arguments.count == 4:
             self.setString(keys[0], arguments[0], expires: now + .milliseconds(Int(words[1]) ?? 0))
@@ -128,7 +128,17 @@ extension FakeValkeyStore {
         return .array(rows)
     }
 
-    private mutating func sweep(_ keys: [String], _ arguments: [[UInt8]], _ words: [String]) -> RESPValue {
+    private mutating func sweep(
+        _ keys: [String],
+        _ arguments: [[UInt8]],
+        _ words: [String],
+        _ now: Instant
+    ) -> RESPValue {
+        let found = self.list(keys[5])
+        if found.first == arguments[4] {
+            let numbers = found[1...2].map { RESPValue.integer(Int(String(decoding: $0, as: UTF8.self)) ?? 0) }
+            return .array(numbers + found[3...].map { .bytes($0) })
+        }
         guard !self.exists(keys[0]) else { return .array([.integer(-1)]) }
         var ids: [String] = []
         for _ in 0..<(Int(words[1]) ?? 0) {
@@ -142,9 +152,14 @@ extension FakeValkeyStore {
             ids.append(id)
         }
         let moved = ids.count
-        for id in words.dropFirst(4) where self.forget(id, keys[3], arguments[3]) { ids.append(id) }
+        for id in words.dropFirst(6) where self.forget(id, keys[3], arguments[3]) { ids.append(id) }
         let left = self.list(keys[1]).count
-        if left == 0 { self.setField(keys[4], words[2], nil) }
+        if left == 0 && words[5] == "1" { self.setField(keys[4], words[2], nil) }
+        self.setList(
+            keys[5],
+            [arguments[4]] + [String(left), String(moved)].map { Array($0.utf8) } + ids.map { Array($0.utf8) }
+        )
+        _ = self.setExpiry(keys[5], now + .seconds(60))
         return .array([.integer(left), .integer(moved)] + ids.map { .bytes(Array($0.utf8)) })
     }
 }

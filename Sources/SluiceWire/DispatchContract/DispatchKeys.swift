@@ -24,6 +24,9 @@ package enum DispatchKeys {
     /// STRING that a dispatcher keeps fresh while it lives; its value is a `DispatcherHeartbeat`.
     package static func dispatcherAlive(_ dispatcher: String) -> String { "key:llm:dispatcher:\(dispatcher):alive" }
 
+    /// LIST with what a dispatcher's last sweep found, for a minute: the answer itself may be lost.
+    package static func swept(dispatcher: String) -> String { "list:llm:dispatcher:\(dispatcher):swept" }
+
     /// HASH from dispatcher id to the second of its last beat: where to look for dispatchers of a pool, dead ones
     /// included until they have been swept.
     package static func dispatchers(pool: String) -> String { "hash:llm:dispatchers:\(pool)" }
