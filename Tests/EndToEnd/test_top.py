@@ -236,6 +236,22 @@ def test_a_whole_fabric_costs_two_calls_a_second_and_cannot_steer_the_terminal(s
     assert view.raw.count(b"\x1b[2J") == 1
 
 
+def test_a_real_fabric(fabric, mock, top):
+    valkey = fabric.valkey()
+    dispatchers = [fabric.dispatcher(valkey, mock, "pools.default.slots=1") for _ in range(2)]
+    gateway, producer = fabric.gateway(valkey), fabric.producer(valkey)
+    ids = producer.push(*[producer.envelope('mock:{"hang":true}') for _ in range(3)])
+    view = top(gateway.url, columns=200)
+    view.until(lambda lines: sum("executing" in line for line in lines) == 2)
+    view.until(lambda lines: any("default" in line and "slots_full" in line for line in lines[3:6]))
+    for dispatcher in dispatchers:
+        assert any(dispatcher.id() in line and "yes" in line for line in view.lines)
+        assert any(dispatcher.id() in line and "executing" in line for line in view.lines)
+    assert "pending 1   in flight 2/2" in view.text and all(id in view.text for id in ids)
+    view.press("q")
+    assert view.ended() == 0
+
+
 def test_plain_terminals(standin, top):
     standin.runtime = FABRIC
     view = top(standin.url, environment={"LANG": "C", "NO_COLOR": "1"})

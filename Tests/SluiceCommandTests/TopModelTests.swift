@@ -139,6 +139,16 @@ import Testing
         runtime.replace(#""contract_version":"v2""#, with: #""fabric_error":"refused""#)
         let model = tracker.model(try TopSamples.seen(0, pools: [TopSamples.pool()], runtime: runtime))
         #expect(model.pools[0].slots == 4 && model.pools[0].inFlight == nil)
+        runtime.replace(#""running":true,"total_concurrency":4"#, with: #""running":false,"total_concurrency":null"#)
+        runtime.replace(#""runtime_summary":{"#, with: #""runtime_summary":{"inflight_request_count":7"#)
+        let dead = tracker.model(
+            try TopSamples.seen(
+                1,
+                pools: [TopSamples.pool(slots: 20_000, more: #""backend_address":"fabric:""#)],
+                runtime: runtime
+            )
+        )
+        #expect(dead.pools[0].slots == 0 && dead.pools[0].inFlight == 7 && dead.pools[0].address == nil)
         #expect(model.pools[0].waitingReason == "no_dispatcher")
         let frame = TopRenderer(display: DisplayText(isUnicode: true)).frame(
             model,

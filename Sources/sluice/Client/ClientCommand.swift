@@ -41,6 +41,7 @@ struct ClientCommand {
             case "cancel": try self.cancel()
             case "pools": try self.pools()
             case "top": return try TopCommand(self).run()
+            case "doctor": return try DoctorCommand(self).run()
             default: try self.attempt()
             }
             return ExitCode.success

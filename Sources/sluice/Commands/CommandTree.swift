@@ -9,7 +9,7 @@ enum CommandTree {
             Example("OPENAI_API_BASE=http://localhost:8000/v1 sluice serve", "In front of a vLLM server"),
             Example("sluice ls --state queued", "What waits, and why"),
         ],
-        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, top, try_, config, version],
+        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, top, doctor, try_, config, version],
         runsAlone: false
     )
 
@@ -172,6 +172,26 @@ enum CommandTree {
             Example("sluice top", "What happens now"),
             Example("sluice top --once --json", "The same for a script"),
             Example("sluice top --url https://llm.example.com --key-file operator.key", "On another machine"),
+        ]
+    )
+
+    private static let doctor = CommandShape(
+        name: "doctor",
+        abstract: "Say what is wrong with a running gateway, what shows it, and where to look first.",
+        discussion:
+            "Watches for a few seconds: queues that grow, requests that stick or vanish, backends, budgets, history, "
+            + "dispatchers, Valkey, clocks. Ends with 0 when nothing is found and with 1 when something is.",
+        options: remote + [
+            OptionShape("watch-for", value: "span", "Time between the first and the last look (default: 5s)."),
+            OptionShape(
+                "stuck-after",
+                value: "span",
+                "In flight for longer than this, and than five times the usual, is stuck (default: 30s)."
+            ),
+        ],
+        examples: [
+            Example("sluice doctor", "What is wrong?"),
+            Example("sluice doctor --watch-for 1m --json", "A longer look, for a script"),
         ]
     )
 

@@ -40,11 +40,11 @@ struct TopTracker: Sendable {
             let configured = seen.runtime.pools.first { $0.id == id }
             var pool = Self.pool(id, reading, configured, rows)
             let pending = seen.runtime.requests.filter { $0.isPending && $0.pool == id }
-            if Self.runsOnValkey(rows), let reason = pending.lazy.compactMap(\.waitingReason).first {
+            if Self.runsOnValkey(reading, rows), let reason = pending.lazy.compactMap(\.waitingReason).first {
                 pool.waitingReason = reason
             }
             pool.oldestWait = ([pool.oldestWait] + pending.map(\.waited)).compactMap { $0 }.max()
-            if Self.runsOnValkey(rows) {
+            if Self.runsOnValkey(reading, rows) {
                 var sums = (ended: [Double?](), failed: [Double?]())
                 for row in rows {
                     sums.ended.append(self.rate("ended \(row.id) \(id)", row.processed, seen.at, &names))
@@ -70,7 +70,11 @@ struct TopTracker: Sendable {
         model.dispatchers = self.dispatchers(seen, &names)
         model.requests = seen.runtime.requests
         model.totals = Self.totals(seen, pools)
-        if model.pools.count == 1, model.pools[0].inFlight == nil { model.pools[0].inFlight = model.totals.inFlight }
+        // What all pools have together, the only one has.
+        if model.pools.count == 1 {
+            model.pools[0].inFlight = model.pools[0].inFlight ?? model.totals.inFlight
+            model.pools[0].pending = model.pools[0].pending ?? model.totals.pending
+        }
         model.totals.donePerSecond = Self.sum(done)
         model.totals.failedPerSecond = Self.sum(failed)
         self.meter.keep(names)
@@ -109,8 +113,8 @@ struct TopTracker: Sendable {
     }
 
     /// Dispatchers on Valkey also run what others submitted, which the gateway's own books know nothing of.
-    private static func runsOnValkey(_ rows: [RuntimeReading.Dispatcher]) -> Bool {
-        rows.contains { $0.usesValkey == true }
+    private static func runsOnValkey(_ reading: PoolReading?, _ rows: [RuntimeReading.Dispatcher]) -> Bool {
+        reading?.isServedByFabric == true || rows.contains { $0.usesValkey == true }
     }
 
     private static func pool(
@@ -121,23 +125,26 @@ struct TopTracker: Sendable {
     ) -> TopModel.Pool {
         var pool = TopModel.Pool(id: id)
         pool.state = reading?.mode ?? (configured?.isEnabled == false ? "disabled" : nil)
-        pool.slots = reading?.slots ?? configured?.slots
+        pool.slots = configured?.slots ?? reading?.slots
         pool.inFlight = reading?.inFlight
         pool.pending = reading?.queued
-        if Self.runsOnValkey(rows) {
+        pool.address = reading?.address ?? configured?.address
+        if Self.runsOnValkey(reading, rows) {
             // A row that serves several pools counts them together.
             let own = rows.filter { $0.pools.count == 1 }
             // One that is gone has none.
-            pool.slots = Self.sum(own.filter { $0.isRunning != false || $0.slots != nil }.map(\.slots)) ?? pool.slots
-            // One that is gone may have left work behind that nobody counts.
-            if !own.isEmpty { pool.inFlight = Self.sum(own.map(\.inFlight)) }
+            let alive = own.filter { $0.isRunning != false || $0.slots != nil }
+            if !own.isEmpty { pool.slots = alive.isEmpty ? 0 : Self.sum(alive.map(\.slots)) }
+            // What the gateway itself counts is only what came through it. One that is gone may have left work behind
+            // that nobody counts.
+            pool.inFlight = Self.sum(own.map(\.inFlight))
             // All look at the same list.
-            pool.pending = own.compactMap(\.queueDepth).max() ?? pool.pending
+            pool.pending = own.compactMap(\.queueDepth).max()
+            pool.address = rows.lazy.compactMap(\.address).first ?? configured?.address
         }
         pool.oldestWait = reading?.oldestQueuedMilliseconds.map { $0 / 1000 }
         pool.breaker = reading?.breaker ?? rows.lazy.compactMap(\.breaker).first
         pool.waitingReason = reading?.waitingReason ?? rows.lazy.compactMap(\.waitingReason).first
-        pool.address = reading?.address ?? configured?.address ?? rows.lazy.compactMap(\.address).first
         return pool
     }
 

@@ -21,6 +21,9 @@ struct PoolReading: Sendable, Equatable {
 
     init(id: String) { self.id = id }
 
+    /// Whether the gateway puts this pool's work onto a list for others, so that its own slots and counts say little.
+    var isServedByFabric: Bool { self.address?.hasPrefix("fabric:") ?? false }
+
     /// Ended requests whose outcome is one of these; an outcome without an entry has not happened.
     func ended(_ outcomes: Set<String>) -> Int? {
         self.ended?.reduce(0) { total, entry in
