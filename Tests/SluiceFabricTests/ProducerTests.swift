@@ -281,6 +281,19 @@ struct ProducerTests {
         #expect(world.producer.counts.replies == 3 && world.producer.counts.lateReplies == 0)
     }
 
+    @Test func `a full Valkey's replies are read`() throws {
+        let world = World()
+        world.run()
+        let runs = ["r1", "r2"].map { world.execute(World.request($0)) }
+        let full = ValkeyServerError(kind: .oom, message: "OOM command not allowed")
+        world.valkey.plan { $0 == "BLMOVE" ? .fail(.server(full)) : nil }
+        for (run, id) in zip(runs, ["r1", "r2"]) {
+            world.reply(World.completion(id))
+            world.world.advance(by: .seconds(2))
+            #expect(try run.outcome?.get().requestID == id)
+        }
+    }
+
     @Test func `a list of replies keeps its time to live while it is read`() {
         let world = World()
         world.run()

@@ -11,6 +11,8 @@ private struct ReplyList {
     private var popper: (any ValkeyPopper)?
     /// Read and still there, from the head on.
     private var read: [[UInt8]] = []
+    /// Valkey is out of memory, where BLMOVE is refused, even one that changes nothing.
+    private(set) var isStoreFull = false
 
     /// Bytes after which no more are asked for at a time.
     private static let bytesAtOnce = 4 << 20
@@ -24,18 +26,12 @@ private struct ReplyList {
 
     /// The next replies; waits at the server for the first. None when its time-out has passed.
     mutating func next(_ link: any ValkeyLink) async throws(ValkeyError) -> [[UInt8]] {
-        if let first = self.read.first {
-            let value = try await link.evaluate(
-                FabricScript.nextReplies,
-                keys: [self.key],
-                arguments: [
-                    .integer(self.read.count), .integer(first.count), .bytes(Array(first.prefix(Self.markBytes))),
-                    .integer(self.most), .integer(Self.bytesAtOnce),
-                ]
-            )
-            guard let elements = value.array?.compactMap(\.bytes) else { throw .protocolViolation("nextReplies") }
-            self.read = elements
-            if !elements.isEmpty { return elements }
+        if !self.read.isEmpty || self.isStoreFull {
+            self.read = try await self.look(link)
+            if !self.read.isEmpty || self.isStoreFull {
+                self.isStoreFull = self.isStoreFull && !self.read.isEmpty
+                return self.read
+            }
         }
         if self.popper == nil { self.popper = try link.openPopper() }
         guard let popper = self.popper else { throw .closed }
@@ -44,11 +40,33 @@ private struct ReplyList {
             "BLMOVE",
             [.text(self.key), .text(self.key), "LEFT", "LEFT", .integer(self.seconds)]
         )
-        let value = try await popper.pop(command, seconds: self.seconds)
+        let value: RESPValue
+        do throws(ValkeyError) {
+            value = try await popper.pop(command, seconds: self.seconds)
+        } catch {
+            guard error.isOutOfMemory else { throw error }
+            self.isStoreFull = true
+            return []
+        }
         guard value != .null else { return [] }
         guard let element = value.bytes else { throw .protocolViolation("an answer to a pop") }
         self.read = [element]
         return [element]
+    }
+
+    /// Takes away what has been read and looks at what follows, without waiting for it.
+    private func look(_ link: any ValkeyLink) async throws(ValkeyError) -> [[UInt8]] {
+        let first = self.read.first ?? []
+        let value = try await link.evaluate(
+            FabricScript.nextReplies,
+            keys: [self.key],
+            arguments: [
+                .integer(self.read.count), .integer(first.count), .bytes(Array(first.prefix(Self.markBytes))),
+                .integer(self.most), .integer(Self.bytesAtOnce),
+            ]
+        )
+        guard let elements = value.array?.compactMap(\.bytes) else { throw .protocolViolation("nextReplies") }
+        return elements
     }
 
     /// Takes the first away unread: it is larger than any reply may be.
@@ -74,8 +92,12 @@ extension Producer {
         var backoff = self.makeBackoff()
         while self.isRunning {
             do throws(ValkeyError) {
-                for element in try await list.next(self.link) { self.receive(element) }
+                let elements = try await list.next(self.link)
+                for element in elements { self.receive(element) }
                 backoff.reset()
+                if elements.isEmpty && list.isStoreFull {
+                    await self.popping.wait(until: self.clock.now() + .milliseconds(50), canBePoked: false)
+                }
             } catch {
                 self.count { $0.popFailures += 1 }
                 if case .replyTooLarge = error {
