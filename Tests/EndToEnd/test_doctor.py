@@ -162,7 +162,8 @@ def test_a_fabric_whose_dispatcher_dies(fabric, mock):
     assert doctor(gateway.url) == {}
     # It dies, and its heartbeat's time runs out.
     dispatcher.kill()
-    pops = lambda: [client for client in valkey.client.client_list() if "blmove" in client["cmd"]]
+    pops = lambda: [client for client in valkey.client.client_list() 
+                    if "blmove" in client["cmd"] and client["name"] == "sluice-dispatcher"]
     until(lambda: not pops(), what="its pops gone")
     valkey.client.delete(DISPATCHER_ALIVE.format(dispatcher.id()))
     producer.push(producer.envelope("hello"))
