@@ -98,3 +98,13 @@ def test_a_gateway_says_whether_its_request_waits_or_runs_and_where(mock, fabric
     # The dispatcher knows it by the same id.
     rows = dispatcher.call("GET", f"/api/requests?request_id={second}")[2]["requests"]
     assert [row["id"] for row in rows] == [second] and rows[0]["outcome"] == "done"
+
+
+def test_a_request_that_nobody_takes_says_so(fabric):
+    gateway = fabric.gateway(fabric.valkey())
+    status, _, body = gateway.chat("hello", {"x-sluice-timeout-ms": "300"})
+    assert status == 504 and body["error"]["code"] == "deadline_exceeded"
+    assert "is a dispatcher running?" in body["error"]["message"] and "pool 'default'" in body["error"]["message"]
+    assert "is a dispatcher running?" in gateway.log
+    gateway.settle()
+    assert gateway.books()["ended"] == {"expired/deadline": 1}

@@ -140,7 +140,7 @@ extension Relay {
                 self.note(call, record)
                 if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
                     // The client has a part of the answer: tell it in the stream's own words, then end properly.
-                    let error = Endings.error(record, backend: call.backend.name)
+                    let error = Endings.error(record, call)
                     try await writer.writeLast(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
                 }
             }

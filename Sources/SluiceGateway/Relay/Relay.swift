@@ -118,7 +118,7 @@ struct Relay: Sendable {
         }
         var headers = HTTPFields()
         TraceHeaders.append(call, record, to: &headers)
-        return Endings.error(record, backend: call.backend.name).response(headers)
+        return Endings.error(record, call).response(headers)
     }
 
     /// The backend's refusal of the request itself passes as it is; its own troubles get our words. So does its refusal
@@ -143,18 +143,27 @@ struct Relay: Sendable {
         if let end = record.endedAt {
             fields.append(("ms", TraceHeaders.milliseconds(end - record.submittedAt)))
         }
-        if let message = record.message { fields.append(("detail", message)) }
+        if let message = Endings.detail(record, call) { fields.append(("detail", message)) }
         self.log(LogEntry(reason.outcome == .cancelled ? .info : .warning, "request ended", fields))
     }
 }
 
 /// What a client is told when its request did not succeed.
 enum Endings {
-    static func error(_ record: RequestRecord, backend: String) -> GatewayError {
+    /// Why it ended so, in a sentence.
+    static func detail(_ record: RequestRecord, _ call: Call) -> String? {
+        guard call.backend.isFabric, record.reason == .deadline, !record.attempts.isEmpty else { return record.message }
+        // Nobody here knows whether a dispatcher has taken it.
+        return "No dispatcher answered in time. It may still be on the list of pool '\(call.submission.pool)': is a "
+            + "dispatcher running? /api/llm-dispatch/runtime shows the lists and the dispatchers"
+    }
+
+    static func error(_ record: RequestRecord, _ call: Call) -> GatewayError {
+        let backend = call.backend.name
         let last = record.attempts.last
         let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
         // The detail becomes the end of our own sentence.
-        var text = record.message ?? ""
+        var text = Self.detail(record, call) ?? ""
         while text.hasSuffix(".") { text.removeLast() }
         let detail = text.isEmpty ? "" : ": \(text)"
         let reason = record.reason ?? .backend
