@@ -108,3 +108,26 @@ def test_a_request_that_nobody_takes_says_so(fabric):
     assert "is a dispatcher running?" in gateway.log
     gateway.settle()
     assert gateway.books()["ended"] == {"expired/deadline": 1}
+
+
+def test_a_runtime_that_serves_lists_too_shares_its_slots(mock, fabric, start):
+    valkey = fabric.valkey()
+    runtime = start(mock, "pools.default.slots=2", environment={
+        "LLM_QUEUE_ENABLED": "true", "LLM_QUEUE_VALKEY_URL": valkey.url, "OPENAI_API_KEY": "EMPTY"})
+    later = {"Prefer": "respond-async"}
+
+    def ask(count):
+        return [runtime.chat('mock:{"latency":300}', later)[2]["id"] for _ in range(count)]
+
+    ids = ask(4)
+    producer = fabric.producer(valkey)
+    first, = producer.push(producer.envelope('mock:{"latency":10}'))
+    until(lambda: valkey.client.hexists(INDEX.format("default"), first), what="it being taken though all slots are")
+    ids += ask(16)
+    # It has its place in the one order of the pool: behind those before it, before those behind it.
+    assert producer.wait(first)[0]["status"] == "ok"
+    assert sum(runtime.call("GET", f"/api/requests/{id}")[2]["state"] != "ended" for id in ids) >= 10
+    rows = runtime.call("GET", "/api/llm-dispatch/runtime")[2]["result"]["live_requests"]
+    assert {row["request_id"] for row in rows} <= set(ids) and rows
+    runtime.settle()
+    assert runtime.call("GET", "/api/pools")[2]["pools"][0]["books"]["ended"] == {"done/ok": 21}

@@ -49,7 +49,7 @@ extension FabricDispatcher {
             }
             guard phase == .running else { return nil }
             if held < self.configuration.maximumHeld * self.pools.count && bytes < self.configuration.maximumHeldBytes {
-                let room = self.engine.room(pool: pool.name)
+                let room = self.room(pool)
                 if room > 0 { return min(room, self.configuration.takeCount) }
             }
             // What frees a slot pokes; what opens a pool or a circuit does not.

@@ -51,6 +51,9 @@ package struct FabricDispatcherConfiguration: Sendable {
     /// Valkey to take their reply occupy no slot.
     package var maximumHeld = 4_096
     package var maximumHeldBytes = 512 << 20
+    /// Share of a pool's slots for which the lists may always have requests here, though all be taken and others wait:
+    /// where work comes in over HTTP as well, which would otherwise never leave room. The engine decides their order.
+    package var reservedShare = 0.0
     /// Largest envelope that is read, in bytes.
     package var maximumElementBytes = EnvelopeLimits().elementBytes
     /// For envelopes that say nothing of time.

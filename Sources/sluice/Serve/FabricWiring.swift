@@ -153,6 +153,8 @@ struct FabricWiring {
         settings.popMode = self.configuration.text("fabric.pop").flatMap { PopMode(rawValue: $0) } ?? .blmove
         settings.orphans = self.configuration.text("fabric.orphans").flatMap { OrphanPolicy(rawValue: $0) } ?? .drop
         settings.popSeconds = Self.seconds(self.configuration.duration("fabric.dispatch_pop_timeout"))
+        // HTTP's own requests have the other half.
+        settings.reservedShare = self.role == .serve ? 0.5 : 0
         settings.replyTTL = self.configuration.duration("fabric.reply_ttl")
         settings.heartbeatTTL = self.configuration.duration("fabric.dispatcher_ttl")
         settings.sweepEvery = max(.milliseconds(200), .nanoseconds(settings.heartbeatTTL.wholeNanoseconds / 3))
