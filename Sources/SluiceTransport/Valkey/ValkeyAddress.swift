@@ -37,21 +37,23 @@ package struct ValkeyAddress: Sendable, Equatable {
 }
 
 package enum ValkeyAddressError: Error, Sendable, Equatable {
+    case noScheme
     case scheme(String)
     case host
-    case port(String)
-    case database(String)
+    case port
+    case database
     case path
     case escape(String)
 
-    /// Never repeats the address, which may hold a password.
+    /// Never repeats a part of the address that may be one of a password: with a '/' in that, it is cut in the middle.
     package var message: String {
         switch self {
+        case .noScheme: "the address does not begin with its kind; write redis://host:6379"
         case .scheme(let scheme):
             "'\(scheme)' is not a kind of Valkey address; use redis://, valkey://, rediss://, valkeys:// or unix://"
         case .host: "the address names no host; write redis://host:6379"
-        case .port(let text): "'\(text)' is not a port; use a number from 1 to 65535"
-        case .database(let text): "'\(text)' is not a database; use a number from 0"
+        case .port: "its port is not a number from 1 to 65535; write a '/' in a user or password as %2F"
+        case .database: "its database is not a number from 0; write a '/' in a user or password as %2F"
         case .path: "the address names no socket; write unix:///run/valkey/valkey.sock"
         case .escape(let part): "the \(part) has a '%' that two hexadecimal digits do not follow"
         }
@@ -60,16 +62,15 @@ package enum ValkeyAddressError: Error, Sendable, Equatable {
 
 extension ValkeyAddress {
     package init(url: String) throws(ValkeyAddressError) {
-        guard let colon = url.firstRange(of: "://") else {
-            throw .scheme(String(url.prefix { $0 != ":" && $0 != "@" }))
-        }
+        guard let colon = url.firstRange(of: "://") else { throw .noScheme }
         let scheme = url[..<colon.lowerBound].lowercased()
         let rest = url[colon.upperBound...]
         switch scheme {
         case "redis", "valkey": try self.init(network: rest, usesTLS: false)
         case "rediss", "valkeys": try self.init(network: rest, usesTLS: true)
         case "unix": try self.init(local: rest)
-        default: throw .scheme(scheme)
+        // A password may hold "://" as well.
+        default: throw scheme.allSatisfy { $0.isASCII && $0.isLetter } ? .scheme(scheme) : .noScheme
         }
     }
 
@@ -122,13 +123,13 @@ extension ValkeyAddress {
         }
         guard !host.isEmpty else { throw .host }
         guard let port else { return (String(host), 6379) }
-        guard let number = Int(port), (1...65_535).contains(number) else { throw .port(String(port)) }
+        guard let number = Int(port), (1...65_535).contains(number) else { throw .port }
         return (String(host), number)
     }
 
     private static func database(_ text: Substring) throws(ValkeyAddressError) -> Int {
         guard !text.isEmpty else { return 0 }
-        guard let number = Int(text), number >= 0, number < 1 << 20 else { throw .database(String(text.prefix(20))) }
+        guard let number = Int(text), number >= 0, number < 1 << 20 else { throw .database }
         return number
     }
 
