@@ -58,11 +58,13 @@ final class ModelCatalogue: Sendable {
 extension Gateway {
     /// The models of the pool that the caller's work goes to.
     func models(for caller: Caller) async throws(GatewayError) -> HTTPResponse {
-        if !self.configuration.models.isEmpty { return self.configuredModels() }
+        if !self.configuration.models.isEmpty { return self.list(self.configuration.models) }
         let pool = caller.defaultPool ?? caller.allowedPools?.sorted().first ?? self.configuration.defaultPool
         guard let backend = self.configuration.backends[pool], let catalogue = self.catalogues[backend.name] else {
             throw .notFound("The pool '\(pool)' has no backend to ask.", code: "pool_not_found")
         }
+        // Lists carry work alone; what a gateway of the fabric knows of models are the names in its rules.
+        if backend.isFabric { return self.list(self.modelsInRules(for: caller)) }
         let answer = await catalogue.answer(at: self.clock.now()) {
             // A task of its own: the client who asked first may go while others wait.
             _ = self.spawn { await self.askForModels(backend, catalogue) }
@@ -110,13 +112,22 @@ extension Gateway {
         )
     }
 
-    private func configuredModels() -> HTTPResponse {
+    private func modelsInRules(for caller: Caller) -> [String] {
+        var names: [String] = []
+        for (name, pool) in self.configuration.modelRules
+        where !name.hasSuffix("*") && caller.allowedPools?.contains(pool) != false && !names.contains(name) {
+            names.append(name)
+        }
+        return names
+    }
+
+    private func list(_ models: [String]) -> HTTPResponse {
         var json = JSONWriter()
         let created = Int(self.clock.wallClockNanoseconds() / 1_000_000_000)
         json.object { json in
             json.field("object", "list")
             json.array("data") { json in
-                for model in self.configuration.models {
+                for model in models {
                     json.object { json in
                         json.field("id", model)
                         json.field("object", "model")

@@ -29,6 +29,8 @@ def test_a_gateway_gets_its_answer_and_its_stream(valkey, mock, fabric):
     events = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ")]
     assert status == 200 and events[-1] == "[DONE]"
     assert "".join(json.loads(e)["choices"][0]["delta"].get("content") or "" for e in events[:-1] if '"choices":[{' in e)
+    status, _, body = gateway.call("GET", "/v1/models")
+    assert status == 200 and body == {"object": "list", "data": []}
     gateway.settle()
     dispatcher.settle()
 

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceProviders
 import SluiceTestKit
 import SluiceWire
 import Testing
@@ -71,6 +72,19 @@ import Testing
         let bench = GatewayBench { $0.models = ["one", "two"] }
         let text = await self.models(bench).text
         #expect(text.contains("\"one\"") && text.contains("\"two\""))
+        #expect(bench.client.requests.isEmpty)
+    }
+
+    @Test func `a gateway of the fabric knows the models of its rules`() async {
+        let bench = GatewayBench {
+            for name in $0.backends.keys {
+                $0.backends[name] = OpenAIBackend(name: "fabric", baseURL: FabricClient.scheme, apiKey: nil)
+            }
+            $0.modelRules = [("one", "default"), ("two*", "default"), ("one", "default")]
+        }
+        let (response, text) = await self.models(bench)
+        #expect(response.status == 200 && text.contains(#""data":[{"id":"one""#))
+        #expect(!text.contains("two") && text.split(separator: "\"one\"").count == 2)
         #expect(bench.client.requests.isEmpty)
     }
 }
