@@ -254,3 +254,30 @@ def test_connections_cut_again_and_again_under_load(valkey, mock, fabric, witnes
     until(lambda: not valkey.client.exists(INFLIGHT.format("default", dispatcher.id()), INDEX.format("default")))
     before.return_()
     check_keys(valkey)
+
+
+# MARK: Who looks on
+
+
+def test_views_and_metrics_do_not_wait_for_a_valkey_that_is_away(valkey, mock, fabric):
+    """Whoever looks during an outage sees it, however many look."""
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
+    valkey.kill()
+    answers = []
+
+    def look(program, path):
+        began = time.monotonic()
+        answers.append((program.call("GET", path, timeout=60)[0], time.monotonic() - began))
+
+    looks = [
+        threading.Thread(target=look, args=(program, path))
+        for program in (gateway, dispatcher) for path in ("/metrics", "/api/llm-dispatch/runtime", "/api/requests")
+        for _ in range(3)]
+    for one in looks:
+        one.start()
+    for one in looks:
+        one.join()
+    assert all(status == 200 and seconds < 8 for status, seconds in answers), answers
+    assert "sluice_fabric_up 0" in gateway.call("GET", "/metrics")[2].decode()
+    valkey.restart()
+    until(lambda: "sluice_fabric_up 1" in gateway.call("GET", "/metrics")[2].decode())

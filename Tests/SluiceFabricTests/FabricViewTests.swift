@@ -10,7 +10,14 @@ struct FabricViewTests {
 
     init() {
         self.world.live()
-        self.view = FabricView(link: self.world.valkey.link(), clock: self.world.clock, pools: ["default"])
+        let world = self.world.world
+        self.view = FabricView(
+            link: self.world.valkey.link(),
+            clock: self.world.clock,
+            timer: self.world.clock,
+            pools: ["default"],
+            spawn: { world.spawn($0) }
+        )
     }
 
     private func look(_ limit: Int = 10) -> Lock<[FabricSnapshot?]> {
@@ -51,7 +58,7 @@ struct FabricViewTests {
         #expect(self.world.valkey.count(of: "headBytes") <= 2)
     }
 
-    @Test func `a look that fails fails for whoever began it, and the next tries again`() {
+    @Test func `a look that fails fails for all who waited for it, and the next tries again`() {
         self.world.valkey.latency { _ in .milliseconds(10) }
         let isFirst = Lock(true)
         self.world.valkey.plan { _ in
@@ -60,10 +67,28 @@ struct FabricViewTests {
                 return isFirst ? .fail(.timedOut) : nil
             }
         }
-        let first = self.look()
-        let second = self.look()
-        self.world.advance(by: .seconds(1))
-        #expect(first.withLock { $0.count == 1 && $0[0] == nil })
-        #expect(second.withLock { $0.count == 1 && $0[0] != nil })
+        let looks = (0..<3).map { _ in self.look() }
+        self.world.advance(by: .milliseconds(100))
+        #expect(looks.allSatisfy { $0.withLock { $0.count == 1 && $0[0] == nil } })
+        let later = self.look()
+        self.world.advance(by: .milliseconds(200))
+        #expect(later.withLock { $0.count == 1 && $0[0] != nil })
+    }
+
+    @Test func `nobody waits longer for a silent Valkey than a view has patience`() {
+        self.world.valkey.latency { _ in .seconds(10) }
+        let looks = (0..<3).map { _ in self.look() }
+        let held = Lock<Bool?>(nil)
+        let view = self.view
+        self.world.world.spawn {
+            let records = try? await view.held(["a"], pool: "default")
+            held.withLock { $0 = records != nil }
+        }
+        self.world.settle()
+        self.world.advance(by: .milliseconds(1_900))
+        #expect(looks.allSatisfy { $0.withLock { $0.isEmpty } })
+        self.world.advance(by: .milliseconds(200))
+        #expect(looks.allSatisfy { $0.withLock { $0.count == 1 && $0[0] == nil } })
+        #expect(held.withLock { $0 } == false)
     }
 }

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceEngine
 import SluiceWire
 
 /// The whole fabric at one moment: what waits, what is held and by whom.
@@ -40,12 +41,15 @@ package final class FabricView: Sendable {
         /// Looks that succeeded.
         var looks = 0
         var isLooking = false
-        var waiters: [Promise<Void>] = []
+        /// Who gets what the look under way brings: `nil` for a snapshot.
+        var waiters: [Promise<ValkeyError?>] = []
     }
 
     private let link: any ValkeyLink
-    private let clock: any TimeSource
+    private let alarms: Alarms
     private let poolNames: [String]
+    private let patience: Duration
+    private let spawn: @Sendable (@escaping @Sendable () async -> Void) -> Void
     private let state = Lock(State())
 
     /// Bytes of each end of an element that are read.
@@ -59,21 +63,59 @@ package final class FabricView: Sendable {
     /// A look that is as young as this is not repeated.
     private static let freshFor = 0.2
 
-    package init(link: any ValkeyLink, clock: any TimeSource, pools: [String]) {
+    /// - Parameters:
+    ///   - timer: belongs to this view alone.
+    ///   - patience: the longest that anybody waits here. Whoever asks while Valkey is away wants to hear that, and the
+    ///     rest of what this process knows, rather than nothing.
+    package init(
+        link: any ValkeyLink,
+        clock: any TimeSource,
+        timer: any WakeTimer,
+        pools: [String],
+        patience: Duration = .seconds(2),
+        spawn: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Void
+    ) {
         self.link = link
-        self.clock = clock
+        self.alarms = Alarms(clock: clock, timer: timer)
         self.poolNames = pools
+        self.patience = patience
+        self.spawn = spawn
     }
 
+    private var clock: any TimeSource { self.alarms.clock }
     private var epoch: Double { Double(self.clock.wallClockNanoseconds()) / 1e9 }
 
-    /// One look at a time; who asks meanwhile gets the same.
+    /// One look at a time; who asks meanwhile gets the same, a failure as well.
     ///
     /// - Parameter limit: rows of each kind and pool.
     package func look(limit: Int) async throws(ValkeyError) -> FabricSnapshot {
+        try await self.bounded { () async throws(ValkeyError) in try await self.sharedLook(limit) }
+    }
+
+    /// Does it as a task of its own, and waits for that as long as patience lasts.
+    private func bounded<Value: Sendable>(
+        _ work: @escaping @Sendable () async throws(ValkeyError) -> Value
+    ) async throws(ValkeyError) -> Value {
+        let promise = Promise<Result<Value, ValkeyError>>()
+        let alarm = self.alarms.set(at: self.clock.now() + self.patience) {
+            promise.fulfil(.failure(.unreachable("it has not answered in time")))
+        }
+        self.spawn {
+            do throws(ValkeyError) {
+                promise.fulfil(.success(try await work()))
+            } catch {
+                promise.fulfil(.failure(error))
+            }
+        }
+        let result = await promise.value()
+        self.alarms.cancel(alarm)
+        return try result.get()
+    }
+
+    private func sharedLook(_ limit: Int) async throws(ValkeyError) -> FabricSnapshot {
         let before = self.state.withLock { $0.looks }
         while true {
-            let promise = Promise<Void>()
+            let promise = Promise<ValkeyError?>()
             let now = self.epoch
             let (fresh, waits) = self.state.withLock { state -> (FabricSnapshot?, Bool) in
                 // A look may take longer than it is fresh: what ended after we asked was worth waiting for.
@@ -88,14 +130,14 @@ package final class FabricView: Sendable {
             }
             if let fresh { return fresh }
             guard waits else { break }
-            await promise.value()
+            if let error = await promise.value() { throw error }
         }
         do throws(ValkeyError) {
             let snapshot = try await self.read(limit)
-            self.finish(snapshot, limit)
+            self.finish(.success(snapshot), limit)
             return snapshot
         } catch {
-            self.finish(nil, limit)
+            self.finish(.failure(error), limit)
             throw error
         }
     }
@@ -104,9 +146,9 @@ package final class FabricView: Sendable {
     package func held(_ ids: [String], pool: String) async throws(ValkeyError) -> [String: InflightRecord] {
         guard !ids.isEmpty else { return [:] }
         let fields = ids.prefix(Self.maximumAsked).map { ValkeyArgument.text($0) }
-        let value = try await self.link.send(
-            ValkeyCommand("HMGET", [.text(DispatchKeys.inflightIndex(pool: pool))] + fields)
-        )
+        let command = ValkeyCommand("HMGET", [.text(DispatchKeys.inflightIndex(pool: pool))] + fields)
+        let link = self.link
+        let value = try await self.bounded { () async throws(ValkeyError) in try await link.send(command) }
         var held: [String: InflightRecord] = [:]
         for (id, answer) in zip(ids, value.array ?? []) {
             held[id] = answer.bytes.flatMap { try? InflightRecord.read($0) }
@@ -116,9 +158,11 @@ package final class FabricView: Sendable {
 
     private static let maximumAsked = 1_000
 
-    private func finish(_ snapshot: FabricSnapshot?, _ limit: Int) {
+    private func finish(_ end: Result<FabricSnapshot, ValkeyError>, _ limit: Int) {
+        var failure: ValkeyError?
+        if case .failure(let error) = end { failure = error }
         let waiters = self.state.withLock { state in
-            if let snapshot {
+            if case .success(let snapshot) = end {
                 (state.last, state.lastLimit) = (snapshot, limit)
                 state.looks += 1
             }
@@ -126,7 +170,7 @@ package final class FabricView: Sendable {
             defer { state.waiters = [] }
             return state.waiters
         }
-        for waiter in waiters { waiter.fulfil(()) }
+        for waiter in waiters { waiter.fulfil(failure) }
     }
 
     private func read(_ limit: Int) async throws(ValkeyError) -> FabricSnapshot {

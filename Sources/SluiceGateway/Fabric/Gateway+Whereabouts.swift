@@ -26,7 +26,8 @@ extension Gateway {
                     places[id] = held[id.description].map { .held($0) } ?? .waiting
                 }
             } catch {
-                continue
+                // The next pool's index lies on the same server.
+                break
             }
         }
         return places

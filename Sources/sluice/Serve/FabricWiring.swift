@@ -175,7 +175,14 @@ struct FabricWiring {
     }
 
     func view() -> FabricView {
-        FabricView(link: self.valkey, clock: self.clock, pools: Wiring.pools(self.configuration).map(\.name))
+        let reactors = self.reactors
+        return FabricView(
+            link: self.valkey,
+            clock: self.clock,
+            timer: ReactorWakeTimer(alarm: reactors.alarm(), clock: self.clock),
+            pools: Wiring.pools(self.configuration).map(\.name),
+            spawn: { reactors.spawn($0) }
+        )
     }
 
     /// `host:process:random`, as the contract's producers call themselves.
