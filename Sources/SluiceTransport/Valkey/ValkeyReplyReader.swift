@@ -5,6 +5,8 @@ import SluiceWire
 final class ValkeyReplyReader {
     private let reader: UnsafeMutablePointer<redisReader>
     private let maximumBytes: Int
+    /// Of the reply that is not whole yet. The reader itself forgets what it has made elements of.
+    private var partBytes = 0
 
     init?(maximumBytes: Int) {
         guard let reader = redisReaderCreate() else { return nil }
@@ -19,6 +21,7 @@ final class ValkeyReplyReader {
         guard redisReaderFeed(self.reader, bytes.baseAddress, bytes.count) == REDIS_OK else {
             throw .protocolViolation("the reader is out of memory")
         }
+        self.partBytes += bytes.count
         while true {
             var failed: Int32 = 0
             guard let reply = sluice_reader_next(self.reader, &failed) else {
@@ -27,9 +30,10 @@ final class ValkeyReplyReader {
             }
             let value = Self.value(reply.pointee)
             sluice_reply_free(reply)
+            self.partBytes = sluice_reader_held(self.reader)
             body(value)
         }
-        guard sluice_reader_held(self.reader) <= self.maximumBytes else {
+        guard self.partBytes <= self.maximumBytes else {
             throw .replyTooLarge(limit: self.maximumBytes)
         }
     }
