@@ -129,4 +129,10 @@ struct ValkeyServerFactsTests {
         #expect(ValkeyVersion("x") == nil && ValkeyVersion("") == nil)
         #expect(ValkeyVersion(6, 0, 16) < ValkeyVersion(6, 2) && ValkeyVersion(6, 2) < ValkeyVersion(10, 0))
     }
+
+    @Test func `the arguments of a command that a server does not know are not repeated`() {
+        let line = "ERR unknown command 'AUTH', with args beginning with: 'user' 'secret' "
+        let error = ValkeyServerError(line: line)
+        #expect(error.kind == .unknownCommand && error.message == "ERR unknown command 'AUTH'")
+    }
 }

@@ -18,7 +18,13 @@ extension ValkeyServerError {
             case "WRONGTYPE": .wrongType
             default: Self.general(line)
             }
-        self.init(kind: kind, message: line)
+        self.init(kind: kind, message: Self.withoutArguments(line))
+    }
+
+    /// Of a command that a server does not know it repeats the arguments: a password, or the head of a prompt.
+    private static func withoutArguments(_ line: String) -> String {
+        guard let arguments = line.firstRange(of: ", with args beginning with") else { return line }
+        return String(line[..<arguments.lowerBound])
     }
 
     /// Some kinds have no word of their own.
