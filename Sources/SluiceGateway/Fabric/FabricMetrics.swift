@@ -106,7 +106,11 @@ struct FabricMetrics {
         for (pool, counts) in pools {
             text.sample("marie_llm_dispatch_execution_failures_total", labels(pool), Double(counts.failures))
         }
-        text.family("marie_llm_dispatch_dropped_requests_total", "counter", "Requests that no backend was asked for, by reason.")
+        text.family(
+            "marie_llm_dispatch_dropped_requests_total",
+            "counter",
+            "Requests that no backend was asked for, by reason."
+        )
         for (pool, counts) in pools {
             let dropped = [
                 ("malformed_request", counts.malformed),
