@@ -97,8 +97,9 @@ def test_a_gateway_says_whether_its_request_waits_or_runs_and_where(mock, fabric
     shown = gateway.call("GET", f"/api/requests/{second}")[2]
     assert shown["state"] == "queued" and shown["waiting"]["position"] is None
     until(lambda: gateway.call("GET", f"/api/requests/{second}")[2]["outcome"] == "done")
-    # The dispatcher knows it by the same id.
-    rows = dispatcher.call("GET", f"/api/requests?request_id={second}")[2]["requests"]
+    # The dispatcher knows it by the same id, a moment after the reply has gone out.
+    dispatcher.settle()
+    rows = until(lambda: dispatcher.call("GET", f"/api/requests?request_id={second}")[2]["requests"])
     assert [row["id"] for row in rows] == [second] and rows[0]["outcome"] == "done"
 
 

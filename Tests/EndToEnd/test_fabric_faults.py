@@ -193,6 +193,40 @@ def test_a_dispatcher_killed_after_it_sent(valkey, mock, fabric, witness, orphan
     check_keys(valkey)
 
 
+def test_a_dispatcher_killed_in_the_middle_of_a_stream(valkey, mock, fabric):
+    victim, gateway = fabric.dispatcher(valkey, mock, BRIEF), fabric.gateway(valkey)
+    call = Call(gateway, 'mock:{"tokens":600,"tokens_per_second":20}', stream=True)
+    until(lambda: counter(victim, "sluice_fabric_frames_total") > 3)
+    name = victim.id()
+    victim.kill()
+    killed = time.monotonic()
+    survivor = fabric.dispatcher(valkey, mock, BRIEF)
+    status, _, stream = call.wait(15)
+    took = time.monotonic() - killed
+    print(f"the gateway's client knew after {took:.2f} s")
+    error = json.loads(stream.split(b"data: ")[-2])["error"]
+    assert status == 200 and name in error["message"] and stream.endswith(b"data: [DONE]\n\n"), stream[-500:]
+    assert took < 2 + 1 + 3
+    settled(survivor, gateway)
+    assert ended(survivor) == {"lost/dispatcher_crash": 1} and ended(gateway) == {"dead/outcome_unknown": 1}
+    check_keys(valkey)
+
+
+def test_a_dispatcher_without_a_private_list_dies(valkey, mock, fabric, witness):
+    """Nothing can be queued again, but what was lost is known from the index."""
+    settings = (BRIEF, "fabric.pop=blpop", "fabric.orphans=requeue")
+    victim = fabric.dispatcher(valkey, mock, *settings)
+    ids = witness.push(*[witness.envelope('mock:{"hang":true}') for _ in range(5)])
+    begun(mock, *ids)
+    victim.kill()
+    survivor = fabric.dispatcher(valkey, mock, *settings)
+    until(lambda: ended(survivor).get("lost/dispatcher_crash") == 5)
+    assert all(f"request lost request={id}" in survivor.log for id in ids) and [runs(mock, id) for id in ids] == [1] * 5
+    resumes(witness, time.monotonic())
+    settled(survivor)
+    check_keys(valkey)
+
+
 @pytest.mark.parametrize("orphans", ["drop", "requeue"])
 def test_a_dispatcher_that_was_stopped_delivers_late(valkey, mock, fabric, witness, orphans):
     sleeper = fabric.dispatcher(valkey, mock, "fabric.dispatcher_ttl=1s")

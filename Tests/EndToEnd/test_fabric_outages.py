@@ -1,13 +1,15 @@
 """Valkey and the way to it: killed, wiped, full, loading, read-only, silent, cut."""
 
 import json
+import re
+import signal
 import threading
 import time
 
 import pytest
 import redis
 
-from fabric import INDEX, INFLIGHT, stopped, resumed
+from fabric import INDEX, INFLIGHT, REPLIES, REQUESTS, resumed, stopped
 from fabric_checks import (
     Call, begun, check_keys, counter, ended, pause, queued, resume, resumes, runs, settled, warm, warm_gateway)
 from runtime import free_port, until
@@ -178,6 +180,57 @@ def test_a_valkey_that_stalls_loses_nothing(valkey, mock, fabric, witness):
     check_keys(valkey)
 
 
+def tokens(stream):
+    return re.findall(rb'"content":"([^"]+)"', stream)
+
+
+def test_a_stream_outlives_a_restart(valkey, mock, fabric):
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
+    behaviour = "mock:" + json.dumps({"tokens": 60, "tokens_per_second": 40})
+    untroubled = gateway.chat(behaviour, stream=True)[2]
+    call = Call(gateway, behaviour, stream=True)
+    until(lambda: counter(dispatcher, "sluice_fabric_frames_total") > 60)
+    valkey.restart()
+    status, _, stream = call.wait()
+    assert status == 200 and stream.endswith(b"data: [DONE]\n\n")
+    assert tokens(stream) == tokens(untroubled) and len(tokens(stream)) == 60
+    settled(dispatcher, gateway)
+    assert ended(gateway) == {"done/ok": 2}
+    check_keys(valkey)
+
+
+def test_leaving_does_not_wait_for_a_valkey_that_is_away(valkey, mock, fabric, witness):
+    dispatcher, gateway = fabric.dispatcher(valkey, mock, "drain=2s"), fabric.gateway(valkey, "drain=2s")
+    witness.push(witness.envelope(slow(300)))
+    call = Call(gateway, slow(300))
+    until(lambda: mock.executions()["running"] == 2)
+    valkey.kill()
+    began = time.monotonic()
+    for program in (dispatcher, gateway):
+        program.process.send_signal(signal.SIGTERM)
+    assert dispatcher.process.wait(20) == 0 and gateway.process.wait(20) == 0
+    took = time.monotonic() - began
+    print(f"left after {took:.2f} s")
+    assert took < 15 and call.wait()[0] == 503, call.answer
+
+
+def test_keys_of_another_type_hurt_nobody_else(valkey, mock, fabric, witness):
+    dispatcher = fabric.dispatcher(valkey, mock)
+    valkey.client.set(REQUESTS.format("default"), "no list")
+    until(lambda: counter(dispatcher, "sluice_fabric_store_errors_total") > 2)
+    valkey.client.delete(REQUESTS.format("default"))
+    resumes(witness, time.monotonic())
+    vandal = fabric.producer(valkey)
+    vandal.die()
+    valkey.client.set(REPLIES.format(vandal.id), "no list", ex=60)
+    vandal.push(*[vandal.envelope() for _ in range(50)])
+    until(lambda: ended(dispatcher).get("dropped/offline_producer_before_reply") == 50)
+    assert counter(dispatcher, "sluice_fabric_held") == 0
+    resumes(witness, time.monotonic())
+    settled(dispatcher)
+    check_keys(valkey)
+
+
 # MARK: The way to it
 
 
@@ -202,7 +255,8 @@ def test_a_half_open_connection_is_found(valkey, mock, fabric, witness, question
     check_keys(valkey)
 
 
-def test_a_gateways_half_open_connection_is_found(valkey, mock, fabric, witness):
+@pytest.mark.parametrize("milliseconds", [300, 1500], ids=["popped for nobody", "left on its list"])
+def test_a_gateways_half_open_connection_is_found(valkey, mock, fabric, milliseconds):
     proxy = fabric.proxy(valkey)
     dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(proxy.url)
     before = warm_gateway(gateway, proxy.port)

@@ -19,7 +19,8 @@ from runtime import until
 # Seconds of killing.
 LENGTH = int(os.environ.get("SLUICE_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("SLUICE_SOAK_SEED", "7"))
-DISPATCHER = ("pools.default.slots=8", "fabric.dispatcher_ttl=2s")
+ORPHANS = os.environ.get("SLUICE_SOAK_ORPHANS", "drop")
+DISPATCHER = (f"fabric.orphans={ORPHANS}", "pools.default.slots=8", "fabric.dispatcher_ttl=2s")
 GATEWAY = ("fabric.producer_ttl=4s", "fabric.producer_refresh=1s")
 
 
@@ -195,7 +196,8 @@ def test_everything_is_accounted_for(fabric):
     unknown = [id for id in ledger.pushed if ledger.account(id) is None]
     assert not unknown, [(id, ledger.ends.get(id), ledger.executions.get(id)) for id in unknown]
     repeated = {id: e["count"] for id, e in ledger.executions.items() if e["count"] > 1}
-    assert not repeated, f"run twice: {repeated}"
+    print(f"run more than once: {len(repeated)}")
+    assert not repeated or ORPHANS == "requeue", f"run twice: {repeated}"
     answered = [id for id in ledger.pushed if ledger.account(id) == "answered"]
-    assert all(ledger.executions[id]["completed"] == 1 for id in answered)
+    assert all(ledger.executions[id]["completed"] >= 1 for id in answered)
     assert table["answered"] > LENGTH * 20 and over_http["answered"] > LENGTH * 10

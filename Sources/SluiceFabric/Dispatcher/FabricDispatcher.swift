@@ -172,7 +172,7 @@ package final class FabricDispatcher: Sendable {
     }
 
     /// Takes nothing new, gives back what has not been sent, lets the rest finish for as long as `limit`, then has it
-    /// cancelled. Returns when `run` has.
+    /// cancelled. Returns when `run` has, or, while Valkey is silent, when a pop would have come back.
     package func drain(limit: Duration) async {
         let (before, held) = self.state.withLock { state in
             let before = state.phase
@@ -197,17 +197,23 @@ package final class FabricDispatcher: Sendable {
         self.beating.end()
         self.sweeping.end()
         self.restaging.end()
-        await self.waitForTheEnd()
+        await self.waitForTheEnd(by: self.clock.now() + self.popTime)
     }
 
-    private func waitForTheEnd() async {
+    private func waitForTheEnd(by end: Instant? = nil) async {
         let promise = Promise<Void>()
         let hasEnded = self.state.withLock { state in
             if !state.hasEnded { state.waiters.append(promise) }
             return state.hasEnded
         }
-        if !hasEnded { await promise.value() }
+        guard !hasEnded else { return }
+        let alarm = end.map { self.alarms.set(at: $0) { promise.fulfil(()) } }
+        await promise.value()
+        if let alarm { self.alarms.cancel(alarm) }
     }
+
+    /// Within this time a pop has come back and a word or two has been said, if Valkey is there.
+    private var popTime: Duration { .seconds(max(1, self.configuration.popSeconds) + 2) + Self.lastWait }
 
     /// For what was cancelled to be answered.
     private static let lastWait = Duration.seconds(2)

@@ -131,7 +131,7 @@ package final class Producer: Sendable {
     }
 
     /// Gives up what still waits, takes the alive key away, so that dispatchers do not work for nobody, and returns
-    /// when `run` has: within the time of one pop.
+    /// when `run` has: within the time of one pop, even while Valkey is silent.
     package func close() async {
         let (wasRunning, waiters, gate) = self.state.withLock { state in
             let wasRunning = state.phase == .running || state.phase == .closing
@@ -151,7 +151,11 @@ package final class Producer: Sendable {
         for pause in gate.values { pause.poke() }
         self.refreshing.end()
         self.popping.end()
-        if wasRunning { await self.ended.value() }
+        guard wasRunning else { return }
+        let end = self.clock.now() + .seconds(max(1, self.configuration.popSeconds) + 2)
+        let alarm = self.alarms.set(at: end) { self.ended.fulfil(()) }
+        await self.ended.value()
+        self.alarms.cancel(alarm)
     }
 
     var isRunning: Bool { self.state.withLock { $0.phase == .running } }
