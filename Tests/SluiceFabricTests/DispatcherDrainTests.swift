@@ -132,6 +132,33 @@ struct DispatcherDrainTests {
         #expect(done.isSet && self.world.queued == ["a"] && self.world.held(node) == [])
     }
 
+    @Test func `what may have been pushed back is not pushed again, and leaves no entry`() {
+        let node = self.world.node(slots: 1, { $0.popMode = .blpop }, pool: { $0.maximumRequests = 1 })
+        node.run()
+        self.world.push(["a"])
+        self.world.advance(by: .milliseconds(200))
+        self.world.valkey.plan { $0 == "putBack" ? .fail(.timedOut) : nil }
+        _ = node.engine.update(pool: "default") { $0.slots = 2 }
+        self.world.push(["b"])
+        self.world.advance(by: .seconds(2))
+        #expect(self.world.valkey.count(of: "putBack") == 1)
+        #expect(self.world.entry("b") == nil && node.dispatcher.heldCount == 1)
+        #expect(self.world.entry("a") != nil)
+    }
+
+    @Test func `what cannot be answered at the end is left to whoever finds it, who books it`() {
+        let node = self.world.node()
+        node.run()
+        self.world.push(["a"])
+        node.client.cut()
+        node.runner.finish("a")
+        let done = node.drain(limit: .seconds(1))
+        self.world.advance(by: .seconds(10))
+        #expect(done.isSet && node.reasons == [] && node.engine.checkBooks() == nil)
+        #expect(node.engine.pool("default")?.ended.isEmpty == true)
+        #expect(self.world.held(node) == ["a"])
+    }
+
     @Test func `draining twice waits for the same end, and before the beginning there is none`() {
         let node = self.world.node()
         node.run()

@@ -70,7 +70,7 @@ struct DispatcherOutageTests {
         self.fail("settle")
         node.runner.finish("a")
         self.world.advance(by: .seconds(31))
-        #expect(node.counts.repliesGivenUp == 1 && node.reasons == [.offlineProducerBeforeReply])
+        #expect(node.dispatcher.heldCount == 1)
         // A pop whose answer is lost makes us look into the private list, where the element still lies.
         self.world.valkey.plan { name in
             switch name {
@@ -83,6 +83,7 @@ struct DispatcherOutageTests {
         self.world.valkey.plan(nil)
         self.world.advance(by: .seconds(5))
         #expect(node.runner.started == ["a"])
+        #expect(node.counts.repliesGivenUp == 1 && node.reasons == [.offlineProducerBeforeReply])
         #expect(self.world.held(node) == [] && self.world.queued == [] && self.world.replies().isEmpty)
         #expect(self.world.valkey.hash(DispatcherWorld.index).isEmpty && node.engine.checkBooks() == nil)
     }
@@ -94,10 +95,10 @@ struct DispatcherOutageTests {
         self.fail("settle", .server(ValkeyServerError(kind: .wrongType, message: "WRONGTYPE")))
         node.runner.finish("a")
         self.world.advance(by: .milliseconds(1))
-        #expect(node.counts.repliesGivenUp == 1 && node.dispatcher.heldCount == 0)
         self.world.valkey.plan(nil)
         self.world.advance(by: .seconds(1))
-        #expect(self.world.held(node) == [])
+        #expect(node.counts.repliesGivenUp == 1 && node.dispatcher.heldCount == 0)
+        #expect(self.world.held(node) == [] && self.world.replies().isEmpty)
     }
 
     @Test func `a reply whose push was not confirmed is pushed again, and is not late`() {

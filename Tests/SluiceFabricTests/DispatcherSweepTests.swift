@@ -123,6 +123,21 @@ struct DispatcherSweepTests {
         #expect(self.world.valkey.hash(DispatcherWorld.dispatchers).keys.sorted() == ["d2", "d3"])
     }
 
+    @Test func `after an outage in which all heartbeats have gone nobody is taken for dead`() {
+        let nodes = (1...3).map { number in
+            self.world.node("d\(number)", slots: 2, seed: UInt64(number)) { $0.sweepEvery = .milliseconds(200) }
+        }
+        for node in nodes { node.run() }
+        self.world.push(["a", "b", "c", "d"])
+        self.world.advance(by: .seconds(2))
+        self.world.valkey.plan { _ in .fail(.unreachable("x")) }
+        self.world.advance(by: .seconds(30))
+        self.world.valkey.plan(nil)
+        self.world.advance(by: .seconds(20))
+        #expect(nodes.map(\.counts.lost) == [0, 0, 0])
+        #expect(self.world.valkey.hash(DispatcherWorld.index).count == 4)
+    }
+
     @Test(arguments: [OrphanPolicy.drop, .requeue])
     func `who was taken for dead and comes back answers late, and nothing runs on`(orphans: OrphanPolicy) {
         let node = self.world.node()

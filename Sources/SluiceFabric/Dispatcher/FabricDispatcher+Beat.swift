@@ -33,7 +33,11 @@ extension FabricDispatcher {
                     .integer(Int(self.epoch)),
                 ]
             )
-            self.state.withLock { $0.lastBeat = sent }
+            let now = self.clock.now()
+            self.state.withLock { state in
+                if let last = state.lastBeat, now - last >= self.configuration.heartbeatTTL { state.knownSince = now }
+                state.lastBeat = sent
+            }
             return true
         } catch {
             self.note(error, nil)

@@ -131,13 +131,7 @@ extension FabricDispatcher {
     }
 
     private func dropOffline(_ held: HeldRequest, _ popped: PoppedRequest) {
-        held.pool.count { $0.offlineRequests += 1 }
         let submission = self.submission(held, popped, FabricDemand(operation: "", tokenEstimate: 0))
-        self.engine.book(
-            submission,
-            .offlineProducerBeforeDispatch,
-            message: "Its producer was gone before it was dispatched."
-        )
         self.say(
             .warning,
             "request dropped",
@@ -146,7 +140,15 @@ extension FabricDispatcher {
                 ("reason", OutcomeReason.offlineProducerBeforeDispatch.rawValue),
             ]
         )
-        self.begin { _ = await self.settle(held, reply: nil) }
+        self.begin {
+            guard await self.settle(held, reply: nil) != .leftBehind else { return }
+            held.pool.count { $0.offlineRequests += 1 }
+            self.engine.book(
+                submission,
+                .offlineProducerBeforeDispatch,
+                message: "Its producer was gone before it was dispatched."
+            )
+        }
     }
 
     /// Hands a request to the engine and starts its task.
@@ -186,11 +188,14 @@ extension FabricDispatcher {
 
     private func expire(_ held: HeldRequest, _ submission: Submission) {
         let message = "Its deadline passed while it waited in the queue; it was never sent."
-        held.pool.count { $0.expired += 1 }
-        self.engine.book(submission, .deadline, message: message)
         let failure = ReplyFailure(type: "APITimeoutError", message: message)
         let reply = self.errorReply(held, failure, ReplyExtras(status: 504, attempts: 0, outcome: "expired/deadline"))
-        self.begin { await self.answer(held, reply, nil) }
+        self.begin {
+            await self.answer(held, reply, nil) {
+                held.pool.count { $0.expired += 1 }
+                self.engine.book(submission, .deadline, message: message)
+            }
+        }
     }
 
     /// - Returns: `false` if it goes back.

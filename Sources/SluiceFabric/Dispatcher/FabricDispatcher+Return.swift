@@ -85,8 +85,15 @@ extension FabricDispatcher {
                 self.note(error, pool)
                 // A push that may have been done is not done again; the private list can be looked at again.
                 if held.element != nil && error.mayHaveExecuted {
-                    pool.count { $0.putBack += 1 }
-                    self.release(held)
+                    self.say(
+                        .error,
+                        "request may be lost",
+                        [
+                            ("request", held.requestID), ("producer", held.producerID), ("pool", pool.name),
+                            ("detail", "Whether Valkey took it back is unknown."),
+                        ]
+                    )
+                    self.abandon(held)
                     return true
                 }
             }

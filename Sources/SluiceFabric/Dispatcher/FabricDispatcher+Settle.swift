@@ -23,15 +23,19 @@ extension FabricDispatcher {
 
     /// Delivers a reply and books how the request ended.
     ///
-    /// - Parameter record: `nil` if the books know of it already.
+    /// - Parameters:
+    ///   - record: `nil` if the engine has none.
+    ///   - book: books the end where there is no record.
     func answer(
         _ held: HeldRequest,
         _ reply: ReplyEnvelope,
         _ record: RequestRecord?,
-        producerGone: Bool = false
+        producerGone: Bool = false,
+        book: @Sendable () -> Void = {}
     ) async {
         let settled = await self.settle(held, reply: producerGone ? nil : reply.write())
-        let settlement = producerGone ? .producerGone : settled
+        let settlement = producerGone && settled != .leftBehind ? .producerGone : settled
+        if settlement != .leftBehind { book() }
         let now = self.epoch
         held.pool.count { counts in
             switch settlement {
@@ -42,12 +46,14 @@ extension FabricDispatcher {
                 if settlement == .deliveredLate { counts.late += 1 }
             case .producerGone: counts.offlineReplies += 1
             case .givenUp: counts.repliesGivenUp += 1
+            case .leftBehind: break
             }
         }
         guard let record else { return }
         switch settlement {
         case .delivered: self.engine.conclude(record)
         case .deliveredLate: self.engine.conclude(record, as: record.reason == .ok ? .late : nil)
+        case .leftBehind: self.engine.forget(record)
         case .producerGone: self.conclude(record, held, "Its producer was gone before the reply.")
         case .givenUp:
             self.conclude(record, held, "Valkey did not take its reply for as long as replies are kept.")
@@ -75,6 +81,8 @@ extension FabricDispatcher {
         case producerGone
         /// The store was away for longer than a reply lives.
         case givenUp
+        /// The store was away when we had to end. Somebody else finds it, and books what becomes of it.
+        case leftBehind
     }
 
     /// Pushes the reply and lets go of the request, through every error of the store, for as long as a reply lives.
@@ -85,42 +93,47 @@ extension FabricDispatcher {
             DispatchKeys.producerAlive(held.producerID), DispatchKeys.replies(producer: held.producerID),
             pool.inflight, pool.index,
         ]
-        let arguments =
+        var reply = reply
+        let rest =
             [
-                .bytes(reply ?? []), .integer(Int(self.configuration.replyTTL.inMilliseconds)),
-                .text(held.requestID), .bytes(self.entryStart),
+                .integer(Int(self.configuration.replyTTL.inMilliseconds)), .text(held.requestID),
+                .bytes(self.entryStart),
             ] + held.mark.arguments
         var backoff = self.makeBackoff()
         // Then it is not known who took the element away.
         var mayBeDone = false
+        var isGivenUp = false
         var believedUntil: Instant?
         while true {
-            var failure: ValkeyError?
             var settlement: Settlement?
             do throws(ValkeyError) {
+                let arguments = [.bytes(reply ?? [])] + rest
                 let value = try await self.link.evaluate(FabricScript.settle, keys: keys, arguments: arguments)
                 guard let answer = SettleAnswer(value) else { throw .protocolViolation("settle") }
-                settlement = self.settlement(answer, mayBeRepeated: mayBeDone)
+                settlement = isGivenUp ? .givenUp : self.settlement(answer, mayBeRepeated: mayBeDone)
                 let now = self.clock.now()
                 let limit = believedUntil ?? min(end, now + self.configuration.forgottenGrace)
                 if answer.isForgotten && now < limit { believedUntil = limit } else { believedUntil = nil }
             } catch {
-                failure = error
                 self.note(error, pool)
                 mayBeDone = mayBeDone || error.mayHaveExecuted
+                if error.isForGood { isGivenUp = true }
                 self.isReplying(held)
             }
             let next = self.clock.now() + backoff.next()
-            let goesOn = next < end && failure?.isForGood != true && self.phase != .stopped
-            if let settlement, believedUntil == nil || !goesOn {
+            let isStopped = self.phase == .stopped
+            if let settlement, believedUntil == nil || next >= end || isStopped {
                 self.release(held)
                 return settlement
             }
-            guard goesOn else { break }
+            guard !isStopped else { break }
+            // Only the reply is given up. The element would be run again, and is held until it has been taken away.
+            if next >= end { isGivenUp = true }
+            if isGivenUp { reply = nil }
             await self.sleep(until: next)
         }
-        self.abandon(held)
-        return .givenUp
+        self.release(held)
+        return .leftBehind
     }
 
     private func isReplying(_ held: HeldRequest) {
@@ -131,8 +144,8 @@ extension FabricDispatcher {
         }
     }
 
-    /// Its reply is given up; its element must not be taken for one that nobody has seen.
-    private func abandon(_ held: HeldRequest) {
+    /// Lets go of a request whose entry may still stand in the index.
+    func abandon(_ held: HeldRequest) {
         let serial = self.keepLeftover(held.mark, held.pool)
         self.release(held)
         self.begin { await self.dispose(serial, held.mark, id: held.requestID, nil, held.pool) }

@@ -12,6 +12,7 @@ extension FabricDispatcher {
             let span = Duration.nanoseconds(Int64(Double(self.configuration.sweepEvery.wholeNanoseconds) * share))
             await self.sweeping.wait(until: self.clock.now() + span, canBePoked: true)
             guard self.phase == .running else { return }
+            guard self.mayJudge else { continue }
             for pool in self.pools {
                 do throws(ValkeyError) {
                     for dead in try await self.deadDispatchers(of: pool) {
@@ -22,6 +23,15 @@ extension FabricDispatcher {
                     self.note(error, pool)
                 }
             }
+        }
+    }
+
+    /// When the store has been away for so long that heartbeats have gone, others have to be given time to beat again.
+    private var mayJudge: Bool {
+        let now = self.clock.now()
+        return self.state.withLock { state in
+            guard let last = state.lastBeat, now - last < self.configuration.heartbeatTTL else { return false }
+            return now - state.knownSince >= self.configuration.beatEvery
         }
     }
 
@@ -38,15 +48,13 @@ extension FabricDispatcher {
         return zip(others, answers).filter { $0.1.int == 0 }.map(\.0)
     }
 
-    private static let sweepBatch = 16
-
     /// First what its private list holds, then what only the index knows, because it was popped without a list: an
     /// element that is still in the list must not be booked by its entry and then once more.
     private func clearUp(after dead: String, _ pool: ServedPool) async throws(ValkeyError) {
         var records = try await self.entries(of: dead, pool)
         var isListEmpty = false
         while true {
-            let names = isListEmpty ? Array(records.keys.sorted().prefix(Self.sweepBatch)) : []
+            let names = isListEmpty ? Array(records.keys.sorted().prefix(self.configuration.sweepCount)) : []
             let isLast = names.count == records.count
             guard
                 case .swept(let elements, let entries, let left)? =
@@ -77,7 +85,7 @@ extension FabricDispatcher {
         let receipt = self.state.withLock { $0.random.next() }
         let arguments: [ValkeyArgument] =
             [
-                .text(self.configuration.orphans.rawValue), .integer(Self.sweepBatch), .text(dead),
+                .text(self.configuration.orphans.rawValue), .integer(self.configuration.sweepCount), .text(dead),
                 .bytes(InflightRecord.start(dispatcher: dead)), .text(String(receipt)), .integer(isLast ? 1 : 0),
             ] + names.map { .text($0) }
         let end = self.clock.now() + FabricScript.receiptsLive

@@ -43,6 +43,8 @@ package final class FabricDispatcher: Sendable {
         var startedAt = 0.0
         var lastError: String?
         var lastBeat: Instant?
+        /// Since when our beats have been coming through without a gap in which we could have been taken for dead.
+        var knownSince = Instant.zero
         var drained: Promise<Void>?
         var random: SeededRandom
         var logged = (since: Instant.zero, lines: 0)

@@ -44,6 +44,8 @@ package struct FabricDispatcherConfiguration: Sendable {
     package var heartbeatTTL: Duration = .seconds(15)
     /// How often we look for dispatchers that died; each time a fifth more or less.
     package var sweepEvery: Duration = .seconds(5)
+    /// Requests of a dead dispatcher that are cleared up at a time.
+    package var sweepCount = 16
     /// Requests taken at a time, and bytes after which no further one is.
     package var takeCount = 32
     package var takeBytes = 8 << 20
