@@ -53,6 +53,7 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
     /// What the server said when it sent us away.
     private var dismissal: ValkeyServerError?
     private var lastHeard = Instant.zero
+    private var lastTaken = 0
     private var isPinging = false
     private var witness = Witness.unasked
     private var timer: ReactorTimer?
@@ -99,7 +100,8 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         }
         let deadline = self.clock.now() + self.callTimeout
         let call = ValkeyCall(commands, deadline: deadline, heldBack: heldBack, waiter)
-        guard self.unsentBytes + call.size <= self.configuration.maximumWaitingBytes else {
+        let waiting = self.unsentBytes + (self.stream?.queuedBytes ?? 0)
+        guard waiting + call.size <= self.configuration.maximumWaitingBytes else {
             call.end(.failure(.overloaded(limit: limit)))
             return
         }
@@ -282,9 +284,12 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         self.unsent.removeAll { call in
             guard call.deadline <= now else { return false }
             self.unsentBytes -= call.size
-            call.end(.failure(self.lastFailure ?? .unreachable("no connection in time")))
+            // It never left, whatever became of others.
+            let cause = self.lastFailure ?? .unreachable("no connection in time")
+            call.end(.failure(cause.mayHaveExecuted ? .connectionLost(sent: false) : cause))
             return true
         }
+        self.noteProgress(now)
         let silence = now - self.lastHeard
         switch self.stage {
         case .connecting, .greeting:
@@ -293,6 +298,13 @@ final class ValkeyConnection: ReactorParticipant, @unchecked Sendable {
         case .ready: self.watch(now, silence: silence)
         case .idle, .pausing, .closed: break
         }
+    }
+
+    /// A large push takes its time, and nothing comes back meanwhile: that it goes on is a sign of life.
+    private func noteProgress(_ now: Instant) {
+        let taken = self.stream?.takenBytes ?? 0
+        if taken > self.lastTaken && self.stream?.queuedBytes ?? 0 > 0 { self.lastHeard = now }
+        self.lastTaken = taken
     }
 
     /// Finds out whether the other side is still there.

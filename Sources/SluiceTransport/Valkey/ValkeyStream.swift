@@ -5,6 +5,10 @@ import SluiceBasics
 protocol ValkeyLine: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer)
     func close()
+    /// Bytes that wait here because the system takes no more.
+    var queuedBytes: Int { get }
+    /// Bytes that the system has taken so far: grows while the other side reads.
+    var takenBytes: Int { get }
 }
 
 /// A socket to Valkey on a reactor's loop: TCP or local. Confined to the reactor's thread.
@@ -28,6 +32,7 @@ final class ValkeyStream: ValkeyLine {
     private let reactor: Reactor
     private let hear: (Event) -> Void
     private let buffer: UnsafeMutableRawPointer
+    private var handedBytes = 0
     /// Of the attempt that is under way or has succeeded.
     private var handle: UnsafeMutablePointer<uv_any_handle>?
     /// Addresses that have not been tried, the next one last.
@@ -198,12 +203,17 @@ final class ValkeyStream: ValkeyLine {
     func write(_ bytes: UnsafeRawBufferPointer) {
         guard let stream = self.stream, !self.isClosed, let base = bytes.baseAddress else { return }
         var piece = Self.piece(base, bytes.count)
+        self.handedBytes += bytes.count
         let written = Int(max(0, uv_try_write(stream, &piece, 1)))
         guard written < bytes.count else { return }
         let rest = ValkeyWrite(UnsafeRawBufferPointer(rebasing: bytes[written...]))
         let status = rest.start(on: stream)
         if status != 0 { self.fail(status) }
     }
+
+    var queuedBytes: Int { self.stream.map { Int(uv_stream_get_write_queue_size($0)) } ?? 0 }
+
+    var takenBytes: Int { self.handedBytes - self.queuedBytes }
 
     static func piece(_ base: UnsafeRawPointer, _ count: Int) -> uv_buf_t {
         uv_buf_init(

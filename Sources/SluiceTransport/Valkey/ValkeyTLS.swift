@@ -108,6 +108,10 @@ final class ValkeyTLS: ValkeyLine {
         sluice_tls_drained(self.outgoing)
     }
 
+    var queuedBytes: Int { self.stream?.queuedBytes ?? 0 }
+
+    var takenBytes: Int { self.stream?.takenBytes ?? 0 }
+
     func write(_ bytes: UnsafeRawBufferPointer) {
         guard self.isEstablished, !self.isClosed else { return }
         var rest = bytes
@@ -163,7 +167,7 @@ final class ValkeyTLS: ValkeyLine {
         case X509_V_ERR_CERT_NOT_YET_VALID:
             "its certificate is not valid yet; set the clock of this machine"
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-            "its certificate is not for '\(self.name)'; connect by a name that it is for, or set the server name"
+            "its certificate is not for '\(self.name)'; connect by a name that it is for"
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
             X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:

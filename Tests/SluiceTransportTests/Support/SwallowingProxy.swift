@@ -9,6 +9,8 @@ final class SwallowingProxy: Sendable {
         var accepted = 0
         var swallowed: Set<Int> = []
         var target: Int
+        /// After each piece.
+        var rest: UInt32 = 0
     }
 
     private struct Passage {
@@ -48,6 +50,9 @@ final class SwallowingProxy: Sendable {
     /// Where new connections go.
     func turn(to target: Int) { self.state.withLock { $0.target = target } }
 
+    /// Passes at most 64 KiB in so many microseconds.
+    func slowDown(_ rest: UInt32) { self.state.withLock { $0.rest = rest } }
+
     func stop() { self.state.withLock { $0.isStopping = true } }
 
     private static func loopback(_ port: Int) -> sockaddr_in {
@@ -82,6 +87,8 @@ final class SwallowingProxy: Sendable {
                 polled.append(pollfd(fd: passage.server, events: Int16(POLLIN), revents: 0))
             }
             guard poll(&polled, nfds_t(polled.count), 5) > 0 else { continue }
+            let rest = self.state.withLock { $0.rest }
+            if rest > 0 { usleep(rest) }
             let readable = Set(polled.filter { $0.revents != 0 }.map(\.fd))
             if readable.contains(self.listener), let passage = self.accept() { passages.append(passage) }
             passages.removeAll { passage in

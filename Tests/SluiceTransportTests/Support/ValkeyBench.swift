@@ -24,7 +24,10 @@ struct ValkeyBench {
         self.client = ValkeyClient(configuration: configuration, reactors: self.reactors, seed: 1)
     }
 
-    static func behindProxy(_ options: [String] = []) throws -> (ValkeyBench, SwallowingProxy) {
+    static func behindProxy(
+        _ options: [String] = [],
+        configure: (inout ValkeyConfiguration) -> Void = { _ in }
+    ) throws -> (ValkeyBench, SwallowingProxy) {
         var proxy: SwallowingProxy?
         let bench = try ValkeyBench(
             options,
@@ -33,7 +36,8 @@ struct ValkeyBench {
                 let made = SwallowingProxy(to: server.port)
                 proxy = made
                 return "redis://127.0.0.1:\(made.port)"
-            }
+            },
+            configure: configure
         )
         guard let proxy else { throw TestFailure("no proxy") }
         return (bench, proxy)
