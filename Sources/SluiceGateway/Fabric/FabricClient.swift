@@ -100,9 +100,12 @@ package struct FabricClient: HTTPClient {
             let usage = try? JSON.read(answer.body) { OpenAIClassifier.usage(of: $0) }
             return .success(status: answer.status, usage: usage ?? nil)
         }
-        let outcome = answer.headers["x-sluice-outcome"] ?? ""
+        let outcome = answer.headers["x-sluice-outcome"]
         let isExpired = outcome == "expired/deadline"
-        let message = JSONText.errorMessage(answer.body) ?? "the fabric answered with status \(answer.status)"
+        // What a dispatcher passes on may be its provider's text, and that may quote the prompt: it is for the client
+        // alone, not for logs and history. Without an outcome these are our own words.
+        let answered = "the fabric answered with status \(answer.status)"
+        let message = outcome.map { "\(answered), \($0.prefix(64))" } ?? JSONText.errorMessage(answer.body) ?? answered
         return .failure(
             AttemptFailure(isExpired ? .deadline : .providerRejected, status: answer.status, message: message)
         )
@@ -121,7 +124,7 @@ package struct FabricClient: HTTPClient {
         return HTTPClientResponse(status: 200, headers: headers, body: events)
     }
 
-    private static func response(_ reply: ReplyEnvelope) -> HTTPClientResponse {
+    static func response(_ reply: ReplyEnvelope) -> HTTPClientResponse {
         var headers = HTTPFields([("Content-Type", "application/json")])
         if let dispatcher = reply.dispatcherID { headers.append("x-sluice-dispatcher", dispatcher) }
         if let outcome = reply.extras?.outcome { headers.append("x-sluice-outcome", outcome) }
@@ -130,6 +133,7 @@ package struct FabricClient: HTTPClient {
             return HTTPClientResponse(status: 200, headers: headers, body: Array(completion))
         case .streamed: return HTTPClientResponse(status: 200, headers: headers, body: Array("{}".utf8))
         case .failure(let failure):
+            if reply.extras?.outcome == nil { headers.append("x-sluice-outcome", "failed/backend") }
             if let wait = reply.extras?.retryAfterMilliseconds {
                 headers.append("Retry-After", String(max(1, (wait + 999) / 1000)))
             }
