@@ -335,3 +335,24 @@ def test_views_and_metrics_do_not_wait_for_a_valkey_that_is_away(valkey, mock, f
     assert "sluice_fabric_up 0" in gateway.call("GET", "/metrics")[2].decode()
     valkey.restart()
     until(lambda: "sluice_fabric_up 1" in gateway.call("GET", "/metrics")[2].decode())
+
+
+def test_a_stream_goes_on_after_a_valkey_that_lost_its_data(fabric, mock):
+    valkey = fabric.valkey()
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
+    answer = {}
+
+    def ask():
+        answer["whole"] = gateway.chat('mock:{"tokens":60,"tokens_per_second":20}', stream=True)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: mock.executions()["running"] == 1)
+    until(lambda: b"sluice_fabric_frames_total" in gateway.call("GET", "/metrics")[2]
+          or gateway.call("GET", "/api/requests?state=streaming")[2]["requests"], what="the stream flowing")
+    valkey.restart()
+    thread.join(30)
+    status, _, body = answer["whole"]
+    assert status == 200 and body.rstrip().endswith(b"data: [DONE]") and body.count(b'"content":"') >= 60, body[-500:]
+    settled(dispatcher, gateway)
+    assert ended(dispatcher) == {"done/ok": 1} or ended(dispatcher) == {"done/late": 1}

@@ -42,6 +42,7 @@ package final class FabricDispatcher: Sendable {
         var nextSerial = 0
         var startedAt = 0.0
         var lastError: String?
+        var lastErrorAt: Instant?
         var lastBeat: Instant?
         /// Since when our beats have been coming through without a gap in which we could have been taken for dead.
         var knownSince = Instant.zero
@@ -296,7 +297,20 @@ package final class FabricDispatcher: Sendable {
 
     func note(_ error: ValkeyError, _ pool: ServedPool?) {
         pool?.count { $0.storeErrors += 1 }
-        self.state.withLock { $0.lastError = error.message }
+        let now = self.clock.now()
+        self.state.withLock { state in
+            state.lastError = error.message
+            state.lastErrorAt = now
+        }
+    }
+
+    /// Whether Valkey has been in trouble so lately that it may have lost its data: then a missing alive key says
+    /// nothing, until its producer has had the time to set it again.
+    var mayHaveForgotten: Bool {
+        let now = self.clock.now()
+        return self.state.withLock { state in
+            state.lastErrorAt.map { now - $0 < self.configuration.forgottenGrace } ?? false
+        }
     }
 
     private static let linesPerSecond = 20

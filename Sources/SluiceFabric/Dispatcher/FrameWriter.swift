@@ -166,8 +166,11 @@ final class FrameWriter: HTTPBodyWriter {
                     keys: keys,
                     arguments: arguments
                 )
-                self.held.pool.count { $0.frames += 1 }
-                return self.pushed(value.int == 1 ? nil : .producerGone)
+                if value.int == 1 {
+                    self.held.pool.count { $0.frames += 1 }
+                    return self.pushed(nil)
+                }
+                guard self.dispatcher.mayHaveForgotten else { return self.pushed(.producerGone) }
             } catch {
                 self.dispatcher.note(error, self.held.pool)
                 if error.isForGood { return self.pushed(.failed) }
