@@ -21,7 +21,8 @@ def slow(milliseconds):
 
 @pytest.fixture
 def valkey(fabric):
-    return fabric.valkey(append_only=True)
+    """By default what was said to be written may be held back for two seconds while a disk is busy."""
+    return fabric.valkey("--appendfsync", "always", append_only=True)
 
 
 @pytest.fixture
