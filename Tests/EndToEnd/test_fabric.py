@@ -1,6 +1,7 @@
 """The fabric's first promises, with real processes on a real Valkey."""
 
 import json
+import socket
 
 from fabric import INDEX, INFLIGHT, REPLIES
 from runtime import until
@@ -134,3 +135,25 @@ def test_a_runtime_that_serves_lists_too_shares_its_slots(mock, fabric, start):
     assert {row["request_id"] for row in rows} <= set(ids) and rows
     runtime.settle()
     assert runtime.call("GET", "/api/pools")[2]["pools"][0]["books"]["ended"] == {"done/ok": 21}
+
+
+def test_who_goes_away_frees_the_slot_of_a_dispatcher(mock, fabric):
+    valkey = fabric.valkey()
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
+    for stream in (False, True):
+        slow = 'mock:{"tokens":1000,"tokens_per_second":20}' if stream else 'mock:{"latency":20000}'
+        body = json.dumps({"model": "mock", "stream": stream, "messages": [{"role": "user", "content": slow}]}).encode()
+        with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+            client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                           b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            until(lambda: mock.executions()["running"] == 1, what="the backend at work")
+        until(lambda: mock.executions()["running"] == 0, 5, "the backend's call closed")
+    # An operator's cancel takes the same way.
+    id = gateway.chat('mock:{"latency":20000}', {"Prefer": "respond-async"})[2]["id"]
+    until(lambda: mock.executions()["running"] == 1)
+    assert gateway.call("POST", f"/api/requests/{id}/cancel")[0] in (200, 202)
+    until(lambda: mock.executions()["running"] == 0, 5, "the backend's call closed")
+    dispatcher.settle()
+    gateway.settle()
+    assert dispatcher.books()["ended"] == {"cancelled/client_gone": 3}
+    assert not valkey.client.exists("hash:llm:cancelled:default")

@@ -93,6 +93,7 @@ extension FabricDispatcher {
                 let isEmpty = self.state.withLock { $0.isEmpty }
                 let empty = zip(self.pools, lengths).filter { pool, length in
                     isEmpty && length.int == 0 && pool.doubt.withLock { $0 == nil }
+                        && !pool.leavesBehind.withLock { $0 }
                 }
                 _ = try await self.link.send(
                     [ValkeyCommand("DEL", [.text(DispatchKeys.dispatcherAlive(id))])]
@@ -123,6 +124,7 @@ extension FabricDispatcher {
             for pool in self.pools {
                 let changed = held.filter { $0.pool === pool && self.hasMoved($0, looksAtAll: looksAtAll) }
                 await self.write(changed, to: pool)
+                await self.stopCancelled(held.filter { $0.pool === pool }, of: pool)
             }
         }
     }

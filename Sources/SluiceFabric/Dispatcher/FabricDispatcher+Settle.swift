@@ -132,6 +132,7 @@ extension FabricDispatcher {
             if isGivenUp { reply = nil }
             await self.sleep(until: next)
         }
+        pool.leavesBehind.withLock { $0 = true }
         self.release(held)
         return .leftBehind
     }

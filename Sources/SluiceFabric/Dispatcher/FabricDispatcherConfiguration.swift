@@ -107,6 +107,8 @@ package struct FabricPoolCounts: Sendable, Equatable {
     /// Found in the private list after the answer to a pop was lost.
     package var recovered = 0
     package var frames = 0
+    /// Stopped because nobody waits for them any more.
+    package var cancelled = 0
     /// Seconds since 1970.
     package var lastProcessedAt: Double?
 

@@ -159,6 +159,7 @@ final class FrameWriter: HTTPBodyWriter {
         ]
         let end = self.dispatcher.clock.now() + configuration.replyTTL
         var backoff = self.dispatcher.makeBackoff()
+        var believedUntil: Instant?
         while true {
             do throws(ValkeyError) {
                 let value = try await self.dispatcher.link.evaluate(
@@ -170,7 +171,11 @@ final class FrameWriter: HTTPBodyWriter {
                     self.held.pool.count { $0.frames += 1 }
                     return self.pushed(nil)
                 }
-                guard self.dispatcher.mayHaveForgotten else { return self.pushed(.producerGone) }
+                let now = self.dispatcher.clock.now()
+                if believedUntil == nil && self.dispatcher.mayHaveForgotten {
+                    believedUntil = now + configuration.forgottenGrace
+                }
+                guard let believedUntil, now < believedUntil else { return self.pushed(.producerGone) }
             } catch {
                 self.dispatcher.note(error, self.held.pool)
                 if error.isForGood { return self.pushed(.failed) }

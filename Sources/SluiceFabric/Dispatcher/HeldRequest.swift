@@ -23,6 +23,8 @@ final class ServedPool: Sendable {
 
     /// An answer to a pop was lost: the private list may hold what we do not know of.
     let doubt = Lock<Doubt?>(nil)
+    /// Something of ours may stand in the index for good: we stay listed, so that others clear up.
+    let leavesBehind = Lock(false)
     /// Unsent requests that go back to the list.
     let returning = Lock<[HeldRequest]>([])
 

@@ -73,6 +73,7 @@ struct FabricMetrics {
         counter("sluice_fabric_requeued_total", "Requests of dead dispatchers queued again.", \.requeued)
         counter("sluice_fabric_recovered_total", "Requests found after the answer to a pop was lost.", \.recovered)
         counter("sluice_fabric_late_total", "Replies delivered after we had been taken for dead.", \.late)
+        counter("sluice_fabric_cancelled_total", "Stopped because nobody waits any more.", \.cancelled)
         counter("sluice_fabric_frames_total", "Pieces of streams pushed.", \.frames)
         counter("sluice_fabric_skewed_clocks_total", "Requests from clocks ahead of ours.", \.skewedClocks)
         counter(

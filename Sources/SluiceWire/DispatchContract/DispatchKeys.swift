@@ -21,6 +21,9 @@ package enum DispatchKeys {
     /// HASH from request id to `InflightRecord`, over all dispatchers of a pool.
     package static func inflightIndex(pool: String) -> String { "hash:llm:inflight-index:\(pool)" }
 
+    /// HASH from request id to producer of requests that nobody waits for any more; whoever holds one stops it.
+    package static func cancelled(pool: String) -> String { "hash:llm:cancelled:\(pool)" }
+
     /// STRING that a dispatcher keeps fresh while it lives; its value is a `DispatcherHeartbeat`.
     package static func dispatcherAlive(_ dispatcher: String) -> String { "key:llm:dispatcher:\(dispatcher):alive" }
 

@@ -129,12 +129,15 @@ struct FabricWiring {
         settings.maximumQueuedRequests = self.configuration.integer("fabric.max_queued") ?? 10_000
         settings.maximumQueuedBytes = self.configuration.integer("fabric.max_queued_bytes") ?? 4 << 30
         settings.maximumWaiting = self.configuration.integer("fabric.max_waiting") ?? 20_000
+        let cancellations = Cancellations(link: self.valkey, producerID: settings.producerID)
+        let reactors = self.reactors
         return Producer(
             settings,
             link: self.valkey,
             clock: self.clock,
             timer: ReactorWakeTimer(alarm: self.reactors.alarm(), clock: self.clock),
-            seed: Digest.random()
+            seed: Digest.random(),
+            abandoned: { id, pool in reactors.spawn { await cancellations.announce(id, pool: pool) } }
         )
     }
 
