@@ -127,7 +127,8 @@ export const liveRow = (request, open, cancel) => {
   let reason = "";
   if (wait) {
     const estimate = wait.estimated_start_ms === null ? "start not known" : `starts in about ${span(wait.estimated_start_ms)}`;
-    reason = `${why(wait.reason)}, no. ${whole(wait.position)} in line, ${estimate}`;
+    reason = wait.position === null ? `${why(wait.reason)}, on the fabric's list`
+      : `${why(wait.reason)}, no. ${whole(wait.position)} in line, ${estimate}`;
   }
   const stop = make("button", { type: "button", "data-name": "cancel", "aria-label": `Cancel ${request.id}`,
     onclick: (event) => { event.stopPropagation(); cancel(request, event.currentTarget); } }, "Cancel");
@@ -215,7 +216,8 @@ export const detail = (request, close, cancel) => {
       make("button", { type: "button", class: "plain", "aria-label": "Close", onclick: close }, "✕")),
     make("p", {}, request.outcome === null ? tag(request.state, request.state === "started" ? "executing" : request.state)
       : tag(request.outcome, request.reason === "ok" ? "done" : `${request.outcome}: ${plain(request.reason)}`)),
-    wait ? make("p", { class: "why" }, `${why(wait.reason)}: no. ${whole(wait.position)} in line, `
+    wait && wait.position === null ? make("p", { class: "why" }, `${why(wait.reason)}, on the fabric's list.`)
+      : wait ? make("p", { class: "why" }, `${why(wait.reason)}: no. ${whole(wait.position)} in line, `
       + (wait.estimated_start_ms === null ? "start not known." : `starts in about ${span(wait.estimated_start_ms)}.`)) : null,
     request.message ? make("p", { class: "say" }, request.message) : null,
     make("h3", {}, "Timeline"), lane(request),

@@ -134,7 +134,7 @@ struct ClientCommand {
             }
         var why = row["reason"]?.string ?? ""
         if let waiting = row["waiting"], let reason = waiting["reason"]?.string {
-            why = "\(reason) #\(waiting["position"]?.int ?? 0)"
+            why = reason + (waiting["position"]?.int.map { " #\($0)" } ?? "")
         }
         return [
             .init(row["id"]?.string ?? ""), .init(state, paint), .init(why), .init(row["pool"]?.string ?? ""),

@@ -12,7 +12,8 @@ struct RequestReport {
         self.add("message", root["message"]?.string, to: &lines)
         if let waiting = root["waiting"], let why = waiting["reason"]?.string {
             let estimate = waiting["estimated_start_ms"]?.double.map { ", about \(ClientCommand.span($0)) to go" } ?? ""
-            self.add("waits", "\(why), position \(waiting["position"]?.int ?? 0)\(estimate)", to: &lines)
+            let position = waiting["position"]?.int.map { ", position \($0)" } ?? ""
+            self.add("waits", "\(why)\(position)\(estimate)", to: &lines)
         }
         for name in ["pool", "tenant", "priority", "model", "operation"] {
             self.add(name, root[named: name]?.string, to: &lines)
