@@ -14,6 +14,8 @@ extension Dispatcher {
         self.state.withLock { $0.machine.mode(pool: pool) }
     }
 
+    package func slots(pool: String) -> Int? { self.state.withLock { $0.machine.slots(pool: pool) } }
+
     /// Why nothing of the pool may start, whatever waits; `nil` when something may.
     package func blockage(pool: String) -> WaitingReason? {
         let now = self.clock.now()

@@ -156,4 +156,4 @@ def test_who_goes_away_frees_the_slot_of_a_dispatcher(mock, fabric):
     dispatcher.settle()
     gateway.settle()
     assert dispatcher.books()["ended"] == {"cancelled/client_gone": 3}
-    assert not valkey.client.exists("hash:llm:cancelled:default")
+    assert not valkey.client.exists("list:llm:cancelled:default")

@@ -54,6 +54,17 @@ struct DispatcherSweepTests {
         #expect(node.engine.checkBooks() == nil)
     }
 
+    @Test func `a notice that Valkey does not take is given again`() {
+        self.die(with: ["a"])
+        let node = self.survivor(.drop)
+        self.world.valkey.plan { $0 == "publishReply" ? .fail(.unreachable("down")) : nil }
+        self.world.advance(by: .seconds(30))
+        #expect(node.counts.lost == 1 && self.world.replies().isEmpty)
+        self.world.valkey.plan(nil)
+        self.world.advance(by: .seconds(2))
+        #expect(self.world.replies().map(\.requestID) == ["a"])
+    }
+
     @Test func `others wait for their time-out as they always had to`() {
         self.die(with: [])
         let other = self.world.node("dead2", slots: 1)

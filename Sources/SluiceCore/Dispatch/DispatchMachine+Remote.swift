@@ -22,6 +22,8 @@ extension DispatchMachine {
 
     package func mode(pool name: String) -> PoolMode? { self.poolIndex(name).map { self.pools[$0].mode } }
 
+    package func slots(pool name: String) -> Int? { self.poolIndex(name).map { self.pools[$0].configuration.slots } }
+
     /// Why nothing of the pool may start, whatever waits; `nil` when something may.
     package mutating func blockage(pool name: String, now: Instant) -> WaitingReason? {
         guard let pool = self.poolIndex(name) else { return nil }

@@ -9,20 +9,20 @@ extension FabricDispatcher {
         guard !held.isEmpty else { return }
         let key = ValkeyArgument.text(DispatchKeys.cancelled(pool: pool.name))
         do throws(ValkeyError) {
-            let value = try await self.link.send(ValkeyCommand("HGETALL", [key]))
-            let fields = value.array ?? []
-            guard !fields.isEmpty else { return }
-            var producers: [String: String] = [:]
-            for index in stride(from: 0, to: fields.count - 1, by: 2) {
-                if let id = fields[index].text, let producer = fields[index + 1].text { producers[id] = producer }
-            }
-            let given = held.filter { producers[$0.requestID] == $0.producerID }
-            guard !given.isEmpty else { return }
-            for request in given {
+            let value = try await self.link.send(ValkeyCommand("LRANGE", [key, 0, -1]))
+            let cancelled = Set((value.array ?? []).compactMap(\.text))
+            guard !cancelled.isEmpty else { return }
+            var found: [ValkeyCommand] = []
+            for request in held {
+                // What the engine does not have yet is found by the next look.
+                guard let id = request.engineID.withLock({ $0 }) else { continue }
+                let element = DispatchKeys.cancelledElement(producer: request.producerID, request: request.requestID)
+                guard cancelled.contains(element) else { continue }
                 pool.count { $0.cancelled += 1 }
-                if let id = request.engineID.withLock({ $0 }) { _ = self.engine.cancel(id, cause: .clientGone) }
+                _ = self.engine.cancel(id, cause: .clientGone)
+                found.append(ValkeyCommand("LREM", [key, 0, .text(element)]))
             }
-            _ = try await self.link.send(ValkeyCommand("HDEL", [key] + given.map { .text($0.requestID) }))
+            if !found.isEmpty { _ = try await self.link.send(found) }
         } catch {
             self.note(error, pool)
         }

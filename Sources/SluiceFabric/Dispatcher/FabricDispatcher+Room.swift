@@ -12,8 +12,7 @@ extension FabricDispatcher {
         case .slotsFull, nil: break
         default: return 0
         }
-        let slots = Double(self.engine.pool(pool.name)?.configuration.slots ?? 0)
-        let held = self.state.withLock { state in state.held.values.count { $0.pool === pool } }
-        return max(0, max(1, Int(slots * self.configuration.reservedShare)) - held)
+        let slots = Double(self.engine.slots(pool: pool.name) ?? 0)
+        return max(0, max(1, Int(slots * self.configuration.reservedShare)) - pool.heldCount.withLock { $0 })
     }
 }

@@ -167,7 +167,7 @@ extension FabricDispatcher {
             .dispatcherCrash,
             message: message
         )
-        if let record, record.takesNotice { await self.giveNotice(id, record, message, pool) }
+        if let record, record.takesNotice { self.begin { await self.giveNotice(id, record, message, pool) } }
     }
 
     /// Sluice's own producers are told at once; others wait for their time-out, as they always had to.
@@ -181,17 +181,27 @@ extension FabricDispatcher {
             outcome: .failure(ReplyFailure(type: "DispatcherLost", message: message)),
             extras: ReplyExtras(status: 502, attempts: record.attempt, outcome: "lost/dispatcher_crash")
         )
-        do throws(ValkeyError) {
-            _ = try await self.link.evaluate(
-                FabricScript.publishReply,
-                keys: [
-                    DispatchKeys.producerAlive(record.producerID), DispatchKeys.replies(producer: record.producerID),
-                ],
-                arguments: [.integer(Int(self.configuration.replyTTL.inMilliseconds)), .bytes(reply.write())]
-            )
-        } catch {
-            // It times out, as without a notice.
-            self.note(error, pool)
+        let end = self.clock.now() + self.configuration.replyTTL
+        var backoff = self.makeBackoff()
+        while self.phase != .stopped {
+            do throws(ValkeyError) {
+                _ = try await self.link.evaluate(
+                    FabricScript.publishReply,
+                    keys: [
+                        DispatchKeys.producerAlive(record.producerID),
+                        DispatchKeys.replies(producer: record.producerID),
+                    ],
+                    arguments: [.integer(Int(self.configuration.replyTTL.inMilliseconds)), .bytes(reply.write())]
+                )
+                return
+            } catch {
+                self.note(error, pool)
+                if error.isForGood { return }
+            }
+            // Said twice it is late the second time; never said, its producer waits for its time-out.
+            let next = self.clock.now() + backoff.next()
+            guard next < end else { return }
+            await self.sleep(until: next)
         }
     }
 

@@ -237,7 +237,8 @@ package final class FabricDispatcher: Sendable {
     // MARK: What is held
 
     func hold(_ popped: PoppedRequest, _ pool: ServedPool, poppedAt: Double) -> HeldRequest {
-        self.state.withLock { state in
+        pool.heldCount.withLock { $0 += 1 }
+        return self.state.withLock { state in
             state.nextSerial += 1
             let request = HeldRequest(
                 serial: state.nextSerial,
@@ -254,11 +255,12 @@ package final class FabricDispatcher: Sendable {
     }
 
     func release(_ request: HeldRequest) {
-        let drained = self.state.withLock { state -> Promise<Void>? in
-            guard state.held.removeValue(forKey: request.serial) != nil else { return nil }
+        let (wasHeld, drained) = self.state.withLock { state -> (Bool, Promise<Void>?) in
+            guard state.held.removeValue(forKey: request.serial) != nil else { return (false, nil) }
             state.heldBytes -= request.bytes
-            return state.isEmpty ? state.drained : nil
+            return (true, state.isEmpty ? state.drained : nil)
         }
+        if wasHeld { request.pool.heldCount.withLock { $0 -= 1 } }
         drained?.fulfil(())
         request.pool.pause.poke()
     }

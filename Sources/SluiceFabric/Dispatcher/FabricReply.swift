@@ -48,11 +48,11 @@ extension FabricDispatcher {
 }
 
 /// The sentence in an error body of OpenAI's shape.
-enum JSONErrorText {
+package enum JSONErrorText {
     private static let maximumBytes = 1 << 20
 
     /// `nil` when it is no JSON object.
-    static func read(_ body: [UInt8]) -> String? {
+    package static func read(_ body: [UInt8]) -> String? {
         guard body.count <= Self.maximumBytes else { return nil }
         let text = try? JSON.read(body) { root -> String? in
             guard root.kind == .object else { return nil }

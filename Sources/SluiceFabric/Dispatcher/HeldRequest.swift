@@ -25,6 +25,8 @@ final class ServedPool: Sendable {
     let doubt = Lock<Doubt?>(nil)
     /// Something of ours may stand in the index for good: we stay listed, so that others clear up.
     let leavesBehind = Lock(false)
+    /// Of those that the dispatcher holds.
+    let heldCount = Lock(0)
     /// Unsent requests that go back to the list.
     let returning = Lock<[HeldRequest]>([])
 

@@ -8,6 +8,8 @@ package struct Cancellations: Sendable {
 
     /// Longer than a request needs to be taken and seen.
     private static let secondsToLive = 60
+    /// What nobody holds is pushed out by what follows: dispatchers read all of it, twice a second.
+    private static let maximumElements = 1_024
 
     package init(link: any ValkeyLink, producerID: String) {
         self.link = link
@@ -18,7 +20,11 @@ package struct Cancellations: Sendable {
         let key = ValkeyArgument.text(DispatchKeys.cancelled(pool: pool))
         // What cannot be said is not said: the deadline ends it.
         _ = try? await self.link.send([
-            ValkeyCommand("HSET", [key, .text(requestID), .text(self.producerID)]),
+            ValkeyCommand(
+                "RPUSH",
+                [key, .text(DispatchKeys.cancelledElement(producer: self.producerID, request: requestID))]
+            ),
+            ValkeyCommand("LTRIM", [key, .integer(-Self.maximumElements), -1]),
             ValkeyCommand("EXPIRE", [key, .integer(Self.secondsToLive)]),
         ])
     }

@@ -105,7 +105,7 @@ package struct FabricClient: HTTPClient {
         // What a dispatcher passes on may be its provider's text, and that may quote the prompt: it is for the client
         // alone, not for logs and history. Without an outcome these are our own words.
         let answered = "the fabric answered with status \(answer.status)"
-        let message = outcome.map { "\(answered), \($0.prefix(64))" } ?? JSONText.errorMessage(answer.body) ?? answered
+        let message = outcome.map { "\(answered), \($0.prefix(64))" } ?? JSONErrorText.read(answer.body) ?? answered
         return .failure(
             AttemptFailure(isExpired ? .deadline : .providerRejected, status: answer.status, message: message)
         )
@@ -263,14 +263,5 @@ enum ForeignError {
         case "APITimeoutError", "Timeout", "TimeoutError", "ReadTimeout", "ConnectTimeout": 504
         default: 502
         }
-    }
-}
-
-enum JSONText {
-    /// The sentence in an error body of OpenAI's shape.
-    static func errorMessage(_ body: [UInt8]) -> String? {
-        guard body.count <= 64 << 10 else { return nil }
-        let text = try? JSON.read(body) { $0["error"]?["message"]?.string }
-        return text ?? nil
     }
 }

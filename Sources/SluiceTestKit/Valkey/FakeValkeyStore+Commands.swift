@@ -116,6 +116,12 @@ extension FakeValkeyStore {
             guard !elements.isEmpty else { return .null }
             self.setList(key, Array(elements.dropFirst(count)))
             return .array(elements.prefix(count).map { .bytes($0) })
+        case "LTRIM":
+            guard rest.count == 2, let start = Int(rest[0]), let stop = Int(rest[1]) else { return Self.wrongArguments }
+            let first = max(0, start < 0 ? elements.count + start : start)
+            let last = min(elements.count - 1, stop < 0 ? elements.count + stop : stop)
+            self.setList(key, first <= last ? Array(elements[first...last]) : [])
+            return .status("OK")
         case "LREM":
             guard values.count == 2 else { return Self.wrongArguments }
             return .integer(self.removeFirst(values[1], of: key) ? 1 : 0)

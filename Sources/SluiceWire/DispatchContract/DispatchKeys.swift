@@ -21,8 +21,11 @@ package enum DispatchKeys {
     /// HASH from request id to `InflightRecord`, over all dispatchers of a pool.
     package static func inflightIndex(pool: String) -> String { "hash:llm:inflight-index:\(pool)" }
 
-    /// HASH from request id to producer of requests that nobody waits for any more; whoever holds one stops it.
-    package static func cancelled(pool: String) -> String { "hash:llm:cancelled:\(pool)" }
+    /// LIST of `cancelledElement`s, newest right: requests that nobody waits for any more; whoever holds one stops it.
+    package static func cancelled(pool: String) -> String { "list:llm:cancelled:\(pool)" }
+
+    /// Producer and request, told apart by a line break, which no id may hold.
+    package static func cancelledElement(producer: String, request: String) -> String { "\(producer)\n\(request)" }
 
     /// STRING that a dispatcher keeps fresh while it lives; its value is a `DispatcherHeartbeat`.
     package static func dispatcherAlive(_ dispatcher: String) -> String { "key:llm:dispatcher:\(dispatcher):alive" }

@@ -66,7 +66,7 @@ final class Shutdown: Sendable {
     private func drain() async {
         let fabricDispatcher = self.fabricDispatcher
         let limit = self.limit
-        // First: what it gives back to the lists must not be drained here.
+        // Beside the gateway's own: a pool that drains refuses what comes from a list, and that goes back to it.
         let lists = Promise<Void>()
         self.reactors.spawn {
             await fabricDispatcher?.drain(limit: limit)
