@@ -5,7 +5,11 @@ import PackageDescription
 let package = Package(
     name: "sluice",
     products: [
-        .executable(name: "sluice", targets: ["sluice"])
+        .executable(name: "sluice", targets: ["sluice"]),
+        // For Swift programs: the queue, its scoring and its limits. Depends on nothing but the standard library.
+        .library(name: "Sluice", targets: ["Sluice"]),
+        // The test suite that a queue store of one's own has to pass.
+        .library(name: "SluiceConformance", targets: ["SluiceConformance"]),
     ],
     targets: [
         // C libraries from the distribution's packages: a module map and a header of inline wrappers each.
@@ -36,6 +40,9 @@ let package = Package(
             name: "SluiceTransport",
             dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis", "COpenSSL"]
         ),
+        .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
+        .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
+        .target(name: "SluiceConformance", dependencies: ["Sluice"]),
         // Layer 3
         .target(
             name: "SluiceGateway",
@@ -55,7 +62,7 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
-                "SluiceTransport", "SluiceGateway", "SluiceFabric", "CYAML",
+                "SluiceTransport", "SluiceGateway", "SluiceFabric", "SluiceSimulator", "CYAML",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
             // sanitizers bring their own.
@@ -85,6 +92,14 @@ let package = Package(
         .testTarget(
             name: "SluiceEngineTests",
             dependencies: ["SluiceEngine", "SluiceCore", "SluiceBasics", "SluiceTestKit"]
+        ),
+        .testTarget(
+            name: "SluiceTests",
+            dependencies: ["Sluice", "SluiceConformance", "SluiceCore", "SluiceBasics", "SluiceTestKit"]
+        ),
+        .testTarget(
+            name: "SluiceSimulatorTests",
+            dependencies: ["SluiceSimulator", "SluiceCore", "SluiceBasics", "SluiceTestKit"]
         ),
         .testTarget(
             name: "SluiceProvidersTests",

@@ -78,27 +78,3 @@ package enum RequestState: String, Sendable, CaseIterable {
     case streaming
     case ended
 }
-
-/// Who is served first within a pool that orders by priority.
-package enum Priority: UInt8, Sendable, CaseIterable, Comparable {
-    case urgent = 0
-    case high
-    case normal
-    case low
-
-    package static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
-
-    package var name: String {
-        switch self {
-        case .urgent: "urgent"
-        case .high: "high"
-        case .normal: "normal"
-        case .low: "low"
-        }
-    }
-
-    package init?(name: String) {
-        guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
-        self = match
-    }
-}

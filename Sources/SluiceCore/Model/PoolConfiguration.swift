@@ -100,6 +100,7 @@ package struct PoolConfiguration: Sendable, Equatable {
     package var retry: RetryPolicy
     /// How long a claim lasts without being extended.
     package var lease: Duration
+    package var scheduling: SchedulingConfiguration
 
     package init(
         name: String,
@@ -110,7 +111,8 @@ package struct PoolConfiguration: Sendable, Equatable {
         maximumBytes: Int = 256 << 20,
         maximumRequestsPerTenant: Int? = nil,
         retry: RetryPolicy = RetryPolicy(),
-        lease: Duration = .seconds(30)
+        lease: Duration = .seconds(30),
+        scheduling: SchedulingConfiguration = SchedulingConfiguration()
     ) {
         self.name = name
         self.backend = backend
@@ -121,6 +123,7 @@ package struct PoolConfiguration: Sendable, Equatable {
         self.maximumRequestsPerTenant = maximumRequestsPerTenant
         self.retry = retry
         self.lease = lease
+        self.scheduling = scheduling
     }
 }
 

@@ -1,0 +1,2 @@
+// The suite that a queue store has to pass.
+import Sluice
