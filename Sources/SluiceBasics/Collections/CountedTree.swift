@@ -310,4 +310,53 @@ extension CountedTree {
         let entry = self.entries[self.base(node) + index]
         return entry.key == key ? entry.reference : nil
     }
+
+    /// The least key that is not before `key`, and its value.
+    package func first(from key: OrderKey) -> (key: OrderKey, value: UInt32)? {
+        var node = self.root
+        /// The subtree to the right of the way down, where the answer is if the leaf holds nothing but lesser keys.
+        var next: UInt32?
+        var nextLevel = 0
+        for level in stride(from: self.height, to: 0, by: -1) {
+            let index = self.childIndex(key, in: node)
+            let position = self.base(node) + index
+            if index + 1 < self.used[Int(node)] {
+                next = self.entries[position + 1].reference
+                nextLevel = level - 1
+            }
+            node = self.entries[position].reference
+        }
+        let index = self.lowerBound(key, in: node)
+        if index < self.used[Int(node)] {
+            let entry = self.entries[self.base(node) + index]
+            return (entry.key, entry.reference)
+        }
+        guard var child = next else { return nil }
+        for _ in 0..<nextLevel { child = self.entries[self.base(child)].reference }
+        let entry = self.entries[self.base(child)]
+        return (entry.key, entry.reference)
+    }
+
+    /// Calls `body` with each key from the one at `rank` on, in order, until it returns `false`.
+    package func walk(from rank: Int, _ body: (OrderKey, UInt32) -> Bool) {
+        var rank = rank
+        while rank >= 0, rank < self.count {
+            var node = self.root
+            var left = UInt32(rank)
+            for _ in 0..<self.height {
+                var position = self.base(node)
+                while left >= self.entries[position].count {
+                    left -= self.entries[position].count
+                    position += 1
+                }
+                node = self.entries[position].reference
+            }
+            let base = self.base(node)
+            for index in Int(left)..<self.used[Int(node)] {
+                let entry = self.entries[base + index]
+                guard body(entry.key, entry.reference) else { return }
+            }
+            rank += self.used[Int(node)] - Int(left)
+        }
+    }
 }

@@ -1,0 +1,200 @@
+import SluiceBasics
+
+/// Who has had how much: a virtual token counter for each tenant, and whose turn it is.
+///
+/// Virtual token counters (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024): of the tenants that
+/// wait, the one with the least service is next. Service is tokens over the tenant's weight: charged as estimated when
+/// a request is claimed, corrected by what was used. A tenant that comes back is lifted to the least of those that
+/// wait, so that being idle earns nothing; one that has had more than that keeps what it owes. Of two tenants that
+/// always wait, neither is ahead by more than what the largest batch in flight of one of them is charged.
+///
+/// DESIGN. `turns` orders tenants that wait and may start something; `floor` is the virtual time, which never goes
+/// back. A tenant without live requests is kept while its counter is beyond the floor: before that it would be lifted
+/// anyway.
+package struct TenantLedger: Sendable {
+    struct Account: Sendable {
+        var name = ""
+        var weight: UInt64 = TenantLedger.unit
+        /// Virtual service, in tokens · `unit` / weight.
+        var counter: UInt64 = 0
+        /// Live requests: who has none is forgotten sooner or later.
+        var live = 0
+        var waiting = 0
+        var inFlight = 0
+        /// Whether it is in `turns`.
+        var hasTurn = false
+        /// Whether it is in `idle`.
+        var isIdle = false
+    }
+
+    /// Resolution of weights and counters.
+    static let unit: UInt64 = 1_024
+    /// Most tenants that are remembered though they have nothing here.
+    static let maximumIdle = 65_536
+
+    private(set) var policy: TenantPolicy
+    private var numbers: [String: UInt32] = [:]
+    private(set) var accounts: [Account] = []
+    private var free: [UInt32] = []
+    /// Tenants that wait and are below their cap, by counter.
+    private(set) var turns = CountedTree()
+    /// Tenants without live requests, by counter.
+    private var idle = CountedTree()
+    private var floor: UInt64 = 0
+
+    package init(policy: TenantPolicy) {
+        self.policy = policy
+    }
+
+    package var tenants: Int { self.numbers.count - self.idle.count }
+
+    package func number(of name: String) -> UInt32? { self.numbers[name] }
+
+    package func name(_ number: UInt32) -> String { self.accounts[Int(number)].name }
+
+    package func live(_ name: String) -> Int { self.numbers[name].map { self.accounts[Int($0)].live } ?? 0 }
+
+    // MARK: Lives
+
+    /// A request of the tenant has come in.
+    package mutating func enter(_ name: String) -> UInt32 {
+        if let number = self.numbers[name] {
+            self.wake(number)
+            self.accounts[Int(number)].live += 1
+            return number
+        }
+        let number: UInt32
+        if let reused = self.free.popLast() {
+            number = reused
+        } else {
+            number = UInt32(self.accounts.count)
+            self.accounts.append(Account())
+        }
+        var account = Account()
+        account.name = name
+        account.weight = Self.scaled(self.policy.weights[name] ?? self.policy.defaultWeight)
+        account.counter = self.floor
+        account.live = 1
+        self.accounts[Int(number)] = account
+        self.numbers[name] = number
+        return number
+    }
+
+    private mutating func wake(_ number: UInt32) {
+        guard self.accounts[Int(number)].isIdle else { return }
+        self.accounts[Int(number)].isIdle = false
+        self.idle.remove(self.key(number))
+    }
+
+    /// A request of the tenant has ended.
+    package mutating func leave(_ number: UInt32) {
+        self.accounts[Int(number)].live -= 1
+        guard self.accounts[Int(number)].live <= 0 else { return }
+        guard self.accounts[Int(number)].counter > self.floor else { return self.forget(number) }
+        self.accounts[Int(number)].isIdle = true
+        self.idle.insert(self.key(number), number)
+        if self.idle.count > Self.maximumIdle { self.forgetFirstIdle() }
+    }
+
+    private mutating func forgetFirstIdle() {
+        guard let first = self.idle.first else { return }
+        self.idle.remove(first.key)
+        self.forget(first.value)
+    }
+
+    private mutating func forget(_ number: UInt32) {
+        self.numbers[self.accounts[Int(number)].name] = nil
+        self.accounts[Int(number)] = Account()
+        self.free.append(number)
+    }
+
+    // MARK: Turns
+
+    @inline(always)
+    private func key(_ number: UInt32) -> OrderKey {
+        OrderKey(rank: self.accounts[Int(number)].counter, sequence: UInt64(number))
+    }
+
+    /// One more of its requests waits.
+    package mutating func wait(_ number: UInt32) {
+        self.accounts[Int(number)].waiting += 1
+        guard self.accounts[Int(number)].waiting == 1 else { return }
+        self.accounts[Int(number)].counter = max(self.accounts[Int(number)].counter, self.floor)
+        self.setTurn(number)
+    }
+
+    /// One fewer waits: it has been claimed, or has ended.
+    package mutating func unwait(_ number: UInt32) {
+        self.accounts[Int(number)].waiting -= 1
+        self.setTurn(number)
+    }
+
+    private func deservesTurn(_ number: UInt32) -> Bool {
+        self.accounts[Int(number)].waiting > 0
+            && self.accounts[Int(number)].inFlight < (self.policy.maximumInFlight ?? .max)
+    }
+
+    private mutating func setTurn(_ number: UInt32) {
+        let deserves = self.deservesTurn(number)
+        guard deserves != self.accounts[Int(number)].hasTurn else { return }
+        self.accounts[Int(number)].hasTurn = deserves
+        if deserves { self.turns.insert(self.key(number), number) } else { self.turns.remove(self.key(number)) }
+    }
+
+    // MARK: Service
+
+    /// A request has been claimed: `cost` is what it will probably take.
+    package mutating func claim(_ number: UInt32, cost: Int) {
+        if let least = self.turns.first?.key.rank, least > self.floor {
+            self.floor = least
+            while let first = self.idle.first, first.key.rank <= self.floor { self.forgetFirstIdle() }
+        }
+        self.accounts[Int(number)].inFlight += 1
+        self.charge(number, cost)
+    }
+
+    /// A claimed request is not under way any more: `correction` is what it took beyond what it was charged.
+    package mutating func settle(_ number: UInt32, correction: Int) {
+        self.accounts[Int(number)].inFlight -= 1
+        self.charge(number, correction)
+    }
+
+    private mutating func charge(_ number: UInt32, _ cost: Int) {
+        let hadTurn = self.accounts[Int(number)].hasTurn
+        if hadTurn { self.turns.remove(self.key(number)) }
+        let (product, overflow) = cost.magnitude.multipliedReportingOverflow(by: UInt(Self.unit * Self.unit))
+        let service = overflow ? UInt64.max / 4 : UInt64(product) / max(1, self.accounts[Int(number)].weight)
+        let counter = self.accounts[Int(number)].counter
+        self.accounts[Int(number)].counter =
+            cost >= 0 ? min(UInt64.max / 2, counter + min(service, UInt64.max / 4)) : counter - min(counter, service)
+        let deserves = self.deservesTurn(number)
+        self.accounts[Int(number)].hasTurn = deserves
+        if deserves { self.turns.insert(self.key(number), number) }
+    }
+
+    /// Virtual service of a tenant in tokens over its weight.
+    package func service(_ number: UInt32) -> Double {
+        Double(self.accounts[Int(number)].counter) / Double(Self.unit)
+    }
+
+    /// The least service of those whose turn may come.
+    package var leastService: Double? { self.turns.first.map { Double($0.key.rank) / Double(Self.unit) } }
+
+    // MARK: Rules
+
+    /// O(tenants · log tenants).
+    package mutating func configure(_ policy: TenantPolicy) {
+        guard policy != self.policy else { return }
+        self.policy = policy
+        for (name, number) in self.numbers {
+            self.accounts[Int(number)].weight = Self.scaled(policy.weights[name] ?? policy.defaultWeight)
+            self.setTurn(number)
+        }
+    }
+
+    /// At least 1/1024, at most a million.
+    private static func scaled(_ weight: Double) -> UInt64 {
+        guard weight.isFinite, weight > 0 else { return Self.unit }
+        return UInt64(max(1, min(1e6, weight) * Double(Self.unit)))
+    }
+}
