@@ -181,7 +181,14 @@ extension Lineup {
             guard search.best == nil || self.isBefore(facts, search) else { return }
             search.best = Chosen(slot: slot, score: 0, reason: .order, available: available, compared: 0)
         case .scored(let weights):
-            var score = weights.score(facts.scoring(available: available, at: now))
+            var score = weights.score(
+                priority: facts.priority,
+                tokens: facts.tokens,
+                availableTokens: available,
+                waitNanoseconds: now.nanoseconds - facts.enqueuedAt.nanoseconds,
+                receiveCount: Int(facts.receiveCount),
+                expectedNanoseconds: Int64(facts.expectedProcessing) * 1_000_000
+            )
             if let bonus { score += bonus(slot) }
             if let best = search.best {
                 guard score > best.score || (score == best.score && self.isBefore(facts, search)) else { return }

@@ -176,6 +176,19 @@ package struct Lineup: Sendable {
         self.cells[Int(cell)].head = self.waiting[Int(next.value)].facts
     }
 
+    // MARK: Lives
+
+    /// A request of the tenant has come in. Returns the tenant's number, valid until as many `leave` as `enter`.
+    package mutating func enter(_ tenant: String) -> UInt32 { self.ledger.enter(tenant) }
+
+    /// A request of the tenant has ended.
+    package mutating func leave(_ tenant: UInt32) { self.ledger.leave(tenant) }
+
+    /// A claimed request is not under way any more; `correction`: tokens beyond what it was charged.
+    package mutating func settle(_ tenant: UInt32, correction: Int) {
+        self.ledger.settle(tenant, correction: correction)
+    }
+
     // MARK: Rules
 
     /// Whether tokens are limited, so that size matters. O(n log n) when it changes to `true`.
