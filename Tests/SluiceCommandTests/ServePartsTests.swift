@@ -64,12 +64,15 @@ import Testing
             client: {connect_timeout: 2s, verify_tls: false}
             backends: {b: {url: 'http://h/v1', aliases: {x: y}, breaker: {probes: 9}}}
             pools:
-              default: {order: fifo, slots: 2, max_requests: 3, max_bytes: 4MiB, max_requests_per_tenant: 5,
+              default: {policy: fifo, slots: 2, max_requests: 3, max_bytes: 4MiB, max_requests_per_tenant: 5,
                         retry: {mode: never-after-send, attempts: 6, base_delay: 1ms, budget_ratio: 0.5}}
             """
         )
         let pool = try #require(Wiring.pools(configuration).first)
-        #expect(pool.backend == "b" && pool.order == .fifo && pool.slots == 2 && pool.maximumRequests == 3)
+        #expect(
+            pool.backend == "b" && pool.order == .fifo && pool.scheduling.policy.order == .fifo && pool.slots == 2
+                && pool.maximumRequests == 3
+        )
         #expect(pool.maximumBytes == 4 << 20 && pool.maximumRequestsPerTenant == 5)
         #expect(pool.retry.mode == .neverAfterSend && pool.retry.maximumAttempts == 6)
         #expect(pool.retry.baseDelay == .milliseconds(1) && pool.retry.budgetRatio == 0.5)

@@ -26,3 +26,11 @@ package struct SchedulingConfiguration: Sendable, Equatable {
         self.shedding = shedding
     }
 }
+
+/// How many requests of a pool may run at once, in words of configuration and API.
+package enum ConcurrencyMode: String, Sendable, CaseIterable {
+    /// As many as there are slots.
+    case fixed
+    /// As many as the backend's latency bears, up to the slots.
+    case adaptive
+}

@@ -10,6 +10,9 @@ package struct TenantPolicy: Sendable, Equatable {
     /// What a completion token counts compared with a prompt token. VTC (Sheng et al., OSDI 2024) uses 2.
     package var completionWeight: Double
 
+    /// What a share may be: a wider spread could not be told from starvation.
+    package static let weightRange = 0.001...1_000_000
+
     package init(
         isFair: Bool = true,
         weights: [String: Double] = [:],

@@ -83,10 +83,10 @@ struct Configuration: Sendable {
 
     /// What no single value shows: values that do not go together.
     func check() -> [ConfigurationProblem] {
-        self.checkAccess() + self.checkPools() + self.checkKeys() + self.checkFiles()
+        self.checkAccess() + self.checkPools() + self.checkScheduling() + self.checkKeys() + self.checkFiles()
     }
 
-    private func problem(_ path: String, _ message: String) -> ConfigurationProblem {
+    func problem(_ path: String, _ message: String) -> ConfigurationProblem {
         .init(source: self.setting(path)?.source, key: path, message: message)
     }
 

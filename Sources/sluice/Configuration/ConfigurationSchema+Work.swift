@@ -115,13 +115,6 @@ extension ConfigurationSchema {
                 "Models whose requests come here if neither they nor their key name a pool; * at the end is any."
         ),
         .init(
-            path: "pools.*.order",
-            kind: .choice(["priority", "fifo"]),
-            fallback: "priority",
-            isLive: true,
-            help: "By priority and age, or by age alone."
-        ),
-        .init(
             path: "pools.*.slots",
             kind: .integer(1...1_000_000),
             fallback: "64",

@@ -111,6 +111,7 @@ extension ConfigurationKey {
         case .ratio(let range):
             value = Double(text).flatMap { range.contains($0) ? .ratio($0) : nil }
         case .duration(let range):
+            if self.fallback == nil, Self.isOff(text) { return .success(.none) }
             if let number = Double(text), number != 0 {
                 return .failure(
                     .init("'\(Self.shown(text))' has no unit; write \(Self.shown(text))s or \(Self.shown(text))ms")

@@ -31,7 +31,7 @@ struct Wiring {
             return PoolConfiguration(
                 name: name,
                 backend: configuration.text("\(path).backend") ?? "default",
-                order: configuration.text("\(path).order").flatMap { QueueOrder(rawValue: $0) } ?? .priority,
+                order: configuration.scheduling(path).policy.queueOrder,
                 slots: configuration.integer("\(path).slots") ?? 64,
                 maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
                 maximumBytes: configuration.integer("\(path).max_bytes") ?? 256 << 20,
@@ -46,7 +46,8 @@ struct Wiring {
                     budgetFloor: configuration.integer("\(path).retry.budget_floor") ?? 10,
                     maximumThrottles: configuration.integer("\(path).retry.max_throttles") ?? 20
                 ),
-                lease: configuration.duration("\(path).lease")
+                lease: configuration.duration("\(path).lease"),
+                scheduling: configuration.scheduling(path)
             )
         }
     }
@@ -90,6 +91,12 @@ struct Wiring {
             pool.retry.maximumDelay = .seconds(2)
             pool.retry.budgetFloor = 1_000_000
             pool.retry.maximumThrottles = 0
+            // Whoever calls the backend keeps to its limits and shares it out.
+            pool.scheduling.limit = nil
+            pool.scheduling.followsProviderLimits = false
+            pool.scheduling.isAdaptive = false
+            pool.scheduling.tenants.maximumInFlight = nil
+            pool.scheduling.shedding.target = nil
             return pool
         }
     }
