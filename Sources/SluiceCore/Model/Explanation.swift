@@ -80,12 +80,21 @@ package struct Explanation: Sendable, Equatable {
         package var tenant: String
         package var priority: Priority
         package var waited: Duration
+        /// `nil` where no scores are made.
+        package var score: ScoreBreakdown?
 
-        package init(id: RequestID, tenant: String, priority: Priority, waited: Duration) {
+        package init(
+            id: RequestID,
+            tenant: String,
+            priority: Priority,
+            waited: Duration,
+            score: ScoreBreakdown? = nil
+        ) {
             self.id = id
             self.tenant = tenant
             self.priority = priority
             self.waited = waited
+            self.score = score
         }
     }
 
@@ -140,6 +149,8 @@ package struct Explanation: Sendable, Equatable {
     package var remaining: Duration
     /// Each gate that applies to the request, open or closed, in the order in which they are passed.
     package var gates: [Reading]
+    /// `nil` where no scores are made.
+    package var score: ScoreBreakdown?
     package var winner: Winner?
     package var tenant: TenantFacts?
 
@@ -153,6 +164,7 @@ package struct Explanation: Sendable, Equatable {
         waited: Duration = .zero,
         remaining: Duration = .zero,
         gates: [Reading] = [],
+        score: ScoreBreakdown? = nil,
         winner: Winner? = nil,
         tenant: TenantFacts? = nil
     ) {
@@ -165,6 +177,7 @@ package struct Explanation: Sendable, Equatable {
         self.waited = waited
         self.remaining = remaining
         self.gates = gates
+        self.score = score
         self.winner = winner
         self.tenant = tenant
     }
