@@ -206,7 +206,7 @@ extension Lineup {
             ? facts.priority < search.bestPriority : facts.sequence < search.bestSequence
     }
 
-    /// Fills the window with what stands behind the heads, by priority and age, so that a short queue is compared whole.
+    /// Fills the window with what stands behind the heads, by priority and age: a short queue is compared whole.
     private mutating func lookFurther(
         in group: UInt32,
         _ policy: SchedulingPolicy,
