@@ -184,6 +184,50 @@ import Testing
         #expect(try await self.run("pools", "explode", "default").code == 2)
     }
 
+    @Test func `pools set says scheduling in the words of the API`() async throws {
+        let result = try await self.run(
+            "pools",
+            "set",
+            "default",
+            "--policy",
+            "fair",
+            "--weights",
+            "priority=0.5,retry=0",
+            "--max-wait",
+            "2m",
+            "--tokens-per-minute",
+            "600000",
+            "--burst-tokens",
+            "off",
+            "--fair-tenants",
+            "off",
+            "--tenant-weights",
+            "chat=4,reports=1",
+            "--concurrency",
+            "adaptive",
+            "--shed-after",
+            "1s500ms",
+            "--min-score",
+            "0.2",
+            answers: ["PATCH /api/pools/default": (200, #"{"id":"default"}"#)]
+        )
+        #expect(
+            result.asked == [
+                #"PATCH /api/pools/default {"policy":{"preset":"fair","weights":{"priority":0.5,"retry":0},"#
+                    + #""min_score":0.2,"max_wait_ms":120000},"#
+                    + #""limits":{"tokens_per_minute":600000,"burst_tokens":null}"#
+                    + #","tenants":{"fair":false,"weights":{"chat":4,"reports":1}},"concurrency":"adaptive","#
+                    + #""shedding":{"after_ms":1500}}"#
+            ]
+        )
+        for wrong in [
+            ["--weights", "priority"], ["--max-wait", "5"], ["--fair-tenants", "maybe"], ["--min-score", "nan"],
+        ] {
+            let refused = try await self.run("pools", "set", "default", wrong[0], wrong[1])
+            #expect(refused.code == 2 && refused.error.contains("\(wrong[0]) needs"), "\(refused.error)")
+        }
+    }
+
     @Test(arguments: [
         (0.0421, "0.042 ms"), (5.0, "5 ms"), (12.34, "12.3 ms"), (1500, "1.5 s"), (150_000, "2.5 min"), (9e6, "2.5 h"),
     ])

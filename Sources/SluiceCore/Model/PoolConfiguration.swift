@@ -88,7 +88,11 @@ package struct PoolConfiguration: Sendable, Equatable {
     package var name: String
     /// Name of the backend that it calls.
     package var backend: String
-    package var order: QueueOrder
+    /// The line in which requests stand; setting it makes it the policy as well.
+    package var order: QueueOrder {
+        get { self.scheduling.policy.queueOrder }
+        set { self.scheduling.policy.order = newValue == .fifo ? .fifo : .priority }
+    }
     /// Requests that run at once.
     package var slots: Int
     /// Queued and running requests together.
@@ -105,7 +109,7 @@ package struct PoolConfiguration: Sendable, Equatable {
     package init(
         name: String,
         backend: String,
-        order: QueueOrder = .priority,
+        order: QueueOrder? = nil,
         slots: Int = 64,
         maximumRequests: Int = 10_000,
         maximumBytes: Int = 256 << 20,
@@ -116,7 +120,6 @@ package struct PoolConfiguration: Sendable, Equatable {
     ) {
         self.name = name
         self.backend = backend
-        self.order = order
         self.slots = slots
         self.maximumRequests = maximumRequests
         self.maximumBytes = maximumBytes
@@ -124,6 +127,7 @@ package struct PoolConfiguration: Sendable, Equatable {
         self.retry = retry
         self.lease = lease
         self.scheduling = scheduling
+        if let order { self.order = order }
     }
 }
 

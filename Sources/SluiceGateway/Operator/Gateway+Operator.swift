@@ -80,15 +80,37 @@ extension Gateway {
                 default: throw .notFound("A pool takes pause, resume or drain.", code: "not_found")
                 }
             _ = self.dispatcher.setMode(mode, pool: name)
+            self.note([("mode", mode.rawValue)], pool: name, request)
         } else if request.method == .patch {
-            let change = try PoolChange.read(request.body)
-            _ = self.dispatcher.update(pool: name) { change.apply(to: &$0) }
+            try self.change(name, request)
         } else {
             try Self.require(request, [.get, .head, .patch])
         }
         var json = JSONWriter()
         if let pool = self.dispatcher.pool(name) { json.object { self.write(pool, to: &$0) } }
         return Self.json(json)
+    }
+
+    private func change(_ name: String, _ request: HTTPRequest) throws(GatewayError) {
+        let change = try PoolChange.read(request.body)
+        var refusal: GatewayError?
+        // Checked on the configuration as it is when it changes, not as it was when somebody looked.
+        _ = self.dispatcher.update(pool: name) { configuration in
+            do throws(GatewayError) {
+                try change.apply(to: &configuration)
+            } catch {
+                refusal = error
+            }
+        }
+        if let refusal { throw refusal }
+        self.note([("changes", change.words.joined(separator: " "))], pool: name, request)
+    }
+
+    /// One line for every change of a pool: who did what.
+    private func note(_ fields: [(String, String)], pool: String, _ request: HTTPRequest) {
+        let caller = try? self.keys.caller(request.headers)
+        let who = [("pool", pool), ("by", caller?.keyName ?? "anybody"), ("client", request.remoteAddress)]
+        self.log(LogEntry(.info, "pool changed", who + fields))
     }
 
     func write(_ pool: PoolStatus, to json: inout JSONWriter) {
@@ -102,7 +124,7 @@ extension Gateway {
         json.field("oldest_queued_ms", pool.oldestQueuedAge?.inMilliseconds)
         json.field("waiting_reason", pool.waitingReason?.rawValue)
         json.field("mean_service_ms", pool.meanServiceTime?.inMilliseconds)
-        json.field("order", configuration.order.rawValue)
+        SchedulingView.write(configuration.scheduling, to: &json)
         json.field("maximum_requests", configuration.maximumRequests)
         json.field("maximum_bytes", configuration.maximumBytes)
         json.field("maximum_requests_per_tenant", configuration.maximumRequestsPerTenant)

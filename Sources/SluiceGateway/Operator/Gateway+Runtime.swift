@@ -125,7 +125,7 @@ extension Gateway {
         json.field("valkey_configured", false)
         json.field("running", pool.mode == .running)
         json.nullField("last_error")
-        json.field("scheduler_policy", pool.configuration.order.rawValue)
+        json.field("scheduler_policy", SchedulingView.name(pool.configuration.scheduling.policy))
         json.field("endpoint_url", self.configuration.backends[pool.configuration.name]?.address)
         json.nullField("processed_batches")
         json.field("processed_items", ended)

@@ -144,16 +144,12 @@ enum CommandTree {
             ArgumentShape("action", isOptional: true, "pause, resume, drain or set."),
             ArgumentShape("pool", isOptional: true, "The pool."),
         ],
-        options: remote + [
-            OptionShape("slots", value: "n", "set: requests that run at once."),
-            OptionShape("max-requests", value: "n", "set: queued and running requests together."),
-            OptionShape("max-bytes", value: "size", "set: their payloads together, e.g. 256MiB."),
-            OptionShape("max-requests-per-tenant", value: "n", "set: one tenant's requests; off: no limit."),
-        ],
+        options: remote + PoolSettings.shapes,
         examples: [
             Example("sluice pools", "All pools"),
             Example("sluice pools pause default", "Stop starting work"),
             Example("sluice pools set default --slots 128", "More at once"),
+            Example("sluice pools set default --policy fair --tokens-per-minute 600000", "Other rules, at once"),
         ]
     )
 

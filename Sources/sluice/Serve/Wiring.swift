@@ -31,7 +31,6 @@ struct Wiring {
             return PoolConfiguration(
                 name: name,
                 backend: configuration.text("\(path).backend") ?? "default",
-                order: configuration.scheduling(path).policy.queueOrder,
                 slots: configuration.integer("\(path).slots") ?? 64,
                 maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
                 maximumBytes: configuration.integer("\(path).max_bytes") ?? 256 << 20,

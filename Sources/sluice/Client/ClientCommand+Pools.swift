@@ -1,0 +1,66 @@
+import SluiceBasics
+import SluiceWire
+
+// `sluice pools`: what pools are and how they are changed.
+extension ClientCommand {
+    func pools() throws {
+        let words = self.invocation.arguments
+        guard let action = words.first else {
+            let body = try self.get(.get, "/api/pools")
+            if self.asJSON { return self.printRaw(body) }
+            return try self.printPools(body)
+        }
+        guard words.count == 2 else {
+            throw Failure(code: ExitCode.usage, message: "say which pool: sluice pools \(action) POOL")
+        }
+        let path = "/api/pools/\(Self.escaped(words[1]))"
+        let body: [UInt8]
+        switch action {
+        case "pause", "resume", "drain": body = try self.get(.post, "\(path)/\(action)")
+        case "set":
+            guard let change = try PoolSettings.body(self.invocation) else {
+                let some = PoolSettings.options.prefix(5).map { "--\($0.name)" }.joined(separator: ", ")
+                throw Failure(code: ExitCode.usage, message: "say what to set: \(some), ...")
+            }
+            body = try self.get(.patch, path, body: change)
+        default:
+            throw Failure(code: ExitCode.usage, message: "'\(action)' is not known; known: pause, resume, drain, set")
+        }
+        if self.asJSON { return self.printRaw(body) }
+        var whole = Array(#"{"pools":["#.utf8) + body
+        whole += Array("]}".utf8)
+        try self.printPools(whole)
+    }
+
+    private func printPools(_ body: [UInt8]) throws {
+        var table = TextTable([
+            ("POOL", .left), ("MODE", .left), ("QUEUED", .right), ("RUNNING", .right), ("SLOTS", .right),
+            ("OLDEST", .right), ("BREAKER", .left), ("WAITING FOR", .left), ("BACKEND", .left),
+        ])
+        try JSON.read(body) { root in
+            root["pools"]?.forEachElement { pool in
+                table.add(self.poolRow(pool))
+                return true
+            }
+        }
+        self.terminal.out(table.render(style: self.terminal.style))
+    }
+
+    private func poolRow(_ pool: JSONValue) -> [TextTable.Cell] {
+        let style = self.terminal.style
+        let mode = pool["mode"]?.string ?? ""
+        let breaker = pool["breaker"]?["state"]?.string ?? ""
+        let modePaint: (String) -> String = { mode == "running" ? style.green($0) : style.yellow($0) }
+        let breakerPaint: (String) -> String = { breaker == "closed" ? style.green($0) : style.red($0) }
+        func count(_ name: StaticString) -> TextTable.Cell { TextTable.Cell("\(pool[name]?.int ?? 0)") }
+        return [
+            TextTable.Cell(pool["id"]?.string ?? "", style.bold),
+            TextTable.Cell(mode, modePaint),
+            count("queued"), count("in_flight"), count("slots"),
+            TextTable.Cell(Self.span(pool["oldest_queued_ms"]?.double)),
+            TextTable.Cell(breaker, breakerPaint),
+            TextTable.Cell(pool["waiting_reason"]?.string ?? "-"),
+            TextTable.Cell(pool["backend_address"]?.string ?? ""),
+        ]
+    }
+}
