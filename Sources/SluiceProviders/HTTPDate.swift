@@ -47,6 +47,12 @@ package enum HTTPDate {
         return Self.days(year: year, month: month + 1, day: day) * 86_400 + hour * 3600 + minute * 60 + second
     }
 
+    /// Days since 1970-01-01; `nil` when there is no such day.
+    static func days(checkedYear year: Int, month: Int, day: Int) -> Int? {
+        guard (1...12).contains(month), (1...Self.length(month: month, year: year)).contains(day) else { return nil }
+        return Self.days(year: year, month: month, day: day)
+    }
+
     private static func length(month: Int, year: Int) -> Int {
         let isLeap = year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400))
         return switch month {

@@ -3,8 +3,24 @@ import SluiceWire
 
 /// What a backend's answer means for the request that it answers.
 package enum OpenAIClassifier {
-    /// - Parameter now: seconds since 1970, for dates in `Retry-After`.
+    /// - Parameter now: seconds since 1970, for dates in headers.
     package static func classify(_ response: HTTPClientResponse, now: Int) -> AttemptResult {
+        switch Self.verdict(response, now: now) {
+        case .success(let status, let usage, _):
+            return .success(status: status, usage: usage, limits: Self.limits(response.headers, now: now))
+        case .failure(var failure):
+            failure.limits = Self.limits(response.headers, retryAfter: failure.retryAfter, now: now)
+            return .failure(failure)
+        }
+    }
+
+    /// What the backend says about its limits with an answer, or the head of one.
+    package static func limits(_ headers: HTTPFields, retryAfter: Duration? = nil, now: Int) -> ProviderObservation? {
+        let (nanoseconds, overflow) = Int64(now).multipliedReportingOverflow(by: 1_000_000_000)
+        return ProviderLimits.read(headers, retryAfter: retryAfter, nowNanoseconds: overflow ? .max : nanoseconds)
+    }
+
+    private static func verdict(_ response: HTTPClientResponse, now: Int) -> AttemptResult {
         guard (200..<300).contains(response.status) else {
             var failure = Self.failure(status: response.status, headers: response.headers, now: now)
             if failure.failureClass == .rateLimited && Self.saysQuotaIsUsedUp(response.body) {

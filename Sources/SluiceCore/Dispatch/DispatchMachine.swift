@@ -187,7 +187,7 @@ package struct DispatchMachine: Sendable {
         now: Instant,
         _ effects: inout DispatchEffects
     ) -> Ending {
-        guard case .success(_, let usage) = result else { return .fenced }
+        guard case .success(_, let usage, _) = result else { return .fenced }
         let answer = self.pools[Int(handle.pool)].queue.finish(
             handle,
             token,
@@ -235,7 +235,7 @@ package struct DispatchMachine: Sendable {
         now: Instant
     ) -> Verdict {
         switch result {
-        case .success(_, let usage): return .done(usage)
+        case .success(_, let usage, _): return .done(usage)
         case .failure(let failure):
             let question = RetryQuestion(
                 failure: failure,

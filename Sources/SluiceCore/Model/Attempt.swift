@@ -44,19 +44,23 @@ package struct AttemptFailure: Error, Sendable, Equatable {
     package var message: String
     /// Whether any content has already gone to the client; if so, no retry.
     package var committed: Bool
+    /// What the backend said about its limits.
+    package var limits: ProviderObservation?
 
     package init(
         _ failureClass: FailureClass,
         status: Int? = nil,
         retryAfter: Duration? = nil,
         message: String,
-        committed: Bool = false
+        committed: Bool = false,
+        limits: ProviderObservation? = nil
     ) {
         self.failureClass = failureClass
         self.status = status
         self.retryAfter = retryAfter
         self.message = message
         self.committed = committed
+        self.limits = limits
     }
 }
 
@@ -73,8 +77,16 @@ package struct TokenUsage: Sendable, Equatable {
 
 /// How one attempt ended.
 package enum AttemptResult: Sendable, Equatable {
-    case success(status: Int, usage: TokenUsage?)
+    case success(status: Int, usage: TokenUsage?, limits: ProviderObservation? = nil)
     case failure(AttemptFailure)
+
+    /// What the backend said about its limits.
+    package var limits: ProviderObservation? {
+        switch self {
+        case .success(_, _, let limits): limits
+        case .failure(let failure): failure.limits
+        }
+    }
 }
 
 /// One call of a backend, for the record.

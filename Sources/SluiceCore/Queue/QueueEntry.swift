@@ -126,7 +126,7 @@ extension AttemptRecord {
     fileprivate mutating func close(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
         self.endedAt = now
         switch result {
-        case .success(let status, _):
+        case .success(let status, _, _):
             self.status = status
         case .failure(let failure):
             self.status = failure.status
