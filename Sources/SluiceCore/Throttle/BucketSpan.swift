@@ -37,15 +37,33 @@ struct BucketSpanTree: Sendable {
     @inline(always)
     subscript(position: Int) -> BucketSpan { self.nodes[self.capacity + position] }
 
-    /// O(log capacity).
-    mutating func set(_ position: Int, _ span: BucketSpan) {
+    /// Adds the span at `position`, which comes after all that are there. O(1) amortised.
+    mutating func append(_ span: BucketSpan, at position: Int) {
         var node = self.capacity + position
         self.nodes[node] = span
+        // A node is asked only when everything below it is there: then its right half has just been completed.
+        while node & 1 == 1 && node > 1 {
+            node >>= 1
+            self.nodes[node] = self.nodes[node * 2].then(self.nodes[node * 2 + 1])
+        }
+    }
+
+    /// Replaces one of the spans at `..<count`. O(log count).
+    mutating func set(_ position: Int, _ span: BucketSpan, count: Int) {
+        var node = self.capacity + position
+        self.nodes[node] = span
+        var level = 1
         node >>= 1
-        while node >= 1 {
+        while node >= 1, ((position >> level) + 1) << level <= count {
             self.nodes[node] = self.nodes[node * 2].then(self.nodes[node * 2 + 1])
             node >>= 1
+            level += 1
         }
+    }
+
+    /// Replaces the span at `position`, from which nothing but itself will be asked for any more. O(1).
+    mutating func setAlone(_ position: Int, _ span: BucketSpan) {
+        self.nodes[self.capacity + position] = span
     }
 
     /// All of them at once; what lies behind is of no meaning.

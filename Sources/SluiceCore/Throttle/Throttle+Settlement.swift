@@ -12,7 +12,7 @@ extension Throttle {
         guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
         let entry = self.book[position]
         let actual = TokenBucket.bounded(actual)
-        self.correct(position, entry, to: actual)
+        self.correct(position, entry, to: actual, isLast: true)
         self.totals.settled &+= 1
         self.totals.estimatedTokens &+= entry.estimate
         self.totals.actualTokens &+= actual
@@ -30,7 +30,7 @@ extension Throttle {
     ) -> SettlementResult {
         self.advance(to: now)
         guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
-        self.correct(position, self.book[position], to: TokenBucket.bounded(actual))
+        self.correct(position, self.book[position], to: TokenBucket.bounded(actual), isLast: false)
         return .settled
     }
 
@@ -40,8 +40,8 @@ extension Throttle {
         self.advance(to: now)
         guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
         let entry = self.book[position]
-        self.requestBucket?.correct(position, by: -1)
-        self.tokenBucket?.correct(position, by: -entry.tokens)
+        self.requestBucket?.correct(position, by: -1, isLast: true)
+        self.tokenBucket?.correct(position, by: -entry.tokens, isLast: true)
         self.window.correct(slot: entry.slot, requests: -1, tokens: -entry.tokens)
         self.history.set(entry.serial, tokens: 0, accuracy: ConsumptionHistory.cancelled)
         self.totals.cancelled &+= 1
@@ -54,10 +54,10 @@ extension Throttle {
         return .unknownReservation
     }
 
-    private mutating func correct(_ position: Int, _ entry: ReservationBook.Entry, to actual: Int) {
+    private mutating func correct(_ position: Int, _ entry: ReservationBook.Entry, to actual: Int, isLast: Bool) {
         let change = actual - entry.tokens
         if change != 0 {
-            self.tokenBucket?.correct(position, by: change)
+            self.tokenBucket?.correct(position, by: change, isLast: isLast)
             self.window.correct(slot: entry.slot, requests: 0, tokens: change)
             self.book.setTokens(actual, at: position)
         }

@@ -105,7 +105,7 @@ extension TokenBucket {
     package mutating func charge(_ tokens: Int) {
         let units = Self.units(tokens)
         if self.first < self.end {
-            self.tree.set(self.end - 1, self.newest)
+            self.tree.append(self.newest, at: self.end - 1)
         } else {
             self.base = self.level
         }
@@ -115,7 +115,9 @@ extension TokenBucket {
     }
 
     /// Makes the open charge at the position larger by `tokens`, smaller if negative, as if it always had been.
-    package mutating func correct(_ position: Int, by tokens: Int) {
+    ///
+    /// - Parameter isLast: Whether the charge is closed right afterwards.
+    package mutating func correct(_ position: Int, by tokens: Int, isLast: Bool) {
         guard tokens != 0, position >= self.first, position < self.end else { return }
         let change = Self.units(tokens)
         let isNewest = position == self.end - 1
@@ -126,7 +128,11 @@ extension TokenBucket {
             var span = whole
             span.shift -= change
             whole = whole.then(self.tree.joined(from: position + 1, to: self.end - 1)).then(self.newest)
-            self.tree.set(position, span)
+            if isLast && position == self.first {
+                self.tree.setAlone(position, span)
+            } else {
+                self.tree.set(position, span, count: self.end - 1)
+            }
         }
         if self.level < whole.ceiling {
             // Nothing has been spilled since, so the level still says what it would be.
@@ -156,7 +162,7 @@ extension TokenBucket {
             self.tree = BucketSpanTree(capacity: capacity)
             return
         }
-        self.tree.set(self.end - 1, self.newest)
+        self.tree.append(self.newest, at: self.end - 1)
         var kept: [BucketSpan] = []
         kept.reserveCapacity(isOpen.count)
         for (offset, open) in isOpen.enumerated() {
