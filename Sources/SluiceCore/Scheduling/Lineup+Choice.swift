@@ -141,7 +141,7 @@ extension Lineup {
         let room = self.laneRoom(head.lane)
         search.least = min(search.least, head.tokens)
         guard room >= 0 else { return }
-        if head.sequence < search.oldestFacts.sequence {
+        if head.sequence < search.oldestFacts.sequence, head.tokens <= self.capacity {
             search.oldest = slot
             search.oldestFacts = head
         }

@@ -40,6 +40,8 @@ package struct Lineup: Sendable {
     private(set) var tracksSizes = false
     /// What each lane has left; less than 0: nothing of it may start. Lanes beyond the end have no limit.
     package var laneRooms: [Int] = []
+    /// The most that there could ever be to spend at once: nothing is kept for a request that needs more.
+    package var capacity = Int.max
 
     package init(tenants: TenantPolicy = TenantPolicy()) {
         self.ledger = TenantLedger(policy: tenants)
@@ -69,6 +71,38 @@ package struct Lineup: Sendable {
     static func sizeKey(group: UInt32, lane: UInt8, _ tokens: Int, _ sequence: UInt64) -> OrderKey {
         let size = UInt64(min(tokens, 0xFF_FFFF))
         return OrderKey(rank: UInt64(group) << 32 | UInt64(lane) << 24 | size, sequence: sequence)
+    }
+
+    // MARK: Looking up
+
+    /// The oldest request that waits and needs no more than `capacity`. O(cells), for who wants to know.
+    package func oldest(capacity: Int = .max) -> UInt32? {
+        var oldest: UInt32?
+        var sequence = UInt64.max
+        for first in self.firstCells {
+            var index = first
+            while index != Self.none {
+                let cell = self.cells[Int(index)]
+                index = cell.next
+                guard cell.head.sequence < sequence, cell.head.tokens <= capacity else { continue }
+                sequence = cell.head.sequence
+                oldest = cell.headSlot
+            }
+        }
+        return oldest
+    }
+
+    /// Tokens of the smallest request that waits in each lane where some do, unless sizes are not tracked.
+    /// O(groups · lanes · log n).
+    package var smallestByLane: [UInt8: Int] {
+        var least: [UInt8: Int] = [:]
+        var key = OrderKey(rank: 0, sequence: 0)
+        while let first = self.sizes.first(from: key) {
+            let facts = self.waiting[Int(first.value)].facts
+            least[facts.lane] = min(least[facts.lane] ?? .max, facts.tokens)
+            key = OrderKey(rank: (first.key.rank >> 24 + 1) << 24, sequence: 0)
+        }
+        return least
     }
 
     // MARK: Coming and going

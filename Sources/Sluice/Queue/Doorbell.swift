@@ -1,0 +1,82 @@
+import SluiceBasics
+
+/// Where consumers wait until it may be worth looking again.
+///
+/// DESIGN. A ring wakes the one who has waited longest, who passes it on when it was of no use to it: a thousand
+/// waiting consumers do not all run because one message came. Rings are counted, so that one which comes between a look
+/// and the wait that follows it is not lost.
+final class Doorbell: Sendable {
+    private struct State {
+        var rings: UInt64 = 0
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        /// Waiters have numbers from `first` on; some of them have gone.
+        var first: UInt64 = 0
+        var next: UInt64 = 0
+        /// Those that were cancelled before they began to wait.
+        var cancelled: Set<UInt64> = []
+    }
+
+    private let state = Lock(State())
+
+    /// To be read before looking, and handed to `wait`.
+    var rings: UInt64 { self.state.withLock { $0.rings } }
+
+    var waiters: Int { self.state.withLock { $0.waiters.count } }
+
+    /// Something may have changed: wakes one waiter.
+    func ring() {
+        let woken = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.rings &+= 1
+            while state.first < state.next {
+                let number = state.first
+                state.first += 1
+                if let waiter = state.waiters.removeValue(forKey: number) { return waiter }
+            }
+            return nil
+        }
+        woken?.resume()
+    }
+
+    /// What changed concerns everybody.
+    func ringAll() {
+        let woken = self.state.withLock { state in
+            state.rings &+= 1
+            let all = Array(state.waiters.values)
+            state.waiters = [:]
+            state.first = state.next
+            return all
+        }
+        for waiter in woken { waiter.resume() }
+    }
+
+    /// Returns at the next ring, at once if there was one since `rings` was read or the task is cancelled.
+    func wait(since rings: UInt64) async {
+        let number = self.state.withLock { state in
+            state.next += 1
+            return state.next - 1
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.cancelled.remove(number) != nil || state.rings != rings { return true }
+                    state.waiters[number] = continuation
+                    // Rings may have gone past this number while it was not there yet.
+                    state.first = min(state.first, number)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let waiter = self.state.withLock { state in
+                if let waiter = state.waiters.removeValue(forKey: number) { return waiter as CheckedContinuation? }
+                state.cancelled.insert(number)
+                return nil
+            }
+            waiter?.resume()
+        }
+        self.state.withLock { state in
+            state.cancelled.remove(number)
+            if state.waiters.isEmpty { state.first = state.next }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+import SluiceBasics
+import SluiceCore
+
+/// What a dequeue needs of the policy.
+struct DequeueTerms: Sendable {
+    var scheduling: SchedulingPolicy
+    var weights: ScoringWeights
+    var lease: Duration
+    var maximumReceives: Int
+    /// How long a lease is renewed; `nil`: not by the queue.
+    var renewal: Duration?
+    var prefetch: QueuePolicy.Prefetch?
+    var polling: Duration
+
+    init(_ policy: QueuePolicy) {
+        self.scheduling = policy.scheduling
+        self.weights = policy.weights
+        self.lease = policy.lease
+        self.maximumReceives = policy.retry.maximumReceives
+        if case .automatic(let limit) = policy.renewal { self.renewal = limit }
+        self.prefetch = policy.prefetch
+        self.polling = policy.storagePolling
+    }
+}
+
+/// What a look at the store brought.
+enum Pick<Payload: Sendable>: Sendable {
+    case ticket(Ticket)
+    /// A message of a store that does not choose itself, and what may be fetched with it.
+    case candidate(MessageAttributes, Selection, further: [String])
+    /// A message that was fetched ahead.
+    case buffered(PrefetchBuffer<Payload>.Item, Selection)
+    case nothing(nextChange: Duration?)
+    case blocked([Need], nextChange: Duration?)
+    case failed(StorageError)
+}
+
+// Handing work out.
+extension Queue {
+    /// A message to work on, leased and reserved with the limiter, or why there is none. Never waits.
+    ///
+    /// There is work whenever something that is ready fits what the limiter lets through, whatever else is in line
+    /// before it, unless a message that has waited for longer than the policy's `maximumWait` is having tokens saved
+    /// for it.
+    public func dequeue(under limiter: (any WorkLimiter)? = nil) async -> DequeueAnswer<Payload> {
+        let (terms, refusal) = self.state.withLock { state -> (DequeueTerms, NoWork.Reason?) in
+            let terms = DequeueTerms(state.policy)
+            switch state.mode {
+            case .running: break
+            case .paused: return (terms, .paused)
+            case .stopped: return (terms, .stopped)
+            }
+            guard state.inFlight < state.policy.maximumInFlight ?? .max else { return (terms, .atCapacity) }
+            state.inFlight += 1
+            return (terms, nil)
+        }
+        if let refusal { return .nothing(NoWork(reason: refusal, retry: .onChange)) }
+        let answer = await self.find(limiter, terms)
+        self.noteExpired()
+        if case .nothing = answer { self.leave() }
+        return answer
+    }
+
+    /// A dequeue without success, or a message that has been settled, makes room for another.
+    func leave() {
+        let isEmpty = self.state.withLock { state in
+            state.inFlight -= 1
+            return state.inFlight == 0 && state.mode == .stopped
+        }
+        if isEmpty { self.drained.ringAll() }
+    }
+
+    private func find(_ limiter: (any WorkLimiter)?, _ terms: DequeueTerms) async -> DequeueAnswer<Payload> {
+        // Whoever is in the way got work himself: a bound is only there so that no bug can make this spin.
+        for _ in 0..<1_000 {
+            let budget = limiter?.budget() ?? WorkBudget()
+            if let refusal = budget.refusal, let nothing = await self.exhausted(refusal) { return nothing }
+            let pick = await self.pick(budget, terms)
+            switch pick {
+            case .failed(let error):
+                let retry = NoWork.Retry.after(terms.polling)
+                return .nothing(NoWork(reason: .unavailable(error.description), retry: retry))
+            case .nothing(let nextChange):
+                return .nothing(NoWork(reason: .empty, retry: self.retry(nextChange, terms)))
+            case .blocked(let needs, let nextChange):
+                guard let nothing = self.blocked(needs, nextChange, limiter, terms) else { continue }
+                return .nothing(nothing)
+            case .ticket, .candidate, .buffered:
+                if let answer = await self.take(pick, limiter, terms) { return answer }
+            }
+        }
+        return .nothing(NoWork(reason: .empty, retry: .after(.milliseconds(10))))
+    }
+
+    /// The limits on requests let nothing through, whatever it is; an empty queue is still called empty.
+    private func exhausted(_ refusal: ThrottleRefusal) async -> DequeueAnswer<Payload>? {
+        if let statistics = try? await self.storage.statistics(), statistics.ready == 0 {
+            let change = statistics.nextChange.map { max($0, refusal.availableIn ?? $0) }
+            return .nothing(NoWork(reason: .empty, retry: self.retry(change, DequeueTerms(self.policy))))
+        }
+        guard let span = refusal.availableIn else {
+            return .nothing(NoWork(reason: .allRefused(needs: 0), retry: .onChange))
+        }
+        return .nothing(NoWork(reason: .rateLimited(refusal.limit), retry: .after(span)))
+    }
+
+    /// When to look again after finding nothing.
+    private func retry(_ nextChange: Duration?, _ terms: DequeueTerms) -> NoWork.Retry {
+        guard !self.storageTells else { return nextChange.map { .after($0) } ?? .onChange }
+        return .after(min(nextChange ?? terms.polling, terms.polling))
+    }
+
+    /// When the first of the needs can be met; `nil`: one of them can be by now.
+    private func blocked(
+        _ needs: [Need],
+        _ nextChange: Duration?,
+        _ limiter: (any WorkLimiter)?,
+        _ terms: DequeueTerms
+    ) -> NoWork? {
+        var first: ThrottleRefusal?
+        for need in needs {
+            guard case .refused(let refusal)? = limiter?.check(tokens: need.tokens, model: need.model) else {
+                return nil
+            }
+            guard let span = refusal.availableIn else { continue }
+            if span < first?.availableIn ?? .nanoseconds(Int64.max) { first = refusal }
+        }
+        let least = needs.map(\.tokens).min() ?? 0
+        guard let first, let span = first.availableIn else {
+            return NoWork(reason: .allRefused(needs: least), retry: self.retry(nextChange, terms))
+        }
+        let change = self.storageTells ? nextChange : min(nextChange ?? terms.polling, terms.polling)
+        return NoWork(reason: .rateLimited(first.limit), retry: .after(min(span, change ?? span)))
+    }
+
+    /// Reserves and claims what was picked; `nil`: somebody else was faster.
+    private func take(
+        _ pick: Pick<Payload>,
+        _ limiter: (any WorkLimiter)?,
+        _ terms: DequeueTerms
+    ) async -> DequeueAnswer<Payload>? {
+        let tokens: Int
+        let model: String?
+        switch pick {
+        case .ticket(let ticket): (tokens, model) = (ticket.tokens, ticket.model)
+        case .candidate(let attributes, _, _): (tokens, model) = (attributes.estimatedTokens, attributes.model)
+        case .buffered(let item, _):
+            (tokens, model) = (item.message.attributes.estimatedTokens, item.message.attributes.model)
+        case .nothing, .blocked, .failed: return nil
+        }
+        var reservation: WorkReservation?
+        if let limiter {
+            guard case .success(let made) = limiter.reserve(tokens: tokens, model: model) else {
+                self.putBack(pick)
+                return nil
+            }
+            reservation = made
+        }
+        do {
+            if let taken = try await self.claim(pick, terms),
+                try await self.isWorthAnAttempt(taken.message, terms)
+            {
+                return .work(self.deliver(taken, limiter, reservation, terms))
+            }
+        } catch {
+            self.putBack(pick)
+            if let limiter, let reservation { limiter.cancel(reservation) }
+            let retry = NoWork.Retry.after(terms.polling)
+            return .nothing(NoWork(reason: .unavailable(error.description), retry: retry))
+        }
+        if let limiter, let reservation { limiter.cancel(reservation) }
+        return nil
+    }
+
+    /// A message that was fetched ahead stays so.
+    private func putBack(_ pick: Pick<Payload>) {
+        guard case .buffered(let item, _) = pick else { return }
+        self.state.withLock { state in
+            guard state.held(item.place, item.message.receipt.token) != nil else { return }
+            state.buffer.items.append(item)
+        }
+    }
+
+    struct Taken: Sendable {
+        var message: ClaimedMessage<Payload>
+        var selection: Selection
+        /// Where it is held already.
+        var place: UInt32?
+    }
+
+    private func claim(_ pick: Pick<Payload>, _ terms: DequeueTerms) async throws(StorageError) -> Taken? {
+        switch pick {
+        case .ticket(let ticket):
+            guard let message = self.chooser?.claim(ticket, lease: terms.lease) else { return nil }
+            let selection = Selection(
+                reason: ticket.reason,
+                score: ticket.score,
+                compared: ticket.compared,
+                facts: ticket.facts,
+                weights: terms.weights,
+                customScores: []
+            )
+            return Taken(message: message, selection: selection)
+        case .candidate(let attributes, let selection, let further):
+            return try await self.claim(attributes.id, further: further, selection, terms)
+        case .buffered(let item, let selection):
+            // Whoever purged or lost it in the meantime makes this fail: what is handed out is really ours.
+            guard try await self.storage.extend([item.message.receipt], lease: terms.lease).first == true else {
+                self.state.withLock { state in
+                    _ = state.letGo(item.place, item.message.receipt.token)
+                    state.buffer.isStale = true
+                }
+                return nil
+            }
+            return Taken(message: item.message, selection: selection, place: item.place)
+        case .nothing, .blocked, .failed: return nil
+        }
+    }
+
+    /// Whose consumers have vanished too often is buried instead of being handed out again.
+    private func isWorthAnAttempt(
+        _ message: ClaimedMessage<Payload>,
+        _ terms: DequeueTerms
+    ) async throws(StorageError) -> Bool {
+        guard message.attributes.receiveCount > terms.maximumReceives else { return true }
+        if try await self.storage.bury(message.receipt, reason: .tooManyReceives, error: nil) {
+            self.state.withLock { $0.book.totals.deadLettered += 1 }
+            self.tell(.deadLettered(id: message.receipt.id, reason: "too_many_receives"))
+        }
+        return false
+    }
+
+    private func deliver(
+        _ taken: Taken,
+        _ limiter: (any WorkLimiter)?,
+        _ reservation: WorkReservation?,
+        _ terms: DequeueTerms
+    ) -> ProcessableMessage<Payload> {
+        let now = self.clock.now()
+        let message = taken.message
+        let place = self.state.withLock { state in
+            if let place = taken.place { state.letGo(place, message.receipt.token) }
+            let place = state.hold(
+                .init(
+                    receipt: message.receipt,
+                    priority: message.attributes.priority,
+                    startedAt: now,
+                    renewedUntil: now + (terms.renewal ?? .zero),
+                    tokens: message.attributes.estimatedTokens,
+                    limiter: limiter,
+                    reservation: reservation
+                )
+            )
+            if terms.renewal != nil { state.renewals.set(place, at: now + terms.lease / 3) }
+            state.book.totals.delivered += 1
+            if message.attributes.receiveCount <= 1 { state.book.wait.record(message.attributes.age, at: now) }
+            if terms.prefetch != nil { state.buffer.noteDelivery(at: now) }
+            return place
+        }
+        if terms.renewal != nil { self.caretaker.attend(self, before: now + terms.lease / 3) }
+        self.tell(
+            .delivered(
+                id: message.receipt.id,
+                receiveCount: message.attributes.receiveCount,
+                wait: message.attributes.age
+            )
+        )
+        return ProcessableMessage(queue: self, place: place, message: message, selection: taken.selection)
+    }
+
+    /// Counts what the store has found to be expired.
+    func noteExpired() {
+        guard let expired = self.chooser?.takeExpired(), !expired.isEmpty else { return }
+        self.count(expired: expired)
+    }
+
+    func count(expired: [String]) {
+        self.state.withLock { $0.book.totals.expired += expired.count }
+        for id in expired { self.tell(.expired(id: id)) }
+    }
+}

@@ -1,0 +1,39 @@
+import SluiceBasics
+
+// Waiting for work.
+extension Queue {
+    /// The next message to work on; waits for it. `nil`: the queue was stopped.
+    ///
+    /// Nothing is polled: a waiting consumer is woken by a request that comes in, by a delay or a lease that ends, by
+    /// tokens that become available, by a message that is settled, by `resume`. Only a store that cannot tell when it
+    /// changes is asked again every `storagePolling`.
+    ///
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    public func next(
+        under limiter: (any WorkLimiter)? = nil
+    ) async throws(CancellationError) -> ProcessableMessage<Payload>? {
+        while true {
+            let rings = self.bell.rings
+            if Task.isCancelled { throw self.givingUp() }
+            switch await self.dequeue(under: limiter) {
+            case .work(let message):
+                // There may be more: the next one looks.
+                if self.bell.waiters > 0 { self.bell.ring() }
+                return message
+            case .nothing(let nothing):
+                if nothing.reason == .stopped { return nil }
+                // What this consumer cannot use may do for another, with another limiter.
+                if nothing.reason != .empty, rings != self.bell.rings, self.bell.waiters > 0 { self.bell.ring() }
+                var end: Instant?
+                if case .after(let span) = nothing.retry { end = self.clock.now() + max(span, .nanoseconds(1)) }
+                await self.bell.wait(since: rings, until: end, self.clock)
+            }
+        }
+    }
+
+    /// A ring that woke a consumer which leaves is for the next one.
+    private func givingUp() -> CancellationError {
+        if self.bell.waiters > 0 { self.bell.ring() }
+        return CancellationError()
+    }
+}

@@ -1,0 +1,132 @@
+import Sluice
+import SluiceBasics
+import SluiceTestKit
+import Testing
+
+/// A rate limit as a dequeue sees it.
+final class TestLimiter: WorkLimiter {
+    private let throttle: Lock<Throttle>
+    private let clock: StepClock
+    private let start: StepClock.Instant
+
+    init(_ limit: RateLimit, clock: StepClock) {
+        self.clock = clock
+        self.start = clock.now
+        self.throttle = Lock(Throttle(limit, now: .zero))
+    }
+
+    private var now: Instant {
+        Instant(nanoseconds: self.start.duration(to: self.clock.now).wholeNanoseconds)
+    }
+
+    var availableTokens: Int? { self.throttle.withLock { $0.availableTokens(at: self.now) } }
+
+    var availableRequests: Int? { self.throttle.withLock { $0.availableRequests(at: self.now) } }
+
+    func budget() -> WorkBudget {
+        let now = self.now
+        return self.throttle.withLock { throttle in
+            var budget = WorkBudget(tokens: throttle.availableTokens(at: now), capacity: throttle.tokenCapacity)
+            if let requests = throttle.availableRequests(at: now), requests < 1,
+                case .refused(let refusal) = throttle.check(0, at: now)
+            {
+                budget.refusal = refusal
+            }
+            return budget
+        }
+    }
+
+    func check(tokens: Int, model: String?) -> ThrottleAnswer {
+        let now = self.now
+        return self.throttle.withLock { $0.check(tokens, at: now) }
+    }
+
+    func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
+        let now = self.now
+        return self.throttle.withLock { $0.reserve(tokens, at: now) }
+            .map { WorkReservation(tokens: tokens, handles: [$0]) }
+    }
+
+    func settle(_ reservation: WorkReservation, actualTokens: Int) {
+        let now = self.now
+        for handle in reservation.handles {
+            _ = self.throttle.withLock { $0.settle(handle, actual: actualTokens, at: now) }
+        }
+    }
+
+    func cancel(_ reservation: WorkReservation) {
+        let now = self.now
+        for handle in reservation.handles { _ = self.throttle.withLock { $0.cancel(handle, at: now) } }
+    }
+}
+
+/// A queue in memory, and the clock that moves it.
+struct QueueHarness {
+    let clock = StepClock()
+    let storage: InMemoryStorage<String>
+    let queue: Queue<String>
+
+    init(
+        _ policy: QueuePolicy = .default,
+        scorers: [any QueueScorer<String>] = [],
+        observer: (@Sendable (QueueEvent) -> Void)? = nil
+    ) throws {
+        self.storage = InMemoryStorage(clock: self.clock)
+        self.queue = try Queue(
+            storage: self.storage,
+            policy: policy,
+            scorers: scorers,
+            clock: self.clock,
+            observer: observer
+        )
+    }
+
+    func limiter(requests: Int? = nil, tokens: Int? = nil) -> TestLimiter {
+        TestLimiter(RateLimit(requestsPerMinute: requests, tokensPerMinute: tokens), clock: self.clock)
+    }
+
+    @discardableResult
+    func add(
+        _ id: String,
+        _ priority: Priority = .normal,
+        tokens: Int = 10,
+        expected: Duration? = nil
+    ) async throws -> String {
+        try await self.queue.enqueue(
+            QueueRequest(
+                id: id,
+                payload: id,
+                priority: priority,
+                estimatedTokens: tokens,
+                expectedProcessing: expected
+            )
+        )
+    }
+
+    func dequeue(under limiter: (any WorkLimiter)? = nil) async throws -> ProcessableMessage<String> {
+        try #require(await self.queue.dequeue(under: limiter).message)
+    }
+
+    /// Ids in the order in which they are handed out, completed at once.
+    func order(_ count: Int = 100, under limiter: (any WorkLimiter)? = nil) async throws -> [String] {
+        var ids: [String] = []
+        while ids.count < count, let message = await self.queue.dequeue(under: limiter).message {
+            ids.append(message.id)
+            try await message.complete()
+        }
+        return ids
+    }
+}
+
+/// Waits until something that other tasks do has happened.
+func eventually(
+    _ what: Comment? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () async throws -> Bool
+) async rethrows {
+    for round in 0..<2_000 {
+        if try await condition() { return }
+        if round < 100 { await Task.yield() } else { try? await Task.sleep(for: .milliseconds(5)) }
+    }
+    Issue.record(what ?? "It did not happen.", sourceLocation: sourceLocation)
+}
