@@ -19,6 +19,7 @@ extension DispatchMachine {
         switch self.pools[pool].queue.enqueue(submission, seat: seat, now: now) {
         case .accepted(let handle):
             self.wake(by: submission.deadline)
+            self.pools[pool].limit.arrive(tokens: submission.tokenEstimate)
             if self.reportsSteps, let record = self.pools[pool].queue.record(handle) {
                 self.report(record, .queued, now, &effects)
             }
@@ -85,6 +86,13 @@ extension DispatchMachine {
                 message: "Pool '\(name)' is draining and accepts nothing. Try again later.",
                 retryAfter: .seconds(5)
             )
+        }
+        if let capacity = self.pools[pool].limit.tokenCapacity, submission.tokenEstimate > capacity {
+            let message =
+                "The request is estimated at \(submission.tokenEstimate) tokens (prompt and completion), more than "
+                + "the limit of pool '\(name)' ever lets through at once: \(capacity) (tokens_per_minute, "
+                + "burst_tokens). Shorten it or lower max_tokens."
+            return Rejection(.oversize, message: message)
         }
         let remaining = submission.deadline - now
         guard remaining > .zero else {

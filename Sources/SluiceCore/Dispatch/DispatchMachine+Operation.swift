@@ -18,9 +18,17 @@ extension DispatchMachine {
         case .ended(let request):
             self.report(request.record, .ended, now, &effects)
             effects.ended.append(request)
+            self.reconsider(pool, now: now, &effects)
             self.assertBooks(pool)
             return .cancelled
         }
+    }
+
+    /// Somebody for whom tokens were kept may be gone.
+    private mutating func reconsider(_ pool: Int, now: Instant, _ effects: inout DispatchEffects) {
+        guard self.pools[pool].limit.due != nil else { return }
+        self.pools[pool].limit.reconsider()
+        _ = self.pump(pool, now: now, &effects, own: nil)
     }
 
     package func handle(of id: RequestID) -> RequestHandle? {
@@ -65,7 +73,8 @@ extension DispatchMachine {
         adopted.backend = self.pools[pool].configuration.backend
         adopted.slots = max(0, adopted.slots)
         self.pools[pool].configuration = adopted
-        self.pools[pool].queue.configure(DispatchPool.rules(adopted))
+        self.pools[pool].limit.configure(adopted.scheduling.limit, now: now)
+        self.pools[pool].queue.configure(DispatchPool.rules(adopted, self.pools[pool].limit))
         effects.changes.append(PoolEvent(pool: configuration.name, change: .configured, at: now))
         _ = self.pump(pool, now: now, &effects, own: nil)
         self.rearm(pool, now: now)
@@ -99,7 +108,8 @@ extension DispatchMachine {
         if let due = self.pools[pool].queue.due(handle), due > now {
             return self.pools[pool].queue.isThrottled(handle) ? .rateLimited : .backoff
         }
-        if self.pools[pool].throttledUntil > now { return .rateLimited }
+        if self.pools[pool].throttledUntil > now || !self.pools[pool].limit.mayStart(at: now) { return .rateLimited }
+        if self.pools[pool].queue.isTenantAtCap(handle) { return .tenantSlotsFull }
         return ahead > 0 ? .aheadInQueue : .slotsFull
     }
 

@@ -38,18 +38,14 @@ extension DispatchMachine {
             guard let permit = self.backends[backend].breaker.permit(at: now) else { break }
             self.reportBreaker(backend, before: before, now: now, &effects)
             let expiry = self.leaseMode == .held ? nil : now + self.pools[pool].configuration.lease
-            var expired: [EndedRequest] = []
-            let lease = self.pools[pool].queue.claim(now: now, expiry: expiry) { expired.append($0) }
-            for request in expired {
-                self.report(request.record, .ended, now, &effects)
-                effects.ended.append(request)
-            }
-            guard let lease else {
+            guard let lease = self.claim(pool, now: now, expiry: expiry, &effects) else {
                 self.backends[backend].breaker.settle(permit, .neutral, at: now)
                 break
             }
             if let expiry { self.wake(by: expiry) }
-            let seat = self.pools[pool].queue.notePermit(lease.handle, permit)
+            let tokens = self.pools[pool].queue.chargeable(lease.handle)
+            let reservation = self.pools[pool].limit.reserve(tokens, now: now)
+            let seat = self.pools[pool].queue.notePermit(lease.handle, permit, reservation, of: tokens)
             if self.reportsSteps, let record = self.pools[pool].queue.record(lease.handle) {
                 self.report(record, .claimed, now, &effects)
             }
@@ -62,14 +58,44 @@ extension DispatchMachine {
         return ownLease
     }
 
-    /// Gives a permit back to its breaker and follows what that changes.
+    /// Claims what the policy chooses within the limit; otherwise notes what it waits for.
+    private mutating func claim(
+        _ pool: Int,
+        now: Instant,
+        expiry: Instant?,
+        _ effects: inout DispatchEffects
+    ) -> QueueLease? {
+        var expired: [EndedRequest] = []
+        let budget = self.pools[pool].limit.budget(at: now)
+        let answer = self.pools[pool].queue.claim(now: now, expiry: expiry, budget: budget) { expired.append($0) }
+        for request in expired {
+            self.report(request.record, .ended, now, &effects)
+            effects.ended.append(request)
+        }
+        switch answer {
+        case .claimed(let lease, _): return lease
+        case .nothing: return nil
+        case .blocked(let needs):
+            if let due = self.pools[pool].limit.block(needs: needs, isHeld: false, now: now) { self.wake(by: due) }
+            return nil
+        case .held(let needs):
+            if let due = self.pools[pool].limit.block(needs: needs, isHeld: true, now: now) { self.wake(by: due) }
+            return nil
+        }
+    }
+
+    /// Gives a permit back to its breaker and a reservation to its limit, and follows what that changes.
     mutating func settle(
         _ notes: DispatchNotes,
         _ verdict: BackendVerdict,
+        _ use: TokenUse,
         pool: Int,
         now: Instant,
         _ effects: inout DispatchEffects
     ) {
+        if let reservation = notes.reservation {
+            self.pools[pool].limit.settle(reservation, of: notes.reservedTokens, use, now: now)
+        }
         guard let permit = notes.permit else { return }
         let backend = self.pools[pool].backend
         let before = self.backends[backend].breaker.state

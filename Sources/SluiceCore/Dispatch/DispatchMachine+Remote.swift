@@ -9,7 +9,7 @@ extension DispatchMachine {
         guard let pool = self.poolIndex(name), self.pools[pool].mode == .running else { return 0 }
         guard self.pools[pool].throttledUntil <= now else { return 0 }
         let waiting = self.pools[pool].readyCount()
-        let free = max(0, self.pools[pool].freeSlots() - waiting)
+        let free = max(0, min(self.pools[pool].freeSlots(), self.pools[pool].limit.room(at: now)) - waiting)
         let backend = self.pools[pool].backend
         switch self.backends[backend].breaker.state {
         case .closed: return free
@@ -33,7 +33,7 @@ extension DispatchMachine {
         if self.backends[backend].breaker.state == .open, !self.backends[backend].breaker.admits(at: now) {
             return .circuitOpen
         }
-        if self.pools[pool].throttledUntil > now { return .rateLimited }
+        if self.pools[pool].throttledUntil > now || self.pools[pool].limit.room(at: now) == 0 { return .rateLimited }
         return self.pools[pool].freeSlots() == 0 ? .slotsFull : nil
     }
 

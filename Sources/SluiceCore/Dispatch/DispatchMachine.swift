@@ -69,7 +69,7 @@ package struct DispatchMachine: Sendable {
         switch self.pools[pool].queue.start(handle, token, backend: backend, now: now) {
         case .fenced: return .fenced
         case .ended(let request):
-            self.settle(request.notes, .neutral, pool: pool, now: now, &effects)
+            self.settle(request.notes, .neutral, .none, pool: pool, now: now, &effects)
             self.report(request.record, .ended, now, &effects)
             self.pump(backendOf: pool, now: now, &effects)
             return .ended(request)
@@ -225,7 +225,7 @@ package struct DispatchMachine: Sendable {
                 }
             }
         }
-        self.settle(facts.notes, verdict, pool: pool, now: now, &effects)
+        self.settle(facts.notes, verdict, facts.wasStarted ? result.use : .none, pool: pool, now: now, &effects)
     }
 
     private mutating func verdict(
@@ -258,13 +258,14 @@ package struct DispatchMachine: Sendable {
     package mutating func tick(now: Instant, _ effects: inout DispatchEffects) {
         for pool in self.pools.indices {
             let reaped = self.pools[pool].queue.reap(now: now)
+            if !reaped.ended.isEmpty { self.pools[pool].limit.reconsider() }
             for request in reaped.ended {
-                self.settle(request.notes, .neutral, pool: pool, now: now, &effects)
+                self.settle(request.notes, .neutral, .estimated, pool: pool, now: now, &effects)
                 self.report(request.record, .ended, now, &effects)
                 effects.ended.append(request)
             }
             for (handle, notes) in reaped.recovered {
-                self.settle(notes, .neutral, pool: pool, now: now, &effects)
+                self.settle(notes, .neutral, .estimated, pool: pool, now: now, &effects)
                 self.pools[pool].queue.clearPermit(handle)
             }
             for handle in reaped.overdue {

@@ -15,16 +15,21 @@ struct DispatchPool: Sendable {
     var attemptsStarted: UInt64 = 0
     var retries: UInt64 = 0
     var rejections = OutcomeCounts()
+    var limit: PoolLimit
 
     init(_ configuration: PoolConfiguration, index: Int, backend: Int) {
+        self.limit = PoolLimit(configuration.scheduling.limit, now: .zero)
         self.configuration = configuration
         self.backend = backend
-        self.queue = InMemoryQueue(rules: Self.rules(configuration), pool: UInt16(index))
+        self.queue = InMemoryQueue(rules: Self.rules(configuration, self.limit), pool: UInt16(index))
     }
 
-    static func rules(_ configuration: PoolConfiguration) -> QueueRules {
+    static func rules(_ configuration: PoolConfiguration, _ limit: PoolLimit) -> QueueRules {
         QueueRules(
             order: configuration.order,
+            policy: configuration.scheduling.policy,
+            tenants: configuration.scheduling.tenants,
+            tokenCapacity: limit.tokenCapacity,
             maximumRequests: configuration.maximumRequests,
             maximumBytes: configuration.maximumBytes,
             maximumRequestsPerTenant: configuration.maximumRequestsPerTenant,
@@ -43,6 +48,7 @@ struct DispatchPool: Sendable {
 
     mutating func mayClaim(at now: Instant) -> Bool {
         self.readyCount() > 0 && self.freeSlots() > 0 && self.mode != .paused && self.throttledUntil <= now
+            && self.limit.mayStart(at: now)
     }
 
     mutating func balances() -> Bool { self.queue.stats.balances }
@@ -51,8 +57,9 @@ struct DispatchPool: Sendable {
     /// When time alone changes something here, not counting the breaker.
     mutating func nextDue(after now: Instant) -> Instant {
         let due = self.queue.nextDue.map { max($0, now) } ?? .distantFuture
-        guard self.throttledUntil > now, self.readyCount() > 0 else { return due }
-        return min(due, self.throttledUntil)
+        guard self.readyCount() > 0 else { return due }
+        let gate = max(self.throttledUntil, self.limit.due ?? .zero)
+        return gate > now ? min(due, gate) : due
     }
 
     mutating func budgetAllowsRetry(at now: Instant) -> Bool {

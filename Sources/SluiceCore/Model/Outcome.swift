@@ -64,6 +64,8 @@ package enum WaitingReason: String, Sendable, CaseIterable {
     case poolPaused = "pool_paused"
     case rateLimited = "rate_limited"
     case backoff
+    /// Its tenant has as many in flight as one may have.
+    case tenantSlotsFull = "tenant_slots_full"
     case aheadInQueue = "ahead_in_queue"
 }
 

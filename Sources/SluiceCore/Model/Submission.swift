@@ -17,6 +17,8 @@ package struct Submission: Sendable {
     package var messageCount: Int
     /// Rough count of prompt and expected completion tokens.
     package var tokenEstimate: Int
+    /// The completion's part of `tokenEstimate`.
+    package var completionEstimate: Int
     /// Absolute; waiting counts.
     package var deadline: Instant
     package var traceparent: String?
@@ -37,6 +39,7 @@ package struct Submission: Sendable {
         payloadBytes: Int = 0,
         messageCount: Int = 0,
         tokenEstimate: Int = 0,
+        completionEstimate: Int = 0,
         deadline: Instant,
         traceparent: String? = nil,
         respondsLater: Bool = false,
@@ -53,11 +56,16 @@ package struct Submission: Sendable {
         self.payloadBytes = payloadBytes
         self.messageCount = messageCount
         self.tokenEstimate = tokenEstimate
+        self.completionEstimate = completionEstimate
         self.deadline = deadline
         self.traceparent = traceparent
         self.respondsLater = respondsLater
         self.remote = remote
     }
+}
+
+extension Submission {
+    package var promptEstimate: Int { max(0, self.tokenEstimate - self.completionEstimate) }
 }
 
 /// Work that was not accepted, and what the client can do about it.

@@ -62,9 +62,17 @@ extension InMemoryQueue {
         }
         if self.ids.count != self.stats.live + self.stats.dead { return "\(self.ids.count) ids." }
         if self.deadlines.count != watched { return "\(self.deadlines.count) deadlines for \(watched) requests." }
-        if self.tenants.tenants != perTenant.count { return "\(self.tenants.tenants) tenants booked." }
-        for name in perTenant.keys.sorted() where perTenant[name] != self.tenants.count(of: name) {
-            return "Tenant \(name) has \(perTenant[name] ?? 0), booked \(self.tenants.count(of: name))."
+        let ledger = self.lineup.ledger
+        if ledger.tenants != perTenant.count { return "\(ledger.tenants) tenants booked." }
+        for name in perTenant.keys.sorted() where perTenant[name] != ledger.live(name) {
+            return "Tenant \(name) has \(perTenant[name] ?? 0), booked \(ledger.live(name))."
+        }
+        if self.rules.policy != nil {
+            if self.lineup.count != self.ready.count {
+                return "\(self.lineup.count) are lined up, \(self.ready.count) are ready."
+            }
+            if let complaint = self.lineup.audit() { return complaint }
+            if ledger.inFlight != counted.inFlight { return "Tenants have \(ledger.inFlight) in flight." }
         }
         return self.stats.balances ? nil : "The books do not balance: \(self.stats)."
     }

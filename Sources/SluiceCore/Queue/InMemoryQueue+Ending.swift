@@ -8,7 +8,7 @@ extension InMemoryQueue {
         self.unwatchDeadline(slot)
         self.stats.ended.add(reason)
         self.stats.bytes -= self.entries[slot].payloadBytes
-        self.tenants.leave(self.entries[slot].tenant)
+        self.lineup.leave(self.entries[slot].tenant)
         self.entries[slot].end(reason, message: message, now: now)
         if reason.outcome == .dead && self.rules.maximumDead > 0 { return self.bury(slot, now: now) }
         let notes = self.entries[slot].notes
@@ -59,7 +59,7 @@ extension InMemoryQueue {
     mutating func revive(_ slot: Int) {
         self.dead.remove(self.graveKey(slot))
         self.stats.dead -= 1
-        self.entries[slot].tenant = self.tenants.enter(self.entries[slot].record?.submission.tenant ?? "")
+        self.entries[slot].tenant = self.lineup.enter(self.entries[slot].record?.submission.tenant ?? "")
         self.stats.bytes += self.entries[slot].payloadBytes
         self.entries[slot].record?.reason = nil
         self.entries[slot].record?.message = nil

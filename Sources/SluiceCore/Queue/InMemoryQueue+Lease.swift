@@ -21,6 +21,34 @@ extension InMemoryQueue {
         return nil
     }
 
+    /// Claims what the policy chooses. Requests whose deadline has passed end on the way.
+    ///
+    /// - Parameter budget: tokens that may be spent now; less than 0: none; `nil`: not limited.
+    package mutating func claim(
+        now: Instant,
+        expiry: Instant?,
+        budget: Int?,
+        ended: (EndedRequest) -> Void = { _ in }
+    ) -> ClaimAnswer {
+        guard let policy = self.rules.policy else {
+            return self.claim(now: now, expiry: expiry, ended: ended).map { .claimed($0, nil) } ?? .nothing
+        }
+        while true {
+            switch self.lineup.choose(policy, budget: budget, now: now) {
+            case .nothing: return .nothing
+            case .blocked(let needs): return .blocked(needs: needs)
+            case .held(let slot, let needs):
+                guard self.entries[Int(slot)].deadline <= now else { return .held(needs: needs) }
+                if let request = self.expire(Int(slot), now: now) { ended(request) }
+            case .chosen(let chosen):
+                guard self.entries[Int(chosen.slot)].deadline <= now else {
+                    return .claimed(self.take(Int(chosen.slot), now: now, expiry: expiry), chosen)
+                }
+                if let request = self.expire(Int(chosen.slot), now: now) { ended(request) }
+            }
+        }
+    }
+
     /// Claims one request out of line, after a scheduler has chosen it.
     package mutating func claim(_ handle: RequestHandle, now: Instant, expiry: Instant?) -> QueueLease? {
         guard let slot = self.slot(handle), self.entries[slot].phase == .ready, self.entries[slot].deadline > now
@@ -29,7 +57,7 @@ extension InMemoryQueue {
     }
 
     private mutating func take(_ slot: Int, now: Instant, expiry: Instant?) -> QueueLease {
-        self.detach(slot)
+        self.leaveLine(slot)
         self.tokens += 1
         self.entries[slot].claim(token: self.tokens, now: now)
         if let expiry { self.leases.set(UInt32(slot), at: expiry) }
@@ -40,6 +68,14 @@ extension InMemoryQueue {
             token: LeaseToken(value: self.tokens),
             deadline: self.entries[slot].deadline
         )
+    }
+
+    /// From `ready` to a holder.
+    private mutating func leaveLine(_ slot: Int) {
+        self.ready.remove(self.entries[slot].key)
+        self.stats.queued -= 1
+        guard self.rules.policy != nil else { return }
+        self.lineup.claim(UInt32(slot), cost: self.entries[slot].cost)
     }
 
     /// The last stop before money is spent. Asking again with the same token is harmless.
@@ -90,6 +126,8 @@ extension InMemoryQueue {
         switch verdict {
         case .done(let usage):
             self.entries[slot].record?.usage = usage
+            self.entries[slot].served =
+                usage.map { self.cost(prompt: $0.prompt, $0.completion) } ?? self.entries[slot].cost
             return self.concluded(slot, .ok, message: nil, now: now)
         case .end(let reason, let message):
             return self.concluded(slot, reason, message: message, now: now)

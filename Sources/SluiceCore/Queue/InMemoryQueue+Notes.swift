@@ -33,26 +33,42 @@ extension InMemoryQueue {
     func seat(_ handle: RequestHandle) -> UInt64? { self.slot(handle).map { self.entries[$0].notes.seat } }
 
     /// Returns the seat.
-    mutating func notePermit(_ handle: RequestHandle, _ permit: BreakerPermit) -> UInt64 {
+    mutating func notePermit(
+        _ handle: RequestHandle,
+        _ permit: BreakerPermit,
+        _ reservation: ThrottleReservation?,
+        of tokens: Int
+    ) -> UInt64 {
         let slot = Int(handle.slot)
         self.entries[slot].notes.permit = permit
+        self.entries[slot].notes.reservation = reservation
+        self.entries[slot].notes.reservedTokens = tokens
         return self.entries[slot].notes.seat
     }
 
     mutating func clearPermit(_ handle: RequestHandle) {
         guard let slot = self.slot(handle) else { return }
         self.entries[slot].notes.permit = nil
+        self.entries[slot].notes.reservation = nil
         self.entries[slot].notes.isThrottled = false
     }
 
     mutating func noteRequeue(_ handle: RequestHandle, _ verdict: Verdict) {
         guard let slot = self.slot(handle) else { return }
         self.entries[slot].notes.permit = nil
+        self.entries[slot].notes.reservation = nil
         self.entries[slot].notes.isThrottled = false
         guard case .throttle = verdict else { return }
         self.entries[slot].notes.isThrottled = true
         self.entries[slot].notes.throttles += 1
     }
+
+    func isTenantAtCap(_ handle: RequestHandle) -> Bool {
+        self.slot(handle).map { self.lineup.ledger.isAtCap(self.entries[$0].tenant) } ?? false
+    }
+
+    /// What a request takes from the pool's limit.
+    func chargeable(_ handle: RequestHandle) -> Int { self.chargeable(Int(handle.slot)) }
 
     /// When a delayed request may run.
     func due(_ handle: RequestHandle) -> Instant? { self.scheduled.time(of: handle.slot) }

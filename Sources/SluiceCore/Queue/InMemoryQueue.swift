@@ -23,7 +23,8 @@ package struct InMemoryQueue: Sendable {
     var deadlines = CountedTree()
     /// Ordered by time of death.
     var dead = CountedTree()
-    var tenants = TenantCounts()
+    /// Who of those in `ready` runs next, if there is a policy; and whose requests there are.
+    var lineup: Lineup
     var sequence: UInt64 = 0
     var tokens: UInt64 = 0
     package internal(set) var stats = QueueStats()
@@ -31,6 +32,8 @@ package struct InMemoryQueue: Sendable {
     package init(rules: QueueRules, pool: UInt16 = 0) {
         self.rules = rules
         self.pool = pool
+        self.lineup = Lineup(tenants: rules.tenants)
+        self.lineup.trackSizes(rules.tokenCapacity != nil)
     }
 
     // MARK: Looking up
@@ -80,7 +83,7 @@ package struct InMemoryQueue: Sendable {
         self.ready.rank(of: OrderKey(rank: self.rules.order.rank(priority), sequence: .max))
     }
 
-    package func count(tenant: String) -> Int { self.tenants.count(of: tenant) }
+    package func count(tenant: String) -> Int { self.lineup.ledger.live(tenant) }
 
     /// The next requests in line, not claimed.
     package func peek(_ limit: Int) -> [RequestHandle] {
@@ -91,10 +94,16 @@ package struct InMemoryQueue: Sendable {
 
     // MARK: Coming in
 
-    package mutating func enqueue(_ submission: Submission, seat: UInt64 = 0, now: Instant) -> EnqueueAnswer {
+    /// - Parameter lane: whose limits beside the pool's apply to it.
+    package mutating func enqueue(
+        _ submission: Submission,
+        seat: UInt64 = 0,
+        lane: UInt8 = 0,
+        now: Instant
+    ) -> EnqueueAnswer {
         if self.stats.live >= self.rules.maximumRequests { return .full(.requests) }
         if self.stats.bytes + submission.payloadBytes > self.rules.maximumBytes { return .full(.bytes) }
-        if let limit = self.rules.maximumRequestsPerTenant, self.tenants.count(of: submission.tenant) >= limit {
+        if let limit = self.rules.maximumRequestsPerTenant, self.lineup.ledger.live(submission.tenant) >= limit {
             return .full(.tenant)
         }
         let slot = self.allocate()
@@ -104,9 +113,11 @@ package struct InMemoryQueue: Sendable {
         }
         self.sequence += 1
         let key = OrderKey(rank: self.rules.order.rank(submission.priority), sequence: self.sequence)
-        let tenant = self.tenants.enter(submission.tenant)
-        self.entries[slot].fill(submission, key: key, tenant: tenant, seat: seat, now: now)
+        let tenant = self.lineup.enter(submission.tenant)
+        self.entries[slot].fill(submission, key: key, tenant: tenant, lane: lane, seat: seat, now: now)
+        self.entries[slot].cost = self.cost(prompt: submission.promptEstimate, submission.completionEstimate)
         self.ready.insert(key, UInt32(slot))
+        self.lineUp(slot)
         self.watchDeadline(slot)
         self.stats.accepted += 1
         self.stats.queued += 1
@@ -147,6 +158,7 @@ package struct InMemoryQueue: Sendable {
         switch self.entries[slot].phase {
         case .ready:
             self.ready.remove(self.entries[slot].key)
+            self.lineup.remove(UInt32(slot))
             self.stats.queued -= 1
         case .scheduled:
             self.scheduled.remove(UInt32(slot))
@@ -155,6 +167,9 @@ package struct InMemoryQueue: Sendable {
         case .claimed, .started:
             self.leases.remove(UInt32(slot))
             self.stats.inFlight -= 1
+            guard self.rules.policy != nil else { return }
+            let correction = self.entries[slot].served - self.entries[slot].cost
+            self.lineup.settle(self.entries[slot].tenant, correction: correction)
         case .dead, .free: break
         }
     }
@@ -163,7 +178,25 @@ package struct InMemoryQueue: Sendable {
         self.entries[slot].phase = .ready
         self.entries[slot].record?.state = .queued
         self.ready.insert(self.entries[slot].key, UInt32(slot))
+        self.lineUp(slot)
         self.stats.queued += 1
+    }
+
+    private mutating func lineUp(_ slot: Int) {
+        guard self.rules.policy != nil else { return }
+        var facts = self.entries[slot].facts
+        facts.tokens = self.chargeable(slot)
+        self.lineup.insert(UInt32(slot), facts)
+    }
+
+    /// What a request takes from a limit.
+    func chargeable(_ slot: Int) -> Int { min(self.entries[slot].tokens, self.rules.tokenCapacity ?? .max) }
+
+    /// What a request counts against its tenant's share.
+    func cost(prompt: Int, _ completion: Int) -> Int {
+        let weighted = Double(max(0, prompt)) + self.rules.tenants.completionWeight * Double(max(0, completion))
+        // Even what is estimated at nothing takes a slot.
+        return Int(max(1, min(1e12, weighted)))
     }
 
     mutating func schedule(_ slot: Int, at due: Instant) {
@@ -177,7 +210,18 @@ package struct InMemoryQueue: Sendable {
     /// Changes bounds and order while requests are queued. O(n log n) if the order changes, O(1) otherwise.
     package mutating func configure(_ rules: QueueRules) {
         let reorders = rules.order != self.rules.order
+        let resizes = rules.tokenCapacity != self.rules.tokenCapacity
+        let policy = self.rules.policy == nil ? nil : rules.policy ?? self.rules.policy
         self.rules = rules
+        self.rules.policy = policy
+        self.lineup.configure(rules.tenants)
+        self.lineup.trackSizes(rules.tokenCapacity != nil)
+        if resizes {
+            for slot in self.entries.indices where self.entries[slot].phase == .ready {
+                self.lineup.remove(UInt32(slot))
+                self.lineUp(slot)
+            }
+        }
         guard reorders else { return }
         var rebuilt = CountedTree()
         for slot in self.entries.indices {

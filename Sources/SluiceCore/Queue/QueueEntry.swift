@@ -35,12 +35,34 @@ struct QueueEntry: Sendable {
     var calls = 0
     /// Whether it is in `deadlines`.
     var watchesDeadline = false
+    /// Prompt and expected completion.
+    var tokens = 0
+    var priority = Priority.normal
+    var lane: UInt8 = 0
+    /// What its tenant is charged when it is claimed, and what of that was earned when it is no longer held.
+    var cost = 0
+    var served = 0
+    var submittedAt = Instant.zero
     var deadline = Instant.zero
     var claimedAt = Instant.zero
     var payloadBytes = 0
     var notes = DispatchNotes()
     /// `nil` in a free slot only.
     var record: RequestRecord?
+}
+
+extension QueueEntry {
+    var facts: WaitingFacts {
+        WaitingFacts(
+            sequence: self.key.sequence,
+            enqueuedAt: self.submittedAt,
+            tokens: self.tokens,
+            tenant: self.tenant,
+            lane: self.lane,
+            priority: self.priority,
+            receiveCount: self.attempts
+        )
+    }
 }
 
 // Steps of a life, each in one access to the slot: every access to an element of the slab has its price, and a
@@ -50,6 +72,7 @@ extension QueueEntry {
         _ submission: Submission,
         key: OrderKey,
         tenant: UInt32,
+        lane: UInt8,
         seat: UInt64,
         now: Instant
     ) {
@@ -63,14 +86,19 @@ extension QueueEntry {
         self.recoveries = 0
         self.calls = 0
         self.deadline = submission.deadline
+        self.tokens = submission.tokenEstimate
+        self.priority = submission.priority
+        self.lane = lane
+        self.submittedAt = submission.remote?.submittedAt ?? now
         self.payloadBytes = submission.payloadBytes
         self.notes = DispatchNotes(seat: seat)
-        self.record = RequestRecord(submission: submission, submittedAt: submission.remote?.submittedAt ?? now)
+        self.record = RequestRecord(submission: submission, submittedAt: self.submittedAt)
     }
 
     mutating func claim(token: UInt64, now: Instant) {
         self.phase = .claimed
         self.token = token
+        self.served = 0
         self.claimedAt = now
         self.record?.state = .claimed
         self.record?.claimedAt = now
@@ -137,47 +165,5 @@ extension AttemptRecord {
         case .retry(let delay), .throttle(let delay): self.retryDelay = delay
         case .done, .end, .release: break
         }
-    }
-}
-
-/// Counts live requests by tenant and forgets tenants that have none.
-struct TenantCounts: Sendable {
-    private var numbers: [String: UInt32] = [:]
-    private var names: [String] = []
-    private var counts: [Int] = []
-    private var free: [UInt32] = []
-
-    func count(of name: String) -> Int {
-        self.numbers[name].map { self.counts[Int($0)] } ?? 0
-    }
-
-    var tenants: Int { self.numbers.count }
-
-    /// Returns the tenant's number, valid until `leave`.
-    mutating func enter(_ name: String) -> UInt32 {
-        if let number = self.numbers[name] {
-            self.counts[Int(number)] += 1
-            return number
-        }
-        let number: UInt32
-        if let reused = self.free.popLast() {
-            number = reused
-            self.names[Int(number)] = name
-            self.counts[Int(number)] = 1
-        } else {
-            number = UInt32(self.counts.count)
-            self.names.append(name)
-            self.counts.append(1)
-        }
-        self.numbers[name] = number
-        return number
-    }
-
-    mutating func leave(_ number: UInt32) {
-        self.counts[Int(number)] -= 1
-        guard self.counts[Int(number)] == 0 else { return }
-        self.numbers[self.names[Int(number)]] = nil
-        self.names[Int(number)] = ""
-        self.free.append(number)
     }
 }

@@ -2,7 +2,13 @@ import SluiceBasics
 
 /// What a queue holds at most and how it treats crashes of whoever works on it.
 package struct QueueRules: Sendable, Equatable {
+    /// The line in which requests stand: their places, and the order of work unless `policy` decides.
     package var order: QueueOrder
+    /// What chooses among those that wait; `nil`: the line alone. Set for life.
+    package var policy: SchedulingPolicy?
+    package var tenants: TenantPolicy
+    /// Most tokens that a limit ever lets through at once. What is larger, since the limit was lowered, counts as this.
+    package var tokenCapacity: Int?
     package var maximumRequests: Int
     package var maximumBytes: Int
     package var maximumRequestsPerTenant: Int?
@@ -17,6 +23,9 @@ package struct QueueRules: Sendable, Equatable {
 
     package init(
         order: QueueOrder = .priority,
+        policy: SchedulingPolicy? = nil,
+        tenants: TenantPolicy = TenantPolicy(),
+        tokenCapacity: Int? = nil,
         maximumRequests: Int = 10_000,
         maximumBytes: Int = 256 << 20,
         maximumRequestsPerTenant: Int? = nil,
@@ -26,6 +35,9 @@ package struct QueueRules: Sendable, Equatable {
         maximumDead: Int = 1_000
     ) {
         self.order = order
+        self.policy = policy
+        self.tenants = tenants
+        self.tokenCapacity = tokenCapacity
         self.maximumRequests = maximumRequests
         self.maximumBytes = maximumBytes
         self.maximumRequestsPerTenant = maximumRequestsPerTenant
@@ -55,6 +67,16 @@ package struct QueueLease: Sendable, Equatable {
     package let handle: RequestHandle
     package let token: LeaseToken
     package let deadline: Instant
+}
+
+package enum ClaimAnswer: Sendable {
+    case claimed(QueueLease, Chosen?)
+    /// Nobody waits, or only tenants at their cap.
+    case nothing
+    /// Nothing fits the budget; the smallest needs so many tokens.
+    case blocked(needs: Int)
+    /// Tokens are kept for somebody who has waited for too long and needs so many.
+    case held(needs: Int)
 }
 
 package enum StartAnswer: Sendable {
@@ -132,6 +154,10 @@ package struct DispatchNotes: Sendable, Equatable {
     package var throttles: Int
     /// Whether the pending delay was asked for by the backend.
     package var isThrottled: Bool
+    /// What the pool's limit keeps for it while it runs.
+    package var reservation: ThrottleReservation?
+    /// How many tokens that is.
+    package var reservedTokens = 0
 
     package init(seat: UInt64 = 0) {
         self.seat = seat

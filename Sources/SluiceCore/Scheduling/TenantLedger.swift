@@ -48,6 +48,9 @@ package struct TenantLedger: Sendable {
 
     package var tenants: Int { self.numbers.count - self.idle.count }
 
+    /// Over all tenants, counted. O(tenants), for audits.
+    package var inFlight: Int { self.accounts.reduce(0) { $0 + $1.inFlight } }
+
     package func number(of name: String) -> UInt32? { self.numbers[name] }
 
     package func name(_ number: UInt32) -> String { self.accounts[Int(number)].name }
@@ -170,6 +173,11 @@ package struct TenantLedger: Sendable {
         let deserves = self.deservesTurn(number)
         self.accounts[Int(number)].hasTurn = deserves
         if deserves { self.turns.insert(self.key(number), number) }
+    }
+
+    /// Whether the tenant has as many in flight as one may have.
+    package func isAtCap(_ number: UInt32) -> Bool {
+        self.accounts[Int(number)].inFlight >= self.policy.maximumInFlight ?? .max
     }
 
     /// Virtual service of a tenant in tokens over its weight.

@@ -10,6 +10,9 @@ final class HealthMonitor: Sendable {
         var since: Instant
     }
 
+    /// Reasons to wait though slots are free.
+    private static let patience: [WaitingReason] = [.backoff, .rateLimited, .tenantSlotsFull]
+
     private let stuckAfter: Duration
     private let sights = Lock<[String: Sight]>([:])
 
@@ -21,7 +24,7 @@ final class HealthMonitor: Sendable {
             let name = pool.configuration.name
             let couldRun =
                 pool.queued > 0 && pool.inFlight < pool.configuration.slots && pool.mode != .paused
-                && pool.breaker.state == .closed && pool.waitingReason != .backoff && pool.waitingReason != .rateLimited
+                && pool.breaker.state == .closed && (pool.waitingReason.map { !Self.patience.contains($0) } ?? true)
             let stuckFor = self.sights.withLock { sights -> Duration in
                 guard couldRun, let sight = sights[name], sight.started == pool.attemptsStarted else {
                     sights[name] = Sight(started: pool.attemptsStarted, since: now)

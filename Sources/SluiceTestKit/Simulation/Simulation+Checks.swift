@@ -91,6 +91,7 @@ extension Simulation {
             self.pools[pool].queued -= 1
         } else {
             self.pools[pool].inFlight -= 1
+            self.pools[pool].land(request, result)
         }
         self.pools[pool].bytes -= request.submission.payloadBytes
         self.pools[pool].ended += 1
@@ -158,6 +159,7 @@ extension Simulation {
         self.requests[number].phase = .queued
         self.requests[number].owner = nil
         self.pools[pool].inFlight -= 1
+        self.pools[pool].land(request, result)
         self.pools[pool].queued += 1
         if delay > .zero {
             self.requests[number].due = self.now + delay
@@ -218,13 +220,49 @@ extension Simulation {
             let mayStart =
                 pool.mode != .paused && pool.throttledUntil < self.now && self.armed > self.now
                 && self.admits(pool.backend)
-            guard !mayStart || pool.ready.isEmpty || pool.inFlight >= pool.configuration.slots else {
+            guard !mayStart || pool.inFlight >= pool.configuration.slots || !self.hasFeasibleWork(index) else {
                 throw self.violation("pool \(index) leaves slots idle with \(pool.ready.count) requests ready")
             }
         }
         if self.report.steps % 4 == 0 { try self.checkWaiting() }
         if self.report.steps % 64 == 0, let complaint = self.machine.checkBooks() { throw self.violation(complaint) }
         self.report.note(Int(truncatingIfNeeded: self.now.nanoseconds))
+    }
+
+    /// Whether one of the requests that are ready may run. What a limit lets through is the lineup's own test.
+    private func hasFeasibleWork(_ index: Int) -> Bool {
+        let pool = self.pools[index]
+        guard pool.configuration.scheduling.limit == nil else { return false }
+        return pool.ready.contains { pool.mayRun(self.requests[$0.request].submission.tenant) }
+    }
+
+    /// Was it its turn?
+    func checkTurn(_ number: Int, pool: Int) throws(Violation) {
+        let model = self.pools[pool]
+        guard model.isExact else {
+            guard model.mayRun(self.requests[number].submission.tenant) else {
+                throw self.violation("request \(number) is one more than its tenant may have in flight")
+            }
+            return
+        }
+        guard model.ready.first?.request == number else {
+            throw self.violation(
+                "request \(number) was served before \(model.ready.first?.request ?? -1) in pool \(pool)"
+            )
+        }
+    }
+
+    /// One-sided: what was let through and not given back is within what has come in since the limit was set.
+    func checkLimit(_ pool: Int) throws(Violation) {
+        guard let limit = self.pools[pool].configuration.scheduling.limit, let rate = limit.tokensPerMinute else {
+            return
+        }
+        let minutes = (self.now - self.pools[pool].limitedSince).inSeconds / 60
+        let burst = limit.mode == .smooth ? limit.burstTokens ?? rate : rate
+        let most = Double(burst) + Double(rate) * (limit.mode == .smooth ? minutes : minutes.rounded(.up))
+        guard Double(self.pools[pool].spent) <= most + 1 else {
+            throw self.violation("pool \(pool) let \(self.pools[pool].spent) tokens through, \(most) is its limit")
+        }
     }
 
     private func admits(_ backend: Int) -> Bool {
@@ -250,9 +288,11 @@ extension Simulation {
         switch status.reason {
         case .poolPaused: isRight = pool.mode == .paused
         case .circuitOpen: isRight = self.backends[pool.backend].state != .closed
-        case .rateLimited: isRight = pool.throttledUntil >= self.now
+        case .rateLimited:
+            isRight = pool.throttledUntil >= self.now || pool.configuration.scheduling.limit != nil
         case .aheadInQueue: isRight = place > 1
         case .slotsFull: isRight = place == 1
+        case .tenantSlotsFull: isRight = !pool.mayRun(self.requests[entry.request].submission.tenant)
         case .backoff: isRight = false
         }
         guard isRight else { throw self.violation("request \(entry.request) says it waits for \(status)") }

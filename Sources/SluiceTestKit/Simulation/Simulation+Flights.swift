@@ -35,16 +35,12 @@ extension Simulation {
         guard request.submission.deadline > self.now else {
             throw self.violation("request \(number) was granted a slot after its deadline")
         }
-        guard self.pools[pool].ready.first?.request == number else {
-            throw self.violation(
-                "request \(number) was served before \(self.pools[pool].ready.first?.request ?? -1) in pool \(pool)"
-            )
-        }
+        try self.checkTurn(number, pool: pool)
         guard self.pools[pool].mode != .paused else { throw self.violation("paused pool \(pool) started \(number)") }
         guard self.pools[pool].throttledUntil <= self.now else {
             throw self.violation("request \(number) was granted a slot while its backend asks for patience")
         }
-        self.pools[pool].ready.removeFirst()
+        self.pools[pool].takeReady(request)
         self.pools[pool].queued -= 1
         self.pools[pool].inFlight += 1
         guard self.pools[pool].inFlight <= self.pools[pool].configuration.slots else {
@@ -55,6 +51,8 @@ extension Simulation {
         let flight = self.flights.count
         self.requests[number].phase = .claimed
         self.requests[number].owner = flight
+        self.pools[pool].launch(request)
+        try self.checkLimit(pool)
         self.airborne.append(flight)
         self.flights.append(
             Flight(
@@ -242,6 +240,7 @@ extension Simulation {
         self.requests[index].recoveries += 1
         self.requests[index].phase = .queued
         self.pools[pool].inFlight -= 1
+        self.pools[pool].land(self.requests[index], nil)
         self.pools[pool].queued += 1
         self.pools[pool].makeReady(index, self.requests[index])
     }

@@ -118,6 +118,7 @@ package struct Simulation {
             tenant: "tenant-\(Int.random(in: 0..<self.plan.tenants, using: &self.random))",
             priority: Priority.allCases.randomElement(using: &self.random) ?? .normal,
             bytes: Int.random(in: 1...2_000, using: &self.random),
+            tokens: Int.random(in: 1...20_000, using: &self.random),
             deadline: self.now + .milliseconds(timeout)
         )
         self.requests.append(SimulatedRequest(submission: submission, pool: pool))
@@ -234,8 +235,16 @@ package struct Simulation {
         self.pools[pool].configuration.slots = Int.random(in: 1...10, using: &self.random)
         self.pools[pool].configuration.maximumRequests = Int.random(in: 10...400, using: &self.random)
         if self.random.unit() < 0.3 {
-            self.pools[pool].configuration.order = self.random.unit() < 0.5 ? .fifo : .priority
-            self.pools[pool].reorder(self.requests)
+            if self.pools[pool].isExact {
+                self.pools[pool].configuration.order = self.random.unit() < 0.5 ? .fifo : .priority
+                self.pools[pool].reorder(self.requests)
+            } else {
+                let limit = self.random.unit() < 0.5 ? SimulationPlan.limit(&self.random) : nil
+                self.pools[pool].configuration.scheduling.limit = limit
+                self.pools[pool].configuration.scheduling.tenants.isFair = self.random.unit() < 0.5
+                self.pools[pool].limitedSince = self.now
+                self.pools[pool].spent = 0
+            }
         }
         var effects = DispatchEffects()
         _ = self.machine.configure(

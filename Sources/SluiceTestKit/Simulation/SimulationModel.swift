@@ -56,6 +56,34 @@ struct PoolModel {
     var throttledUntil = Instant.zero
     var starts: [Instant] = []
     var retries: [Instant] = []
+    /// Tokens that were let through since the limit was set, less what was given back.
+    var spent = 0
+    var limitedSince = Instant.zero
+    var running: [String: Int] = [:]
+
+    /// Whether requests run exactly in line.
+    var isExact: Bool {
+        if case .scored = self.configuration.scheduling.policy.order { return false }
+        return true
+    }
+
+    /// Whether the tenant may have one more in flight.
+    func mayRun(_ tenant: String) -> Bool {
+        self.running[tenant, default: 0] < self.configuration.scheduling.tenants.maximumInFlight ?? .max
+    }
+
+    mutating func launch(_ request: SimulatedRequest) {
+        self.running[request.submission.tenant, default: 0] += 1
+        self.spent += request.submission.tokenEstimate
+    }
+
+    /// What it takes for certain stays spent.
+    mutating func land(_ request: SimulatedRequest, _ result: AttemptResult?) {
+        self.running[request.submission.tenant, default: 0] -= 1
+        self.spent -= request.submission.tokenEstimate
+        guard case .success(_, let usage) = result, let usage else { return }
+        self.spent += min(request.submission.tokenEstimate, usage.prompt + usage.completion)
+    }
 
     func rank(_ priority: Priority) -> UInt8 { self.configuration.order == .fifo ? 0 : priority.rawValue }
 

@@ -41,13 +41,13 @@ package struct SimulationPlan: Sendable {
             PoolConfiguration(
                 name: "pool-\(index)",
                 backend: "backend-\(index % backendCount)",
-                order: random.unit() < 0.5 ? .fifo : .priority,
                 slots: Int.random(in: 1...8, using: &random),
                 maximumRequests: Int.random(in: 20...400, using: &random),
                 maximumBytes: Int.random(in: 4_000...80_000, using: &random),
                 maximumRequestsPerTenant: random.unit() < 0.5 ? Int.random(in: 5...60, using: &random) : nil,
                 retry: Self.retry(&random),
-                lease: .seconds(10)
+                lease: .seconds(10),
+                scheduling: Self.scheduling(&random)
             )
         }
         self.leaseMode = random.unit() < 0.6 ? .held : .expiring
@@ -60,6 +60,43 @@ package struct SimulationPlan: Sendable {
         self.hurryShare = [0, 0.2, 0.8][Int.random(in: 0..<3, using: &random)]
         self.lateness = random.unit() < 0.3 ? .milliseconds(Int.random(in: 1...200, using: &random)) : .zero
         self.zombieShare = self.leaseMode == .expiring ? [0.1, 0.6][Int.random(in: 0..<2, using: &random)] : 0
+    }
+
+    /// Half of the pools keep a line, exactly; the others have everything that a scheduler has.
+    private static func scheduling(_ random: inout SeededRandom) -> SchedulingConfiguration {
+        if random.unit() < 0.5 {
+            return SchedulingConfiguration(
+                policy: SchedulingPolicy(
+                    order: random.unit() < 0.5 ? .fifo : .priority,
+                    maximumWait: .seconds(1_000_000)
+                ),
+                tenants: TenantPolicy(isFair: false)
+            )
+        }
+        let presets: [ScoringWeights] = [.balanced, .simplePriority, .throughputOptimized, .fair]
+        return SchedulingConfiguration(
+            policy: SchedulingPolicy(
+                order: .scored(presets[Int.random(in: 0..<4, using: &random)]),
+                maximumWait: .seconds(Int.random(in: 1...100, using: &random))
+            ),
+            tenants: TenantPolicy(
+                isFair: random.unit() < 0.7,
+                weights: ["tenant-0": 0.5 + 3 * random.unit()],
+                maximumInFlight: random.unit() < 0.3 ? Int.random(in: 1...4, using: &random) : nil
+            ),
+            limit: random.unit() < 0.6 ? Self.limit(&random) : nil
+        )
+    }
+
+    static func limit(_ random: inout SeededRandom) -> RateLimit {
+        let requests = Int.random(in: 60...6_000, using: &random)
+        let tokens = Int.random(in: 60_000...3_000_000, using: &random)
+        return RateLimit(
+            requestsPerMinute: random.unit() < 0.5 ? requests : nil,
+            tokensPerMinute: random.unit() < 0.8 ? tokens : nil,
+            burstTokens: random.unit() < 0.5 ? tokens * 2 : nil,
+            mode: random.unit() < 0.7 ? .smooth : .strict
+        )
     }
 
     private static func retry(_ random: inout SeededRandom) -> RetryPolicy {
@@ -142,7 +179,10 @@ struct SimulatedBackend: Sendable {
         return Fate(
             after: isReadSlowly ? span * 8 : span,
             firstByteAfter: streams ? span * 0.3 : nil,
-            result: .success(status: 200, usage: TokenUsage(prompt: 10, completion: 20))
+            result: .success(
+                status: 200,
+                usage: TokenUsage(prompt: Int.random(in: 0...10_000, using: &random), completion: 20)
+            )
         )
     }
 

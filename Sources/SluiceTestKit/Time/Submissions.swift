@@ -9,6 +9,7 @@ extension Submission {
         tenant: String = "acme",
         priority: Priority = .normal,
         bytes: Int = 100,
+        tokens: Int = 10,
         deadline: Instant
     ) -> Submission {
         Submission(
@@ -20,7 +21,8 @@ extension Submission {
             operation: "chat/completions",
             payloadBytes: bytes,
             messageCount: 1,
-            tokenEstimate: 10,
+            tokenEstimate: tokens,
+            completionEstimate: tokens / 2,
             deadline: deadline
         )
     }
