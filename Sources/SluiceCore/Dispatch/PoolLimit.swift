@@ -105,7 +105,7 @@ enum TokenUse: Sendable {
 extension AttemptResult {
     var use: TokenUse {
         switch self {
-        case .success(_, let usage):
+        case .success(_, let usage, _):
             guard let usage else { return .estimated }
             let sum = usage.prompt.addingReportingOverflow(usage.completion)
             return .counted(sum.overflow ? .max : max(0, sum.partialValue))

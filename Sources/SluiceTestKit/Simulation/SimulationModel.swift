@@ -81,7 +81,7 @@ struct PoolModel {
     mutating func land(_ request: SimulatedRequest, _ result: AttemptResult?) {
         self.running[request.submission.tenant, default: 0] -= 1
         self.spent -= request.submission.tokenEstimate
-        guard case .success(_, let usage) = result, let usage else { return }
+        guard case .success(_, let usage, _) = result, let usage else { return }
         self.spent += min(request.submission.tokenEstimate, usage.prompt + usage.completion)
     }
 
