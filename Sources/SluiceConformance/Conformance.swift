@@ -1,2 +1,0 @@
-// The suite that a queue store has to pass.
-import Sluice
