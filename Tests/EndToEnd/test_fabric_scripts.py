@@ -330,3 +330,61 @@ def test_a_full_server_can_be_swept(full, policy):
     assert answer[:2] == [0, 3] and sorted(answer[2:]) == [b"a", b"b", b"c"]
     assert full.call("LLEN", "q") == (3 if policy == "requeue" else 0)
     assert full.call("HLEN", "index") == 0
+
+
+def lease(valkey, holder, number, **asked):
+    """Asks for a share of a budget: by default 60,000 tokens per minute, 6,000 at once, as many requests as one likes."""
+    amounts = dict(kept=0, returned=0, owed=0, target=0, least=0) | asked
+    tokens = [amounts[name] for name in ("kept", "returned", "owed", "target", "least")]
+    limits = [asked.get("strict", 0), 60_000, 6_000, -1, -1]
+    question = [number, asked.get("epoch", 0), *limits, asked.get("span", 5_000), *tokens, 0, 0, 0, 0, 0, 0]
+    answer = valkey.run("leaseBudget", ["budget"], holder, *question, *asked.get("refunds", []))
+    names = "code epoch tokens requests met slot left left_requests holders".split()
+    return dict(zip(names, answer))
+
+
+def test_a_budget_is_leased_by_the_clock_of_the_server(valkey):
+    first = lease(valkey, "a", 1, target=5_000)
+    assert (first["tokens"], first["left"], first["met"], first["holders"]) == (5_000, 1_000, 1, 1)
+    assert lease(valkey, "a", 1, target=5_000) == first
+    assert lease(valkey, "b", 1, target=2_000, least=2_000)["met"] == 0
+    assert lease(valkey, "a", 2, kept=2_000, returned=500, target=2_000)["tokens"] == 2_000
+    assert lease(valkey, "a", 1) == {"code": 0}
+    time.sleep(0.6)
+    later = lease(valkey, "b", 2, target=2_000, least=2_000)
+    assert (later["tokens"], later["met"], later["holders"]) == (2_000, 1, 2)
+    assert 100 <= later["left"] < 1_000
+    assert 119_000 < valkey.call("PTTL", "budget") <= 120_000
+
+
+def test_a_full_server_still_leases(full):
+    assert lease(full, "a", 1, target=5_000)["tokens"] == 5_000
+
+
+def test_a_budget_that_was_lost_begins_empty_for_those_who_knew_it(valkey):
+    known = lease(valkey, "a", 1, target=100)["epoch"]
+    valkey.call("FLUSHALL")
+    assert lease(valkey, "a", 2, epoch=known, target=100)["tokens"] < 100
+
+
+def test_the_script_does_what_its_counterpart_in_swift_does(valkey):
+    source = valkey.scripts["leaseBudget"].replace("redis.call('TIME')", "{KEYS[2], KEYS[3]}")
+    sha, compared = valkey.call("SCRIPT", "LOAD", source), 0
+    for line in (ROOT / "Tests/EndToEnd/budget_vectors.txt").read_text().splitlines():
+        if line == "budget":
+            valkey.call("FLUSHALL")
+            fields = None
+        elif ">" in line:
+            question, _, answer = line.partition(" > ")
+            clock, *question = question.split()
+            keys = ["budget", clock[:-6], clock[-6:]]
+            got = valkey.call("EVALSHA", sha, 3, *keys, *question)
+            assert got == [int(word) for word in answer.split()], line
+            compared += 1
+        else:
+            if fields is None:
+                flat = valkey.call("HGETALL", "budget")
+                fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2])}
+            name, _, value = line.partition("=")
+            assert fields[name] == value, line
+    assert compared >= 500

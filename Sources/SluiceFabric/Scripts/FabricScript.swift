@@ -7,6 +7,6 @@ import SluiceWire
 package enum FabricScript {
     package static let all = [
         Self.enqueueBounded, Self.publishReply, Self.settle, Self.headBytes, Self.sweepOrphans, Self.take, Self.admit,
-        Self.putBack, Self.restage, Self.beat, Self.heldElements, Self.nextReplies,
+        Self.putBack, Self.restage, Self.beat, Self.heldElements, Self.nextReplies, Self.leaseBudget,
     ]
 }

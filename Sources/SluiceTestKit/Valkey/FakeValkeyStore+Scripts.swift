@@ -38,6 +38,8 @@ extension FakeValkeyStore {
             self.setString(keys[0], arguments[0], expires: now + .milliseconds(Int(words[1]) ?? 0))
             for key in keys.dropFirst() { self.setField(key, words[2], arguments[3]) }
             return .integer(1)
+        case "leaseBudget" where keys.count == 1 && arguments.count >= 20:
+            return self.leaseBudget(keys[0], words, now)
         default:
             return .error(ValkeyServerError(kind: .other, message: "ERR no such script, or not so: \(name)"))
         }

@@ -36,6 +36,10 @@ package enum DispatchKeys {
     /// HASH from dispatcher id to the second of its last beat: where to look for dispatchers of a pool, dead ones
     /// included until they have been swept.
     package static func dispatchers(pool: String) -> String { "hash:llm:dispatchers:\(pool)" }
+
+    /// HASH of what is left of a pool's limit, what each dispatcher holds of it, and, where it is strict, what was used
+    /// in the last minute. Expires two minutes after the last question, or when its bucket would be full.
+    package static func budget(pool: String) -> String { "hash:llm:budget:\(pool)" }
 }
 
 /// The version of the wire contract that is spoken here.
