@@ -62,6 +62,12 @@ struct Program {
                 onlyCheck: invocation.has("check"),
                 terminal: self.terminal
             ).run()
+        case "simulate":
+            return try SimulateCommand(
+                invocation: invocation,
+                environment: self.environment,
+                terminal: self.terminal
+            ).run()
         case "version": return self.version(asJSON: invocation.has("json"))
         default: return try ClientCommand(invocation, self.environment, self.terminal).run()
         }

@@ -46,6 +46,8 @@ struct RequestView {
         json.field("message_count", submission.messageCount)
         json.field("token_estimate", submission.tokenEstimate)
         json.field("submitted_at", self.epoch(record.submittedAt))
+        // Stays when the request has ended: a recorded trace needs it.
+        json.field("timeout_ms", (submission.deadline - record.submittedAt).inMilliseconds)
         json.field("age_ms", ((record.endedAt ?? self.now) - record.submittedAt).inMilliseconds)
         json.field("deadline_in_ms", record.endedAt == nil ? (submission.deadline - self.now).inMilliseconds : nil)
         if let waiting {

@@ -9,7 +9,9 @@ enum CommandTree {
             Example("OPENAI_API_BASE=http://localhost:8000/v1 sluice serve", "In front of a vLLM server"),
             Example("sluice ls --state queued", "What waits, and why"),
         ],
-        subcommands: [serve, gateway, dispatcher, mock, list, show, cancel, pools, top, doctor, try_, config, version],
+        subcommands: [
+            serve, gateway, dispatcher, mock, list, show, cancel, pools, top, doctor, try_, simulate, config, version,
+        ],
         runsAlone: false
     )
 
