@@ -28,7 +28,6 @@ package struct PoolSimulation {
             self.pool = PoolConfiguration(
                 name: Self.poolName,
                 backend: Self.backendName,
-                order: policy.queueOrder,
                 slots: slots,
                 maximumRequests: .max,
                 maximumBytes: .max,

@@ -62,5 +62,4 @@ package struct SimulatedPolicy: Sendable, Equatable {
         }
     }
 
-    var queueOrder: QueueOrder { self.scheduling.policy.order == .fifo ? .fifo : .priority }
 }
