@@ -90,6 +90,17 @@ extension Dispatcher {
         }
     }
 
+    /// Why a live request does not run yet, and its record at the same instant.
+    package func explain(_ id: RequestID) -> (record: RequestRecord, explanation: Explanation)? {
+        let now = self.clock.now()
+        return self.state.withLock { state in
+            guard let handle = state.machine.handle(of: id), let record = state.machine.record(handle),
+                let explanation = state.machine.explain(handle, now: now)
+            else { return nil }
+            return (record, explanation)
+        }
+    }
+
     /// Live requests that match, oldest first, beginning after an id. The lock is taken for a part at a time, so a long
     /// list does not hold up dispatch; what changes meanwhile may or may not be seen.
     package func live(_ filter: LiveFilter, limit: Int, after: RequestID?) -> [LiveRequest] {

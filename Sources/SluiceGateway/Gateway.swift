@@ -55,7 +55,7 @@ package final class Gateway: HTTPHandler {
         self.log = log
         self.gauges = gauges
         self.keys = KeyRing(configuration.keys)
-        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, log: log)
+        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, sleep: sleep, log: log)
         self.results = ResultStore(
             maximumResults: configuration.maximumResults,
             maximumBytes: configuration.maximumResultBytes,
@@ -96,6 +96,7 @@ package final class Gateway: HTTPHandler {
         case .answer(let response): return response
         case .whole(let call): return await self.relay.whole(call)
         case .streamed(let call): return await self.relay.streamed(call)
+        case .announced(let call): return self.relay.announced(call)
         }
     }
 

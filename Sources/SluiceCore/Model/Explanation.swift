@@ -76,16 +76,17 @@ package struct Explanation: Sendable, Equatable {
 
     /// The request that would be taken now, or would be if a slot were free.
     package struct Winner: Sendable, Equatable {
-        package var id: RequestID
-        package var tenant: String
+        /// These two are `nil` for whoever may not know.
+        package var id: RequestID?
+        package var tenant: String?
         package var priority: Priority
         package var waited: Duration
         /// `nil` where no scores are made.
         package var score: ScoreBreakdown?
 
         package init(
-            id: RequestID,
-            tenant: String,
+            id: RequestID?,
+            tenant: String?,
             priority: Priority,
             waited: Duration,
             score: ScoreBreakdown? = nil

@@ -186,7 +186,11 @@ extension Gateway {
             let place = await self.whereabouts([record])[id]
             return self.answer(record, live?.waiting, place)
         }
-        guard parts[2] == "cancel" else { throw .notFound("A request takes cancel.", code: "not_found") }
+        if parts[2] == "explain" {
+            try Self.require(request, [.get, .head])
+            return await self.explain(record, id, isOperator: caller.isOperator)
+        }
+        guard parts[2] == "cancel" else { throw .notFound("A request takes cancel or explain.", code: "not_found") }
         try Self.require(request, [.post])
         let answer = self.dispatcher.cancel(id, cause: .operatorRequest)
         var json = JSONWriter()

@@ -69,6 +69,20 @@ enum TraceHeaders {
         if let attempt = record.attempts.last { headers.append("x-sluice-backend", attempt.backend) }
     }
 
+    /// Where a request stands that has to wait; one that runs already is at place 0. Not for a gateway of the fabric,
+    /// whose requests lie on a list where nobody counts.
+    static func append(_ waiting: WaitingStatus?, to headers: inout HTTPFields) {
+        headers.append("x-sluice-queue-position", String(waiting?.position ?? 0))
+        guard let wait = waiting.map({ $0.estimatedStart }) ?? .zero else { return }
+        headers.append("x-sluice-estimated-wait-ms", String(Self.wholeMilliseconds(wait)))
+    }
+
+    /// Rounded up.
+    static func wholeMilliseconds(_ span: Duration) -> Int64 {
+        let nanoseconds = max(0, span.wholeNanoseconds)
+        return nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0)
+    }
+
     /// With three decimals.
     static func milliseconds(_ span: Duration) -> String {
         // Every answer carries one, and interpolation costs more than all its digits.

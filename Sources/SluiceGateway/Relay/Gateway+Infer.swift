@@ -12,6 +12,8 @@ extension Gateway {
         case answer(HTTPResponse)
         case whole(Call)
         case streamed(Call)
+        /// A stream that has to wait, for a client that wants to be told how long.
+        case announced(Call)
     }
 
     static func inference(_ path: String) -> OpenAIOperation? {
@@ -55,6 +57,7 @@ extension Gateway {
             throw .notFound("There is no pool '\(submission.pool)'.", param: "x-sluice-pool", code: "pool_not_found")
         }
         let respondsLater = submission.respondsLater
+        let wantsUpdates = Ingress.wantsQueueUpdates(request.headers)
         let cancellation = respondsLater ? LateCancellation() : request.cancellation
         if respondsLater { self.results.announce(id) }
         let ticket = try self.submit(submission, cancellation)
@@ -70,7 +73,8 @@ extension Gateway {
             maximumResponseBytes: self.configuration.maximumResponseBytes
         )
         if respondsLater, let late = cancellation as? LateCancellation { return .answer(self.later(call, late)) }
-        return submission.isStream ? .streamed(call) : .whole(call)
+        guard submission.isStream else { return .whole(call) }
+        return wantsUpdates && !ticket.isClaimed ? .announced(call) : .streamed(call)
     }
 
     /// What is asked for, checked as far as that is possible without the dispatcher.

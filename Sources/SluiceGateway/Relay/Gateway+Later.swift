@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceProviders
 import SluiceWire
 
 // Answers that are fetched later (RFC 7240, `respond-async`).
@@ -15,10 +16,11 @@ extension Gateway {
                 results.keep(response, for: call.submission.id, tenant: call.submission.tenant, at: clock.now())
             }
         )
+        let live = self.dispatcher.find(call.submission.id)
         var json = JSONWriter()
         json.object { json in
             json.field("id", call.idText)
-            json.field("state", self.dispatcher.find(call.submission.id)?.record.state.rawValue ?? "ended")
+            json.field("state", live?.record.state.rawValue ?? "ended")
             json.field("pool", call.submission.pool)
         }
         var headers = HTTPFields([
@@ -26,6 +28,7 @@ extension Gateway {
             ("Preference-Applied", "respond-async"),
         ])
         TraceHeaders.append(call, nil, to: &headers)
+        if !call.backend.isFabric || live?.waiting != nil { TraceHeaders.append(live?.waiting, to: &headers) }
         return HTTPResponse(status: 202, headers: headers, body: .bytes(json.bytes))
     }
 }

@@ -74,6 +74,11 @@ enum Ingress {
         }
     }
 
+    /// Whether a stream that has to wait is to say how long.
+    static func wantsQueueUpdates(_ headers: HTTPFields) -> Bool {
+        headers["x-sluice-queue-updates"].map { ["1", "true"].contains($0.lowercased()) } ?? false
+    }
+
     /// What the request names, what its key does, what its model's rule does, what its metadata hints at, the default.
     static func pool(
         _ headers: HTTPFields,

@@ -6,7 +6,7 @@ import SluiceWire
 
 extension Relay {
     /// A stream that has begun: what was held back until then, and where the rest comes from.
-    private struct Opening: Sendable {
+    struct Opening: Sendable {
         var held: [UInt8]
         var inspector: StreamInspector
         var stream: HTTPClientStream
@@ -14,7 +14,7 @@ extension Relay {
         var isComplete: Bool
     }
 
-    private enum Opened: Sendable {
+    enum Opened: Sendable {
         case stream(Opening)
         /// No stream came of it: a failure, or a whole answer where a stream was asked for.
         case whole(Attempted)
@@ -42,7 +42,7 @@ extension Relay {
     /// A stream that says so much without content is passed on as it is: it can no longer be retried.
     private static let maximumHeldBytes = 1 << 20
 
-    private func open(_ call: Call, _ request: HTTPClientRequest, _ deadline: Instant) async -> Opened {
+    func open(_ call: Call, _ request: HTTPClientRequest, _ deadline: Instant) async -> Opened {
         do throws(HTTPClientError) {
             let stream = try await self.client.stream(request)
             guard stream.status == 200, Self.isEventStream(stream.headers) else {
@@ -134,17 +134,25 @@ extension Relay {
         return HTTPResponse(
             status: opening.stream.status,
             headers: headers,
-            body: .stream { writer in
-                let passage = await self.pump(opening, to: writer, deadline)
-                guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
-                self.note(call, record)
-                if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
-                    // The client has a part of the answer: tell it in the stream's own words, then end properly.
-                    let error = Endings.error(record, call)
-                    try await writer.writeLast(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
-                }
-            }
+            body: .stream { writer in try await self.passOn(call, lease, opening, deadline, to: writer) }
         )
+    }
+
+    func passOn(
+        _ call: Call,
+        _ lease: Lease,
+        _ opening: Opening,
+        _ deadline: Instant,
+        to writer: any HTTPBodyWriter
+    ) async throws {
+        let passage = await self.pump(opening, to: writer, deadline)
+        guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
+        self.note(call, record)
+        if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
+            // The client has a part of the answer: tell it in the stream's own words, then end properly.
+            let error = Endings.error(record, call)
+            try await writer.writeLast(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
+        }
     }
 
     private struct Passage {
@@ -153,7 +161,7 @@ extension Relay {
         var clientKnows: Bool
     }
 
-    private static let done = Array("[DONE]".utf8)
+    static let done = Array("[DONE]".utf8)
 
     /// Passes on chunk for chunk to the end; never throws, so that its lease is always finished.
     private func pump(_ opening: Opening, to writer: any HTTPBodyWriter, _ deadline: Instant) async -> Passage {

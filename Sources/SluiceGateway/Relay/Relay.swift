@@ -13,6 +13,8 @@ struct Relay: Sendable {
     let dispatcher: Dispatcher
     let client: any HTTPClient
     let clock: any TimeSource
+    /// Waits, while somebody is told how long he still has to.
+    let sleep: Gateway.Sleep
     let log: @Sendable (LogEntry) -> Void
 
     /// What came back, beside the verdict that dispatch acts upon.

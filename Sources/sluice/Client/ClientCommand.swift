@@ -38,6 +38,7 @@ struct ClientCommand {
             switch self.invocation.command.first {
             case "ls": try self.list()
             case "show": try self.show()
+            case "explain": try self.explain()
             case "cancel": try self.cancel()
             case "pools": try self.pools()
             case "top": return try TopCommand(self).run()

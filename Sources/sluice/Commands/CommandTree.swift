@@ -10,7 +10,8 @@ enum CommandTree {
             Example("sluice ls --state queued", "What waits, and why"),
         ],
         subcommands: [
-            serve, gateway, dispatcher, mock, list, show, cancel, pools, top, doctor, try_, simulate, config, version,
+            serve, gateway, dispatcher, mock, list, show, explain, cancel, pools, top, doctor, try_, simulate, config,
+            version,
         ],
         runsAlone: false
     )
@@ -128,6 +129,17 @@ enum CommandTree {
         arguments: [ArgumentShape("id", "The request, e.g. req_01J....")],
         options: remote,
         examples: [Example("sluice show req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Where it is and what happened")]
+    )
+
+    private static let explain = CommandShape(
+        name: "explain",
+        abstract: "Say why a request does not run yet, and when it should.",
+        discussion:
+            "One sentence first; then every gate with what was measured and what it is compared with, the score beside "
+            + "that of the request that would be taken now, and the tenant's share.",
+        arguments: [ArgumentShape("id", "The request, e.g. req_01J....")],
+        options: remote,
+        examples: [Example("sluice explain req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Why not me yet?")]
     )
 
     private static let cancel = CommandShape(
