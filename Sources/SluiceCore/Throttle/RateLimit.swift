@@ -1,6 +1,6 @@
 /// How many requests and tokens may be admitted per minute, and how many at once.
-public struct RateLimit: Sendable, Hashable {
-    public enum Mode: String, Sendable, Hashable, CaseIterable {
+public struct RateLimit: Sendable, Hashable, Codable {
+    public enum Mode: String, Sendable, Hashable, Codable, CaseIterable {
         /// A token bucket: at most `burst + rate · t` in every span of length t.
         case smooth
         /// Never more than the limit in any 60 s, as providers count; bursts are ignored.

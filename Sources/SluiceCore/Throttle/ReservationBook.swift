@@ -66,6 +66,13 @@ struct ReservationBook: Sendable {
         return low
     }
 
+    /// Without reservations; serials go on.
+    mutating func clear() {
+        self.entries.removeAll(keepingCapacity: true)
+        self.start = 0
+        self.openCount = 0
+    }
+
     /// Returns by how many positions the first has moved; `nil`: nothing is open any more.
     mutating func close(_ position: Int) -> Int? {
         self.entries[position].isOpen = false

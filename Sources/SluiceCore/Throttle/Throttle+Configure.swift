@@ -27,6 +27,18 @@ extension Throttle {
         )
     }
 
+    /// As at the start. What is reserved is forgotten; the totals stay.
+    package mutating func reset(at now: Instant) {
+        var fresh = Throttle(self.limit, options: self.options, number: self.number, now: now)
+        fresh.totals = self.totals
+        fresh.book = self.book
+        fresh.book.clear()
+        fresh.history.clear(next: self.book.nextSerial)
+        fresh.requestBucket?.refit(capacity: self.book.capacity)
+        fresh.tokenBucket?.refit(capacity: self.book.capacity)
+        self = fresh
+    }
+
     private mutating func configure(
         _ bucket: WritableKeyPath<Throttle, TokenBucket?>,
         perMinute: Int?,

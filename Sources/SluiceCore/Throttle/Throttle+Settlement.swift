@@ -9,7 +9,7 @@ extension Throttle {
         at now: Instant
     ) -> SettlementResult {
         self.advance(to: now)
-        guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
+        guard let position = self.position(of: reservation) else { return self.unknown() }
         let entry = self.book[position]
         let actual = TokenBucket.bounded(actual)
         self.correct(position, entry, to: actual, isLast: true)
@@ -29,7 +29,7 @@ extension Throttle {
         at now: Instant
     ) -> SettlementResult {
         self.advance(to: now)
-        guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
+        guard let position = self.position(of: reservation) else { return self.unknown() }
         self.correct(position, self.book[position], to: TokenBucket.bounded(actual), isLast: false)
         return .settled
     }
@@ -38,7 +38,7 @@ extension Throttle {
     @discardableResult
     package mutating func cancel(_ reservation: ThrottleReservation, at now: Instant) -> SettlementResult {
         self.advance(to: now)
-        guard let position = self.book.position(of: reservation.serial) else { return self.unknown() }
+        guard let position = self.position(of: reservation) else { return self.unknown() }
         let entry = self.book[position]
         self.requestBucket?.correct(position, by: -1, isLast: true)
         self.tokenBucket?.correct(position, by: -entry.tokens, isLast: true)
@@ -47,6 +47,10 @@ extension Throttle {
         self.totals.cancelled &+= 1
         self.close(position)
         return .settled
+    }
+
+    private func position(of reservation: ThrottleReservation) -> Int? {
+        reservation.limiter == self.number ? self.book.position(of: reservation.serial) : nil
     }
 
     private mutating func unknown() -> SettlementResult {

@@ -16,6 +16,8 @@ package struct Throttle: Sendable {
 
     package internal(set) var limit: RateLimit
     package let options: ThrottleOptions
+    /// Tells the reservations of several limiters apart.
+    package let number: UInt32
     let timeToLive: Int64
     let maximumReservations: Int
 
@@ -38,8 +40,14 @@ package struct Throttle: Sendable {
     var history: ConsumptionHistory
     package internal(set) var totals = ThrottleTotals()
 
-    package init(_ limit: RateLimit, options: ThrottleOptions = ThrottleOptions(), now: Instant) {
+    package init(
+        _ limit: RateLimit,
+        options: ThrottleOptions = ThrottleOptions(),
+        number: UInt32 = 0,
+        now: Instant
+    ) {
         self.limit = limit
+        self.number = number
         self.options = options
         self.timeToLive = max(1, options.reservationTimeToLive.wholeNanosecondsWithinYear)
         self.maximumReservations = min(max(1, options.maximumReservations), 1 << 24)
@@ -73,6 +81,11 @@ package struct Throttle: Sendable {
         }
         self.anchor = now.nanoseconds
         self.lag = 0
+        self.pass(elapsed)
+    }
+
+    /// Lets nanoseconds pass, not negative.
+    mutating func pass(_ elapsed: Int64) {
         self.requestBucket?.refill(elapsed)
         self.tokenBucket?.refill(elapsed)
         self.time += min(elapsed, Self.year)
@@ -155,7 +168,8 @@ package struct Throttle: Sendable {
         let slot = self.window.add(tokens, at: self.time)
         self.history.append(tokens, at: self.time)
         self.totals.admitted &+= 1
-        return ThrottleReservation(serial: self.book.append(time: self.time, tokens: tokens, slot: slot))
+        let serial = self.book.append(time: self.time, tokens: tokens, slot: slot)
+        return ThrottleReservation(serial: serial, limiter: self.number)
     }
 
     private mutating func compact() {

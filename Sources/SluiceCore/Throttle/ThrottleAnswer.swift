@@ -42,9 +42,12 @@ public enum ThrottleAnswer: Sendable, Hashable {
 /// the requests are called.
 public struct ThrottleReservation: Sendable, Hashable {
     package let serial: UInt64
+    /// The limiter that made it, by number.
+    package let limiter: UInt32
 
-    package init(serial: UInt64) {
+    package init(serial: UInt64, limiter: UInt32 = 0) {
         self.serial = serial
+        self.limiter = limiter
     }
 }
 

@@ -211,6 +211,11 @@ extension TokenBucket {
         self.forgetSpans(first: first, end: end, capacity: capacity)
     }
 
+    /// Room for as many open charges as the book has. There are none yet.
+    mutating func refit(capacity: Int) {
+        self.tree = BucketSpanTree(capacity: capacity)
+    }
+
     private mutating func forgetSpans(first: Int, end: Int, capacity: Int) {
         let still = BucketSpan(shift: 0, ceiling: self.ceiling)
         self.first = first

@@ -84,13 +84,4 @@ struct UsageWindow: Sendable {
 
     /// Oldest first.
     var live: ArraySlice<Slot> { self.slots[self.start...] }
-
-    /// As at the start, but with numbers that no reservation knows.
-    mutating func clear() {
-        self.startNumber += self.slots.count - self.start
-        self.slots.removeAll(keepingCapacity: true)
-        self.start = 0
-        self.requests = 0
-        self.tokens = 0
-    }
 }
