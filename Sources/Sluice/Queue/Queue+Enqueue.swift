@@ -83,7 +83,9 @@ extension Queue {
             state.buffer.isStale = true
         }
         // A store that tells has rung once already.
-        for _ in 0..<(self.storageTells ? accepted - 1 : accepted) where self.bell.waiters > 0 { self.bell.ring() }
+        for _ in 0..<max(0, self.storageTells ? accepted - 1 : accepted) where self.bell.waiters > 0 {
+            self.bell.ring()
+        }
         return answers
     }
 

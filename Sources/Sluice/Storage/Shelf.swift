@@ -52,6 +52,9 @@ struct Shelf<Payload: Sendable>: Sendable {
     /// In `slots`: the name is remembered, its message is gone.
     static var tombstone: UInt32 { .max }
 
+    /// Ids of expired messages that are kept for whoever asks.
+    private static var maximumReports: Int { 65_536 }
+
     let maximumMessages: Int
     let maximumDeadLetters: Int
     let maximumRemembered: Int
@@ -215,7 +218,7 @@ struct Shelf<Payload: Sendable>: Sendable {
             lastError: error ?? extras?.lastError,
             reason: reason
         )
-        if reason == .expired, self.expired.count < self.maximumDeadLetters {
+        if reason == .expired, self.expired.count < Self.maximumReports {
             self.expired.append(self.entries[index].id)
         }
         self.entries[index].phase = .dead

@@ -130,3 +130,35 @@ func eventually(
     }
     Issue.record(what ?? "It did not happen.", sourceLocation: sourceLocation)
 }
+
+/// A queue on a store that is far away: it does not choose itself and cannot tell when it changes.
+struct RemoteHarness {
+    let clock = StepClock()
+    let inner: InMemoryStorage<String>
+    let storage: FaultyStorage
+
+    init(_ fault: FaultyStorage.Fault = .none) {
+        self.inner = InMemoryStorage(clock: self.clock)
+        self.storage = FaultyStorage(self.inner, fault)
+    }
+
+    func worker(_ policy: QueuePolicy = .prefetching) throws -> Queue<String> {
+        try Queue(storage: self.storage, policy: policy, clock: self.clock)
+    }
+
+    func add(_ ids: [String], _ priority: Priority = .normal, to queue: Queue<String>) async {
+        let requests = ids.map { QueueRequest(id: $0, payload: $0, priority: priority, estimatedTokens: 10) }
+        _ = await queue.enqueue(contentsOf: requests)
+    }
+
+    /// Lets time pass in steps, and those that wait for it act after each.
+    func pass(_ span: Duration, step: Duration = .milliseconds(500)) async {
+        var left = span
+        while left > .zero {
+            self.clock.advance(by: min(step, left))
+            left -= step
+            for _ in 0..<20 { await Task.yield() }
+        }
+        try? await Task.sleep(for: .milliseconds(20))
+    }
+}
