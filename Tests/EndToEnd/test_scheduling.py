@@ -19,7 +19,8 @@ def later(runtime, count, tenant="t", headers=None, **behaviour):
     """Requests that wait; answers their ids."""
     ids = []
     for _ in range(count):
-        status, _, body = runtime.mocked({**LATER, "x-sluice-tenant": tenant, **(headers or {})}, **behaviour)
+        text = "mock:" + json.dumps(behaviour)
+        status, _, body = runtime.chat(text, {**LATER, "x-sluice-tenant": tenant, **(headers or {})}, max_tokens=16)
         assert status == 202, body
         ids.append(body["id"])
     return ids
@@ -280,3 +281,112 @@ def test_a_client_that_goes_while_its_stream_waits_takes_its_request_with_it(bus
     until(lambda: busy.pool()["queued"] == 0, 5, "the request gone")
     assert busy.requests("?reason=client_gone")
     busy.settle()
+
+
+# MARK: Limits and shares
+
+
+def test_requests_a_minute_are_kept_and_explained(start, mock):
+    runtime = start(mock, "pools.default.requests_per_minute=60", "pools.default.burst_requests=2")
+    ids = later(runtime, 6)
+    until(lambda: runtime.pool()["books"]["ended"].get("done/ok") == 2, 5, "the burst")
+    said = explain(runtime, ids[5])
+    limit = gate(said, "requests_per_minute")
+    assert limit["state"] == "closed" and limit["value"] == 0 and limit["threshold"] == 1
+    assert 0 < limit["reopens_in_ms"] <= 1000 and said["reason"] == "rate_limited"
+    assert "the requests a minute of pool 'default' are used up" in said["summary"]
+    until(lambda: ended(runtime, ids[5]), 10, "the last")
+    starts = sorted(r["submitted_at"] * 1000 + r["timings_ms"]["started"] for r in runtime.requests("?state=done"))
+    for i, first in enumerate(starts):
+        for j, last in enumerate(starts[i:], 1):
+            assert j <= 2 + (last - first) / 1000 + 0.05, starts
+    assert starts[-1] - starts[0] < 6000, "and not much slower than it may"
+
+
+def test_tokens_a_minute_are_kept(start, mock):
+    rate, burst = 100, 300
+    runtime = start(mock, f"pools.default.tokens_per_minute={60 * rate}", f"pools.default.burst_tokens={burst}")
+    ids = later(runtime, 60, latency=5, tokens=16)
+    waiting = until(
+        lambda: next((r for r in runtime.requests("?reason=rate_limited&limit=1")), None), 5, "a request that waits")
+    tokens = gate(explain(runtime, waiting["id"]), "tokens_per_minute")
+    if tokens["state"] == "closed":  # It may have started meanwhile.
+        assert tokens["value"] < tokens["threshold"] and tokens["unit"] == "tokens" and tokens["reopens_in_ms"] > 0
+    until(lambda: all(ended(runtime, id) for id in ids[:1] + ids[-1:]), 60, "all ended")
+    until(lambda: runtime.pool()["books"]["live"] == 0, 30, "all ended")
+    rows = sorted(
+        (r["submitted_at"] * 1000 + r["timings_ms"]["started"], sum(r["usage"].values()))
+        for r in runtime.requests("?state=done&limit=100"))
+    assert len(rows) == 60
+    for i, (first, _) in enumerate(rows):
+        used = 0
+        for last, amount in rows[i:]:
+            used += amount
+            # One request's error of estimation at most is outstanding beyond what the bucket had.
+            assert used <= burst + rate * (last - first) / 1000 + 64, (i, used, last - first)
+    span = (rows[-1][0] - rows[0][0]) / 1000
+    assert sum(amount for _, amount in rows) >= 0.8 * (rate * span), "and most of it is used"
+
+
+def test_what_needs_more_than_the_limit_ever_lets_through_is_refused_at_the_door(start, mock):
+    runtime = start(mock, "pools.default.tokens_per_minute=1000")
+    status, headers, body = runtime.chat("x " * 4000)
+    assert status == 413 and body["error"]["code"] == "oversize" and "tokens_per_minute" in body["error"]["message"]
+    assert "1000" in body["error"]["message"]
+
+
+def test_a_tenants_requests_at_once_are_bounded_and_explained(start, mock):
+    runtime = start(mock, "pools.default.slots=8", "pools.default.tenant_max_in_flight=2")
+    ids = later(runtime, 6, tenant="greedy", latency=1500)
+    until(lambda: runtime.pool()["in_flight"] == 2, 5, "two running")
+    said = explain(runtime, ids[5])
+    cap = gate(said, "tenant_in_flight")
+    assert said["reason"] == "tenant_slots_full"
+    assert cap["state"] == "closed" and cap["value"] == 2 and cap["threshold"] == 2
+    assert "tenant 'greedy' runs 2 requests and may run 2 at once" in said["summary"]
+    assert said["tenant_share"]["in_flight"] == 2 and said["tenant_share"]["queued"] == 4
+    began = time.monotonic()
+    assert runtime.mocked({"x-sluice-tenant": "modest"}, latency=5)[0] == 200
+    assert time.monotonic() - began < 1, "others pass"
+    for _ in range(5):
+        assert runtime.pool()["in_flight"] <= 2
+        time.sleep(0.1)
+    status, _, _ = runtime.call("PATCH", "/api/pools/default", {"tenants": {"max_in_flight": None}})
+    assert status == 200
+    until(lambda: runtime.pool()["in_flight"] == 4 or runtime.pool()["books"]["live"] <= 4, 2, "the rest runs")
+    runtime.settle()
+
+
+def test_whose_turn_it_is(start, mock):
+    runtime = start(mock, "pools.default.slots=1")
+    flood = later(runtime, 20, tenant="flood", latency=100)
+    until(lambda: runtime.pool()["books"]["ended"].get("done/ok", 0) >= 3, 5, "some service")
+    (honest,) = later(runtime, 1, tenant="honest", latency=100)
+    said = explain(runtime, flood[19])
+    if said["winner"] and said["winner"]["id"] == honest:
+        turn = gate(said, "tenant_turn")
+        assert turn["state"] == "closed" and turn["detail"] == "honest" and turn["value"] > turn["threshold"]
+        assert said["tenant_share"]["counter"] == turn["value"] and said["tenant_share"]["least_tenant"] == "honest"
+    until(lambda: ended(runtime, honest), 2, "the honest tenant's turn")
+    assert not ended(runtime, flood[19])
+    runtime.settle()
+
+
+def test_scores_side_by_side(start, mock):
+    runtime = start(mock, "pools.default.slots=1")
+    later(runtime, 1, latency=3000)
+    low = later(runtime, 1, headers={"x-sluice-priority": "low"})[0]
+    urgent = later(runtime, 1, headers={"x-sluice-priority": "urgent"})[0]
+    said = explain(runtime, low)
+    assert said["winner"]["id"] == urgent and said["winner"]["priority"] == "urgent"
+    assert said["score"]["priority"] == pytest.approx(0.025)
+    assert said["winner"]["score"]["priority"] == pytest.approx(0.25)
+    assert said["winner"]["score"]["total"] > said["score"]["total"]
+    score = gate(said, "score")
+    assert score["state"] == "closed" and score["value"] == said["score"]["total"]
+    assert gate(said, "ageing")["threshold"] == 300000
+    assert explain(runtime, urgent)["winner"] is None and gate(explain(runtime, urgent), "score")["state"] == "open"
+    text = subprocess.run(
+        [SLUICE, "explain", low, "--url", runtime.url], capture_output=True, text=True, timeout=20).stdout
+    assert "0.250" in text and "0.025" in text and urgent in text
+    runtime.settle()

@@ -173,7 +173,7 @@ private let success = AttemptResult.success(status: 200, usage: TokenUsage(promp
         #expect(throws: Rejection.self) { try bench.submit(2) }
         let rejection = try #require(bench.observer.rejections.first)
         #expect(rejection.reason == .full)
-        #expect(rejection.message.contains("maximumRequests"))
+        #expect(rejection.message.contains("max_requests"))
         #expect(rejection.retryAfter != nil)
         bench.dispatcher.reject(
             .sample(3, deadline: bench.clock.now()),

@@ -46,34 +46,14 @@ extension DispatchMachine {
         return rejection
     }
 
-    private func fullRejection(_ bound: QueueBound, _ submission: Submission, pool: Int) -> Rejection {
-        let relief = self.pools[pool].relief
-        let configuration = self.pools[pool].configuration
-        let name = configuration.name
-        switch bound {
-        case .requests:
-            let message =
-                "Pool '\(name)' is full: it holds \(configuration.maximumRequests) requests "
-                + "(maximumRequests). Try again later."
-            return Rejection(.full, message: message, retryAfter: relief)
-        case .bytes:
-            guard submission.payloadBytes <= configuration.maximumBytes else {
-                let message =
-                    "The payload of \(submission.payloadBytes) bytes is larger than pool '\(name)' may ever "
-                    + "hold: maximumBytes is \(configuration.maximumBytes)."
-                return Rejection(.oversize, message: message)
-            }
-            let message =
-                "Pool '\(name)' is full: its payloads would exceed \(configuration.maximumBytes) bytes "
-                + "(maximumBytes). Try again later."
-            return Rejection(.full, message: message, retryAfter: relief)
-        case .tenant:
-            let limit = configuration.maximumRequestsPerTenant ?? 0
-            let message =
-                "Tenant '\(submission.tenant)' already has \(limit) requests in pool '\(name)' "
-                + "(maximumRequestsPerTenant). Try again when one of them has ended."
-            return Rejection(.tenantFull, message: message, retryAfter: relief)
-        }
+    private mutating func fullRejection(_ bound: QueueBound, _ submission: Submission, pool: Int) -> Rejection {
+        .full(
+            bound,
+            of: submission,
+            self.pools[pool].configuration,
+            held: self.pools[pool].stats(),
+            relief: self.pools[pool].relief
+        )
     }
 
     // `mutating` though it changes nothing: reading through a mutable path borrows the pool, where a plain method makes
@@ -81,22 +61,14 @@ extension DispatchMachine {
     private mutating func refusal(of submission: Submission, pool: Int, now: Instant) -> Rejection? {
         let name = self.pools[pool].configuration.name
         if self.pools[pool].mode == .draining {
-            return Rejection(
-                .paused,
-                message: "Pool '\(name)' is draining and accepts nothing. Try again later.",
-                retryAfter: .seconds(5)
-            )
+            return .draining(name)
         }
         if let capacity = self.pools[pool].limit.tokenCapacity, submission.tokenEstimate > capacity {
-            let message =
-                "The request is estimated at \(submission.tokenEstimate) tokens (prompt and completion), more than "
-                + "the limit of pool '\(name)' ever lets through at once: \(capacity) (tokens_per_minute, "
-                + "burst_tokens). Shorten it or lower max_tokens."
-            return Rejection(.oversize, message: message)
+            return .tooManyTokens(submission.tokenEstimate, capacity: capacity, self.pools[pool].configuration)
         }
         let remaining = submission.deadline - now
         guard remaining > .zero else {
-            return Rejection(.wouldMissDeadline, message: "The deadline passed before the request was submitted.")
+            return .pastDeadline
         }
         guard self.pools[pool].mode == .running else { return nil }
         // The gate and the estimate cost a look at the tree: only when somebody is waiting or nothing may start.
@@ -109,23 +81,13 @@ extension DispatchMachine {
         let wait = max(gate, self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero)
         guard wait >= remaining else { return nil }
         let cause = gate >= remaining ? self.gateName(pool, now: now) : "\(ahead) requests are ahead of it"
-        let message =
-            "The request would miss its deadline: it would start in about \(Self.seconds(wait)) s, and "
-            + "\(Self.seconds(remaining)) s remain (pool '\(name)': \(cause)). "
-            + "Allow more time (x-sluice-timeout-ms) or try again later."
-        return Rejection(.wouldMissDeadline, message: message, retryAfter: max(.seconds(1), wait - remaining))
+        return .wouldMissDeadline(name, wait: wait, remaining: remaining, cause: cause)
     }
 
     private func gateName(_ pool: Int, now: Instant) -> String {
         let backend = self.backends[self.pools[pool].backend]
         return backend.breaker.admits(at: now)
             ? "backend '\(backend.name)' limits its rate" : "the circuit of backend '\(backend.name)' is open"
-    }
-
-    /// With one decimal.
-    static func seconds(_ span: Duration) -> String {
-        let tenths = (span.wholeNanoseconds + 50_000_000) / 100_000_000
-        return "\(tenths / 10).\(tenths % 10)"
     }
 
     private mutating func wakeForGate(_ pool: Int, now: Instant) {

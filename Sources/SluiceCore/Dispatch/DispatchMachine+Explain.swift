@@ -3,7 +3,7 @@ import SluiceBasics
 // Why a request does not run yet.
 extension DispatchMachine {
     /// Everything that stands between a request and its start; `nil` for a handle of a request that has ended.
-    /// O(log n): nothing that waits is looked through.
+    /// As much work as choosing whom to start: what waits is not looked through.
     package mutating func explain(_ handle: RequestHandle, now: Instant) -> Explanation? {
         let pool = Int(handle.pool)
         guard pool < self.pools.count, let record = self.pools[pool].queue.record(handle) else { return nil }
@@ -18,9 +18,18 @@ extension DispatchMachine {
         explanation.waited = max(.zero, now - record.submittedAt)
         explanation.reason = waiting.reason
         explanation.position = waiting.position
-        explanation.predictedStart = waiting.estimatedStart
+        explanation.tenant = self.pools[pool].queue.share(handle)
+        let budget = self.pools[pool].limit.budget(at: now).map { max(0, $0) }
+        let best = self.pools[pool].queue.winner(budget: budget, now: now)
+        explanation.score = self.pools[pool].queue.score(handle, budget: budget, now: now)
+        if let best, best.handle != handle { explanation.winner = best.winner }
         explanation.gates = self.backendGates(handle, pool: pool, now: now)
-        explanation.gates += self.capacityGates(pool: pool, position: waiting.position)
+        explanation.gates += self.limitGates(handle, pool: pool, now: now)
+        explanation.gates += self.slotGates(pool: pool, explanation)
+        explanation.gates += self.orderGates(pool: pool, explanation)
+        // What it waits for by itself comes on top of those before it.
+        let closedFor = explanation.gates.compactMap { $0.isOpen || $0.gate == .ageing ? nil : $0.reopensIn }.max()
+        explanation.predictedStart = waiting.estimatedStart.map { max($0, closedFor ?? .zero) }
         return explanation
     }
 
@@ -33,17 +42,8 @@ extension DispatchMachine {
         let mode = self.pools[pool].mode
         var gates = [Explanation.Reading(.poolMode, isOpen: mode != .paused, detail: mode.rawValue)]
         if let due = self.pools[pool].queue.due(handle) {
-            gates.append(
-                Explanation.Reading(
-                    .backOff,
-                    isOpen: due <= now,
-                    value: max(.zero, due - now).inMilliseconds,
-                    threshold: 0,
-                    unit: .milliseconds,
-                    reopensIn: due > now ? due - now : nil,
-                    detail: self.pools[pool].queue.isThrottled(handle) ? "throttled by the backend" : nil
-                )
-            )
+            let detail = self.pools[pool].queue.isThrottled(handle) ? "throttled by the backend" : nil
+            gates.append(.until(due, .backOff, now: now, detail: detail))
         }
         let backend = self.backends[self.pools[pool].backend]
         let openFor = backend.breaker.openUntil.map { max(.zero, $0 - now) }
@@ -59,40 +59,149 @@ extension DispatchMachine {
             )
         )
         let patience = self.pools[pool].throttledUntil
-        if patience > now {
+        if patience > now { gates.append(.until(patience, .backendPatience, now: now, detail: backend.name)) }
+        return gates
+    }
+
+    /// The pool's own limits: what is left of them against what the request takes.
+    private mutating func limitGates(
+        _ handle: RequestHandle,
+        pool: Int,
+        now: Instant
+    ) -> [Explanation.Reading] {
+        guard var throttle = self.pools[pool].limit.throttle else { return [] }
+        var gates: [Explanation.Reading] = []
+        if let requests = throttle.availableRequests(at: now) {
             gates.append(
                 Explanation.Reading(
-                    .backendPatience,
-                    isOpen: false,
-                    value: (patience - now).inMilliseconds,
-                    threshold: 0,
-                    unit: .milliseconds,
-                    reopensIn: patience - now,
-                    detail: backend.name
+                    .requestsPerMinute,
+                    isOpen: requests >= 1,
+                    value: Double(requests),
+                    threshold: 1,
+                    unit: .requests,
+                    reopensIn: requests >= 1 ? nil : throttle.check(0, at: now).availableIn
+                )
+            )
+        }
+        if let tokens = throttle.availableTokens(at: now) {
+            let needs = self.pools[pool].queue.chargeable(handle)
+            let isKept = self.pools[pool].limit.isHeld && !self.pools[pool].limit.mayStart(at: now)
+            gates.append(
+                Explanation.Reading(
+                    .tokensPerMinute,
+                    isOpen: tokens >= needs && !isKept,
+                    value: Double(tokens),
+                    threshold: Double(needs),
+                    unit: .tokens,
+                    reopensIn: isKept
+                        ? self.pools[pool].limit.due.map { $0 - now } : throttle.check(needs, at: now).availableIn,
+                    detail: isKept ? "kept for a request that has waited for longer than max_wait" : nil
                 )
             )
         }
         return gates
     }
 
-    private mutating func capacityGates(pool: Int, position: Int) -> [Explanation.Reading] {
+    private mutating func slotGates(pool: Int, _ explanation: Explanation) -> [Explanation.Reading] {
         let slots = self.pools[pool].configuration.slots
         let inFlight = self.pools[pool].stats().inFlight
-        return [
+        var gates = [
             Explanation.Reading(
                 .slots,
                 isOpen: inFlight < slots,
                 value: Double(inFlight),
                 threshold: Double(slots),
                 unit: .slots
-            ),
-            Explanation.Reading(
-                .order,
-                isOpen: position <= 1,
-                value: Double(position - 1),
-                threshold: 0,
-                unit: .requests
-            ),
+            )
         ]
+        if let tenant = explanation.tenant, let maximum = tenant.maximumInFlight {
+            gates.append(
+                Explanation.Reading(
+                    .tenantInFlight,
+                    isOpen: tenant.inFlight < maximum,
+                    value: Double(tenant.inFlight),
+                    threshold: Double(maximum),
+                    unit: .requests
+                )
+            )
+        }
+        return gates
+    }
+
+    /// Who is before it.
+    private func orderGates(pool: Int, _ explanation: Explanation) -> [Explanation.Reading] {
+        let policy = self.pools[pool].configuration.scheduling.policy
+        var gates: [Explanation.Reading] = []
+        if let tenant = explanation.tenant, let counter = tenant.counter {
+            let least = tenant.leastCounter ?? counter
+            let isTurn = counter <= least || explanation.winner == nil
+            gates.append(
+                Explanation.Reading(
+                    .tenantTurn,
+                    isOpen: isTurn,
+                    value: counter,
+                    threshold: least,
+                    unit: .virtualTokens,
+                    detail: isTurn ? nil : tenant.leastTenant
+                )
+            )
+        }
+        let ahead = (explanation.position ?? 1) - 1
+        gates.append(
+            Explanation.Reading(.order, isOpen: ahead == 0, value: Double(ahead), threshold: 0, unit: .requests)
+        )
+        if let score = explanation.score {
+            // Scores are compared within a tenant: between tenants their turns decide.
+            let rival = explanation.winner.flatMap { winner in
+                explanation.tenant?.counter == nil || winner.tenant == explanation.tenant?.name ? winner.score : nil
+            }
+            gates.append(
+                Explanation.Reading(
+                    .score,
+                    isOpen: rival == nil,
+                    value: score.total,
+                    threshold: (rival ?? score).total
+                )
+            )
+        }
+        let left = policy.maximumWait - explanation.waited
+        gates.append(
+            Explanation.Reading(
+                .ageing,
+                isOpen: left <= .zero,
+                value: explanation.waited.inMilliseconds,
+                threshold: policy.maximumWait.inMilliseconds,
+                unit: .milliseconds,
+                reopensIn: left > .zero ? left : nil
+            )
+        )
+        return gates
+    }
+}
+
+extension Explanation.Reading {
+    /// Closed until a time.
+    fileprivate static func until(
+        _ time: Instant,
+        _ gate: Explanation.Gate,
+        now: Instant,
+        detail: String?
+    ) -> Explanation.Reading {
+        Explanation.Reading(
+            gate,
+            isOpen: time <= now,
+            value: max(.zero, time - now).inMilliseconds,
+            threshold: 0,
+            unit: .milliseconds,
+            reopensIn: time > now ? time - now : nil,
+            detail: detail
+        )
+    }
+}
+
+extension ThrottleAnswer {
+    fileprivate var availableIn: Duration? {
+        guard case .refused(let refusal) = self else { return nil }
+        return refusal.availableIn
     }
 }

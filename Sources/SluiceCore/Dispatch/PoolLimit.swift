@@ -11,7 +11,7 @@ struct PoolLimit: Sendable {
     private(set) var due: Instant?
     /// What the smallest that waits needs, or somebody for whom tokens are kept.
     private(set) var needs = 0
-    private var isHeld = false
+    private(set) var isHeld = false
     /// Tokens charged per request, as a moving average.
     private(set) var meanTokens = 0.0
 

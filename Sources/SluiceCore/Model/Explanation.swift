@@ -26,6 +26,8 @@ package struct Explanation: Sendable, Equatable {
         case tenantTurn = "tenant_turn"
         /// Requests that run before it as things stand.
         case order
+        /// Its score against that of the request of its tenant that would be taken now.
+        case score
         /// Not a gate that closes: once passed, nothing but age decides and the request overtakes.
         case ageing
         /// Its place on a list in Valkey.

@@ -43,10 +43,13 @@ package enum ProducerError: Error, Sendable, Equatable {
             "Queued request \(id) is \(bytes) bytes; max inline payload is \(limit) bytes."
         case .duplicate(let id): "The request id \(id) already waits for a reply; use another."
         case .invalid(let error): error.message
-        case .overloaded(let limit): "This process waits for \(limit) already; try again later."
-        case .queueFull(let pool, let depth, _):
-            "The queue of pool '\(pool)' is full (\(depth) waiting); try again later."
-        case .storeFull: "Valkey is out of memory and takes no more requests; try again later."
+        case .overloaded(let limit):
+            "This process already waits for as much as it may: \(limit) (fabric.max_waiting). Try again in about 1 s."
+        case .queueFull(let pool, let depth, let bytes):
+            "The queue of pool '\(pool)' is full: \(depth) requests of \(bytes) bytes wait (fabric.max_queued, "
+                + "fabric.max_queued_bytes). Try again in about 1 s."
+        case .storeFull:
+            "Valkey is out of memory (its maxmemory) and takes no more requests. Try again in about 1 s."
         case .store(let error, mayBeQueued: true): error.message + " The request may run nevertheless."
         case .store(let error, mayBeQueued: false): error.message + " The request was not queued."
         case .timedOut: "No reply came within the time that the request was given."

@@ -15,7 +15,8 @@ enum ExplanationText {
     }
 
     private static func waiting(_ explanation: Explanation) -> String {
-        let closed = explanation.gates.filter { !$0.isOpen }
+        // That it is not overdue is no reason.
+        let closed = explanation.gates.filter { !$0.isOpen && $0.gate != .ageing }
         let clauses = closed.prefix(2).map { Self.clause($0, explanation) }
         guard !clauses.isEmpty else { return "It is next, and nothing holds it back: it starts at once." }
         return "It waits because \(clauses.joined(separator: ", and ")); \(Self.prospect(explanation, closed))"
@@ -52,6 +53,8 @@ enum ExplanationText {
                 + "\(threshold) \(Self.unit(gate)) that it needs" + after
         case .requestsPerMinute:
             return "the requests a minute of pool '\(explanation.pool)' are used up" + after
+        case .tokensPerMinute where gate.detail != nil:
+            return "tokens are \(gate.detail ?? "")" + after
         case .tokensPerMinute:
             return "it needs \(threshold) tokens and the tokens a minute of pool '\(explanation.pool)' leave \(value)"
                 + after
@@ -65,6 +68,7 @@ enum ExplanationText {
             let other = gate.detail.map { "tenant '\($0)'" } ?? "another tenant"
             return "it is the turn of \(other), who has had \(threshold) weighted tokens against \(value)"
         case .order: return gate.value == 1 ? "1 request is ahead of it" : "\(value) requests are ahead of it"
+        case .score: return "its score is \(Self.score(gate.value)) and the best is \(Self.score(gate.threshold))"
         case .ageing: return "it has not waited for long enough to go before all others"
         case .list: return Self.list(gate, explanation)
         }
@@ -97,6 +101,13 @@ enum ExplanationText {
         let place = gate.value.map { "at place \(Self.number($0)) " } ?? ""
         let why = gate.detail.map { ", \($0)" } ?? ""
         return "it lies \(place)on the list of pool '\(explanation.pool)' and no dispatcher has taken it yet\(why)"
+    }
+
+    /// With two decimals.
+    private static func score(_ value: Double?) -> String {
+        guard let value, abs(value) < 1e12 else { return "-" }
+        let hundredths = Int((value * 100).rounded())
+        return "\(hundredths / 100).\(String(100 + abs(hundredths % 100)).dropFirst())"
     }
 
     private static func named(_ name: String?) -> String { name.map { " '\($0)'" } ?? "" }

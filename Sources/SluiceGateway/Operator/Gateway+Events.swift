@@ -9,7 +9,7 @@ extension Gateway {
     func events(_ request: HTTPRequest) throws(GatewayError) -> HTTPResponse {
         guard let subscription = self.telemetry.feed.subscribe() else {
             throw .unavailable(
-                "As many watchers as are allowed are connected already.",
+                "As many watchers as are allowed are connected already. Try again in about 5 s.",
                 code: "too_many_watchers",
                 retryAfter: 5
             )

@@ -41,7 +41,7 @@ extension Gateway {
         try self.keys.admit(request.headers, isLocal: self.configuration.isLocal)
         guard !self.draining else {
             throw .unavailable(
-                "This gateway is shutting down; send the request again.",
+                "This gateway is shutting down; send the request again, to another or in about 1 s.",
                 code: "draining",
                 retryAfter: 1
             )

@@ -51,7 +51,8 @@ enum Ingress {
         let maximum = configuration.maximumTimeout.wholeNanoseconds / 1_000_000
         guard let milliseconds = Int64(text), (1...maximum).contains(milliseconds) else {
             throw .invalid(
-                "The header 'x-sluice-timeout-ms' must be a whole number from 1 to \(maximum).",
+                "The header 'x-sluice-timeout-ms' must be a whole number from 1 to \(maximum) "
+                    + "(max_request_timeout).",
                 param: "x-sluice-timeout-ms"
             )
         }

@@ -16,7 +16,7 @@ struct HTTPServerRefusal {
         HTTPServerRefusal(
             413,
             code: "request_too_large",
-            message: "The request body is larger than the limit of \(limit) bytes (server.maximum_body)."
+            message: "The request body is larger than the limit of \(limit) bytes (max_payload)."
         )
     }
 
@@ -24,7 +24,7 @@ struct HTTPServerRefusal {
         HTTPServerRefusal(
             431,
             code: "headers_too_large",
-            message: "The request's header block is larger than the limit of \(limit) bytes (server.maximum_head)."
+            message: "The request's header block is larger than the limit of \(limit) bytes (http.max_head)."
         )
     }
 
@@ -47,7 +47,8 @@ struct HTTPServerRefusal {
     static let requestTimeout = HTTPServerRefusal(
         408,
         code: "request_timeout",
-        message: "The request did not arrive in time; send its head and body without pauses."
+        message: "The request did not arrive in time (http.head_timeout, http.min_body_rate); send its head and body "
+            + "without pauses."
     )
 
     /// The whole answer as text, for a connection that never sent a whole head or body.
