@@ -1,16 +1,7 @@
 /// Several limiters that all have to agree: of a key, a tenant, a provider's account, and one for each model.
 ///
 /// Reserves in all or in none. A refusal names the limiter that holds longest.
-public struct LimiterGroup: Sendable {
-    /// What was reserved with every limiter that applies.
-    public struct Reservation: Sendable, Hashable {
-        public let handles: [ThrottleReservation]
-
-        package init(handles: [ThrottleReservation]) {
-            self.handles = handles
-        }
-    }
-
+public struct LimiterGroup: WorkLimiter {
     /// These apply to every request.
     public let limiters: [RateLimiter]
     /// This one besides, to requests for the model.
@@ -36,8 +27,10 @@ public struct LimiterGroup: Sendable {
         return self.limiters + [limiter]
     }
 
-    /// Whether ``LimiterGroup/reserve(_:model:)`` would succeed now. A refusal's `availableIn` is the longest of all.
-    public func check(_ tokens: Int, model: String? = nil) -> ThrottleAnswer {
+    /// Whether ``LimiterGroup/reserve(tokens:model:)`` would succeed now.
+    ///
+    /// A refusal's `availableIn` is the longest of all.
+    public func check(tokens: Int, model: String? = nil) -> ThrottleAnswer {
         Self.check(tokens, self.applying(to: model))
     }
 
@@ -54,7 +47,7 @@ public struct LimiterGroup: Sendable {
     ///
     /// Limiters lock one after the other: for a moment one of them may have charged what is then taken back because a
     /// later one, asked by somebody else in between, refuses. Its books are afterwards as if nothing had been.
-    public func reserve(_ tokens: Int, model: String? = nil) -> Result<Reservation, ThrottleRefusal> {
+    public func reserve(tokens: Int, model: String? = nil) -> Result<WorkReservation, ThrottleRefusal> {
         let limiters = self.applying(to: model)
         if case .refused(let refusal) = Self.check(tokens, limiters) { return .failure(refusal) }
         var handles: [ThrottleReservation] = []
@@ -63,27 +56,49 @@ public struct LimiterGroup: Sendable {
             switch limiter.reserve(tokens) {
             case .success(let reservation): handles.append(reservation)
             case .failure(let refusal):
-                self.cancel(Reservation(handles: handles))
+                self.cancel(WorkReservation(tokens: tokens, handles: handles))
                 if case .refused(let all) = Self.check(tokens, limiters) { return .failure(refusal.orLonger(all)) }
                 return .failure(refusal)
             }
         }
-        return .success(Reservation(handles: handles))
+        return .success(WorkReservation(tokens: tokens, handles: handles))
     }
 
     /// As ``RateLimiter/settle(_:actualTokens:)`` with every limiter.
-    public func settle(_ reservation: Reservation, actualTokens: Int) {
+    public func settle(_ reservation: WorkReservation, actualTokens: Int) {
         for handle in reservation.handles { self.byNumber[handle.limiter]?.settle(handle, actualTokens: actualTokens) }
     }
 
     /// As ``RateLimiter/adjust(_:toTokens:)`` with every limiter.
-    public func adjust(_ reservation: Reservation, toTokens tokens: Int) {
+    public func adjust(_ reservation: WorkReservation, toTokens tokens: Int) {
         for handle in reservation.handles { self.byNumber[handle.limiter]?.adjust(handle, toTokens: tokens) }
     }
 
     /// As ``RateLimiter/cancel(_:)`` with every limiter.
-    public func cancel(_ reservation: Reservation) {
+    public func cancel(_ reservation: WorkReservation) {
         for handle in reservation.handles { self.byNumber[handle.limiter]?.cancel(handle) }
+    }
+
+    /// What may be spent now, on any work and on that of the models with limits of their own.
+    public func budget() -> WorkBudget {
+        var budget = WorkBudget()
+        for limiter in self.limiters {
+            let own = limiter.budget()
+            budget.tokens = Self.lesser(budget.tokens, own.tokens)
+            budget.capacity = Self.lesser(budget.capacity, own.capacity)
+            if let refusal = own.refusal { budget.refusal = budget.refusal?.orLonger(refusal) ?? refusal }
+        }
+        for (model, limiter) in self.models {
+            let own = limiter.budget()
+            // Without requests there is nothing for the model, not even for work without tokens.
+            budget.modelTokens[model] = own.refusal == nil ? own.tokens : min(own.tokens ?? -1, -1)
+        }
+        return budget
+    }
+
+    private static func lesser(_ one: Int?, _ other: Int?) -> Int? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
     }
 
     /// Tokens that every limiter has left; `nil`: none of them limits tokens.

@@ -72,7 +72,7 @@ public final class RateLimiter: Sendable {
         return { Instant.zero + start.duration(to: clock.now) }
     }
 
-    private func named(_ refusal: ThrottleRefusal) -> ThrottleRefusal {
+    func named(_ refusal: ThrottleRefusal) -> ThrottleRefusal {
         var refusal = refusal
         refusal.limiter = self.name
         return refusal

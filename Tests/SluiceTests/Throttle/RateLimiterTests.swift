@@ -113,28 +113,28 @@ import Testing
         #expect(group.availableTokens(model: "large") == 600)
         #expect(group.availableRequests(model: "large") == 60)
         #expect(group.tokenCapacity(model: "large") == 600)
-        let first = try group.reserve(500, model: "large").get()
+        let first = try group.reserve(tokens: 500, model: "large").get()
         #expect(first.handles.count == 3)
         let refusal = ThrottleRefusal(limit: .tokens, availableIn: .seconds(40), limiter: "large")
-        #expect(group.check(500, model: "large") == .refused(refusal))
-        #expect(group.reserve(500, model: "large").refusal == refusal)
-        #expect(group.reserve(700, model: "large").refusal?.isNever == true)
+        #expect(group.check(tokens: 500, model: "large") == .refused(refusal))
+        #expect(group.reserve(tokens: 500, model: "large").refusal == refusal)
+        #expect(group.reserve(tokens: 700, model: "large").refusal?.isNever == true)
         // Nothing was taken from the others.
         #expect(key.availableRequests == 59)
         #expect(tenant.availableTokens == 5_500)
-        #expect(group.reserve(500, model: "small").isSuccess)
+        #expect(group.reserve(tokens: 500, model: "small").isSuccess)
         group.settle(first, actualTokens: 100)
         #expect(tenant.availableTokens == 5_400)
         #expect(large.availableTokens == 500)
         clock.advance(by: .seconds(10))
-        #expect(group.reserve(500, model: "large").isSuccess)
+        #expect(group.reserve(tokens: 500, model: "large").isSuccess)
     }
 
     @Test func `cancelling gives back everywhere`() throws {
         let key = try self.limiter("key", requests: 1, tokens: 100)
         let tenant = try self.limiter("tenant", requests: 1, tokens: 100)
         let group = LimiterGroup([key, tenant, key], models: ["m": tenant])
-        let reservation = try group.reserve(100, model: "m").get()
+        let reservation = try group.reserve(tokens: 100, model: "m").get()
         #expect(reservation.handles.count == 2)
         group.adjust(reservation, toTokens: 70)
         #expect(key.availableTokens == 30)
@@ -142,9 +142,34 @@ import Testing
         #expect(key.availableTokens == 100 && tenant.availableRequests == 1)
     }
 
+    @Test func `what may be spent`() throws {
+        let key = try self.limiter("key", requests: 60, tokens: 1_000)
+        let tenant = try self.limiter("tenant", requests: 3)
+        let small = try self.limiter("small", requests: 1)
+        let large = try self.limiter("large", tokens: 500)
+        let group = LimiterGroup([key, tenant], models: ["small": small, "large": large])
+        #expect(group.budget() == WorkBudget(tokens: 1_000, modelTokens: ["large": 500], capacity: 1_000))
+        #expect(group.reserve(tokens: 100, model: "small").isSuccess)
+        #expect(group.reserve(tokens: 100, model: "large").isSuccess)
+        let left = WorkBudget(tokens: 800, modelTokens: ["large": 400, "small": -1], capacity: 1_000)
+        #expect(group.budget() == left)
+        #expect(group.reserve(tokens: 0, model: "small").refusal?.limiter == "small")
+        #expect(group.reserve(tokens: 0).isSuccess)
+        let refusal = ThrottleRefusal(limit: .requests, availableIn: .seconds(20), limiter: "tenant")
+        #expect(group.budget().refusal == refusal)
+        #expect(tenant.budget() == WorkBudget(refusal: refusal))
+        let single: any WorkLimiter = key
+        #expect(single.check(tokens: 800, model: "any").isAllowed)
+        let reservation = try single.reserve(tokens: 800, model: nil).get()
+        single.settle(reservation, actualTokens: 200)
+        #expect(key.availableTokens == 600)
+        single.cancel(reservation)
+        #expect(key.availableTokens == 600)
+    }
+
     @Test func `without limiters everything may go`() {
         let group = LimiterGroup([])
-        #expect(group.reserve(.max).isSuccess)
+        #expect(group.reserve(tokens: .max).isSuccess)
         #expect(group.availableTokens() == nil)
     }
 
@@ -155,7 +180,7 @@ import Testing
         let used = await withTaskGroup(of: Int.self) { tasks in
             for worker in 0..<8 {
                 tasks.addTask {
-                    (0..<500).filter { _ in groups[worker % 2].reserve(1).isSuccess }.count
+                    (0..<500).filter { _ in groups[worker % 2].reserve(tokens: 1).isSuccess }.count
                 }
             }
             return await tasks.reduce(0, +)
