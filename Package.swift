@@ -76,6 +76,12 @@ let package = Package(
             path: "Benchmarks/CoreBenchmark"
         ),
         .executableTarget(
+            name: "queue-benchmark",
+            dependencies: ["Sluice"],
+            path: "Benchmarks/QueueBenchmark",
+            linkerSettings: [.linkedLibrary("mimalloc", .when(configuration: .release))]
+        ),
+        .executableTarget(
             name: "fabric-benchmark",
             dependencies: ["SluiceBasics", "SluiceEngine", "SluiceFabric", "SluiceTransport", "SluiceWire"],
             path: "Benchmarks/FabricBenchmark",

@@ -43,6 +43,26 @@ extension Queue {
     /// before it, unless a message that has waited for longer than the policy's `maximumWait` is having tokens saved
     /// for it.
     public func dequeue(under limiter: (any WorkLimiter)? = nil) async -> DequeueAnswer<Payload> {
+        await self.look(under: limiter).answer
+    }
+
+    /// A dequeue, and when to look again if it brings nothing.
+    struct Look: Sendable {
+        var answer: DequeueAnswer<Payload>
+        /// Sooner than the answer's `retry` if something smaller may be ready by then; `nil`: as `retry` says.
+        var nextChange: Duration?
+
+        init(_ answer: DequeueAnswer<Payload>, nextChange: Duration? = nil) {
+            self.answer = answer
+            self.nextChange = nextChange
+        }
+
+        init(_ reason: NoWork.Reason, _ retry: NoWork.Retry, nextChange: Duration? = nil) {
+            self.init(.nothing(NoWork(reason: reason, retry: retry)), nextChange: nextChange)
+        }
+    }
+
+    func look(under limiter: (any WorkLimiter)?) async -> Look {
         let (terms, refusal) = self.state.withLock { state -> (DequeueTerms, NoWork.Reason?) in
             let terms = DequeueTerms(state.policy)
             switch state.mode {
@@ -54,11 +74,11 @@ extension Queue {
             state.inFlight += 1
             return (terms, nil)
         }
-        if let refusal { return .nothing(NoWork(reason: refusal, retry: .onChange)) }
-        let answer = await self.find(limiter, terms)
+        if let refusal { return Look(refusal, .onChange) }
+        let look = await self.find(limiter, terms)
         self.noteExpired()
-        if case .nothing = answer { self.leave() }
-        return answer
+        if case .nothing = look.answer { self.leave() }
+        return look
     }
 
     /// A dequeue without success, or a message that has been settled, makes room for another.
@@ -70,38 +90,31 @@ extension Queue {
         if isEmpty { self.drained.ringAll() }
     }
 
-    private func find(_ limiter: (any WorkLimiter)?, _ terms: DequeueTerms) async -> DequeueAnswer<Payload> {
-        // Whoever is in the way got work himself: a bound is only there so that no bug can make this spin.
-        for _ in 0..<1_000 {
-            let budget = limiter?.budget() ?? WorkBudget()
-            if let refusal = budget.refusal, let nothing = await self.exhausted(refusal) { return nothing }
+    private func find(_ limiter: (any WorkLimiter)?, _ terms: DequeueTerms) async -> Look {
+        var doubts = 0
+        // Whoever is in the way got work himself: a bound is only there so that nothing can make this spin.
+        for _ in 0..<1_000 where doubts < 3 {
+            var budget = limiter?.budget() ?? WorkBudget()
+            // Nothing fits less than nothing: the store names what would be first.
+            if budget.isExhausted { budget.tokens = min(-1, budget.tokens ?? -1) }
             let pick = await self.pick(budget, terms)
             switch pick {
             case .failed(let error):
-                let retry = NoWork.Retry.after(terms.polling)
-                return .nothing(NoWork(reason: .unavailable(error.description), retry: retry))
+                return Look(.unavailable(error.description), .after(terms.polling))
             case .nothing(let nextChange):
-                return .nothing(NoWork(reason: .empty, retry: self.retry(nextChange, terms)))
+                return Look(.empty, self.retry(nextChange, terms))
             case .blocked(let needs, let nextChange):
-                guard let nothing = self.blocked(needs, nextChange, limiter, terms) else { continue }
-                return .nothing(nothing)
+                guard let nothing = self.blocked(needs, nextChange, limiter, terms) else {
+                    doubts += 1
+                    continue
+                }
+                return nothing
             case .ticket, .candidate, .buffered:
-                if let answer = await self.take(pick, limiter, terms) { return answer }
+                if let answer = await self.take(pick, limiter, terms) { return Look(answer) }
             }
         }
-        return .nothing(NoWork(reason: .empty, retry: .after(.milliseconds(10))))
-    }
-
-    /// The limits on requests let nothing through, whatever it is; an empty queue is still called empty.
-    private func exhausted(_ refusal: ThrottleRefusal) async -> DequeueAnswer<Payload>? {
-        if let statistics = try? await self.storage.statistics(), statistics.ready == 0 {
-            let change = statistics.nextChange.map { max($0, refusal.availableIn ?? $0) }
-            return .nothing(NoWork(reason: .empty, retry: self.retry(change, DequeueTerms(self.policy))))
-        }
-        guard let span = refusal.availableIn else {
-            return .nothing(NoWork(reason: .allRefused(needs: 0), retry: .onChange))
-        }
-        return .nothing(NoWork(reason: .rateLimited(refusal.limit), retry: .after(span)))
+        // What is small enough belongs to a tenant at its cap.
+        return Look(.atCapacity, .after(.milliseconds(100)))
     }
 
     /// When to look again after finding nothing.
@@ -116,7 +129,7 @@ extension Queue {
         _ nextChange: Duration?,
         _ limiter: (any WorkLimiter)?,
         _ terms: DequeueTerms
-    ) -> NoWork? {
+    ) -> Look? {
         var first: ThrottleRefusal?
         for need in needs {
             guard case .refused(let refusal)? = limiter?.check(tokens: need.tokens, model: need.model) else {
@@ -127,10 +140,10 @@ extension Queue {
         }
         let least = needs.map(\.tokens).min() ?? 0
         guard let first, let span = first.availableIn else {
-            return NoWork(reason: .allRefused(needs: least), retry: self.retry(nextChange, terms))
+            return Look(.allRefused(needs: least), self.retry(nextChange, terms))
         }
         let change = self.storageTells ? nextChange : min(nextChange ?? terms.polling, terms.polling)
-        return NoWork(reason: .rateLimited(first.limit), retry: .after(min(span, change ?? span)))
+        return Look(.rateLimited(first.limit), .after(span), nextChange: change)
     }
 
     /// Reserves and claims what was picked; `nil`: somebody else was faster.

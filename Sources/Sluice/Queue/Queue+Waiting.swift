@@ -15,7 +15,8 @@ extension Queue {
         while true {
             let rings = self.bell.rings
             if Task.isCancelled { throw self.givingUp() }
-            switch await self.dequeue(under: limiter) {
+            let look = await self.look(under: limiter)
+            switch look.answer {
             case .work(let message):
                 // There may be more: the next one looks.
                 if self.bell.waiters > 0 { self.bell.ring() }
@@ -25,7 +26,9 @@ extension Queue {
                 // What this consumer cannot use may do for another, with another limiter.
                 if nothing.reason != .empty, rings != self.bell.rings, self.bell.waiters > 0 { self.bell.ring() }
                 var end: Instant?
-                if case .after(let span) = nothing.retry { end = self.clock.now() + max(span, .nanoseconds(1)) }
+                if case .after(let span) = nothing.retry {
+                    end = self.clock.now() + max(min(span, look.nextChange ?? span), .nanoseconds(1))
+                }
                 await self.bell.wait(since: rings, until: end, self.clock)
             }
         }

@@ -87,7 +87,7 @@ public struct NoWork: Sendable, Hashable {
 
     /// When to try again at the earliest.
     public enum Retry: Sendable, Hashable {
-        /// After so much time, or sooner when something changes.
+        /// After so much time; sooner only when something changes, or a message that is smaller becomes ready.
         case after(Duration)
         /// When something changes: a request comes in, a message is settled, the queue is resumed.
         case onChange

@@ -1,3 +1,5 @@
+import SluiceBasics
+
 /// What a dequeue has to keep to: one ``RateLimiter``, several of them, or something of the program's own.
 ///
 /// A dequeue asks what may be spent, chooses, and reserves; when somebody else was faster it chooses again. So an
@@ -23,20 +25,20 @@ public struct WorkBudget: Sendable, Hashable {
     public var modelTokens: [String: Int]
     /// The most tokens that one message could ever get; `nil`: any number.
     public var capacity: Int?
-    /// Whether a request without any tokens would be refused: the limits on requests are exhausted.
-    public var refusal: ThrottleRefusal?
+    /// Whether the limits on requests are exhausted: nothing may start, whatever its tokens.
+    public var isExhausted: Bool
 
     /// No limits, unless said otherwise.
     public init(
         tokens: Int? = nil,
         modelTokens: [String: Int] = [:],
         capacity: Int? = nil,
-        refusal: ThrottleRefusal? = nil
+        isExhausted: Bool = false
     ) {
         self.tokens = tokens
         self.modelTokens = modelTokens
         self.capacity = capacity
-        self.refusal = refusal
+        self.isExhausted = isExhausted
     }
 }
 
@@ -44,12 +46,83 @@ public struct WorkBudget: Sendable, Hashable {
 public struct WorkReservation: Sendable, Hashable {
     /// What was reserved.
     public var tokens: Int
-    /// One handle for each limit that was charged, in the limiter's order.
-    public var handles: [ThrottleReservation]
+    /// The handle of the first limit that was charged; most have no other, and need no array for it.
+    public var handle: ThrottleReservation?
+    /// Those of further limits.
+    public var others: [ThrottleReservation]
 
-    /// What a limiter hands out.
-    public init(tokens: Int, handles: [ThrottleReservation]) {
+    /// What a limiter hands out; without handles if nothing applied.
+    public init(tokens: Int, handle: ThrottleReservation? = nil, others: [ThrottleReservation] = []) {
         self.tokens = tokens
-        self.handles = handles
+        self.handle = handle
+        self.others = others
+    }
+}
+
+extension RateLimiter: WorkLimiter {
+    public func budget() -> WorkBudget {
+        let now = self.now()
+        return self.state.withLock { state in
+            WorkBudget(
+                tokens: state.throttle.availableTokens(at: now),
+                capacity: state.throttle.tokenCapacity,
+                isExhausted: (state.throttle.availableRequests(at: now) ?? 1) < 1
+            )
+        }
+    }
+
+    public func check(tokens: Int, model: String?) -> ThrottleAnswer { self.check(tokens) }
+
+    public func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
+        self.reserve(tokens).map { WorkReservation(tokens: tokens, handle: $0) }
+    }
+
+    public func settle(_ reservation: WorkReservation, actualTokens: Int) {
+        if let handle = reservation.handle { self.settle(handle, actualTokens: actualTokens) }
+    }
+
+    public func cancel(_ reservation: WorkReservation) {
+        if let handle = reservation.handle { self.cancel(handle) }
+    }
+}
+
+extension LimiterGroup: WorkLimiter {
+    public func budget() -> WorkBudget {
+        var budget = WorkBudget()
+        for limiter in self.limiters {
+            let other = limiter.budget()
+            if let tokens = other.tokens { budget.tokens = min(tokens, budget.tokens ?? .max) }
+            if let capacity = other.capacity { budget.capacity = min(capacity, budget.capacity ?? .max) }
+            if other.isExhausted { budget.isExhausted = true }
+        }
+        for (model, limiter) in self.models {
+            let other = limiter.budget()
+            budget.modelTokens[model] = other.isExhausted ? -1 : other.tokens ?? .max
+        }
+        return budget
+    }
+
+    public func check(tokens: Int, model: String?) -> ThrottleAnswer { self.check(tokens, model: model) }
+
+    public func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
+        self.reserve(tokens, model: model).map { reservation in
+            WorkReservation(
+                tokens: tokens,
+                handle: reservation.handles.first,
+                others: Array(reservation.handles.dropFirst())
+            )
+        }
+    }
+
+    private func reservation(_ reservation: WorkReservation) -> Reservation {
+        Reservation(handles: [reservation.handle].compactMap(\.self) + reservation.others)
+    }
+
+    public func settle(_ reservation: WorkReservation, actualTokens: Int) {
+        self.settle(self.reservation(reservation), actualTokens: actualTokens)
+    }
+
+    public func cancel(_ reservation: WorkReservation) {
+        self.cancel(self.reservation(reservation))
     }
 }

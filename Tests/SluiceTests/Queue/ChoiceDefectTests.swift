@@ -72,7 +72,7 @@ struct ChoiceDefectTests {
 
     @Test func `D-08 otherwise it stands in nobody's way, and never is said as never`() async throws {
         let test = try QueueHarness()
-        let limiter = test.limiter(tokens: 1_000)
+        let limiter = try test.limiter(tokens: 1_000)
         try await test.add("large", .urgent, tokens: 1_500)
         #expect(
             await test.queue.dequeue(under: limiter).refusal
@@ -81,18 +81,18 @@ struct ChoiceDefectTests {
         test.clock.advance(by: .seconds(400))
         try await test.add("small", .low, tokens: 10)
         #expect(try await test.dequeue(under: limiter).id == "small")
-        #expect(try await test.dequeue(under: test.limiter(tokens: 2_000)).id == "large")
+        #expect(try await test.dequeue(under: try test.limiter(tokens: 2_000)).id == "large")
     }
 
     @Test func `D-09 what fits is found behind any number of requests that do not`() async throws {
         let test = try QueueHarness()
-        let limiter = test.limiter(tokens: 1_000)
+        let limiter = try test.limiter(tokens: 1_000)
         for number in 0..<20 { try await test.add("u\(number)", .urgent, tokens: 5_000) }
         try await test.add("low", .low, tokens: 10)
         #expect(try await test.dequeue(under: limiter).id == "low")
         let remote = RemoteHarness()
         let queue = try remote.worker(.default)
-        let other = TestLimiter(RateLimit(tokensPerMinute: 1_000), clock: remote.clock)
+        let other = try RateLimiter(RateLimit(tokensPerMinute: 1_000), clock: remote.clock)
         for number in 0..<50 {
             try await queue.enqueue(
                 QueueRequest(id: "u\(number)", payload: "", priority: .urgent, estimatedTokens: 5_000)
@@ -147,7 +147,7 @@ struct ChoiceDefectTests {
         async throws
     {
         let test = try QueueHarness(QueuePolicy(maximumWait: .seconds(60)))
-        let limiter = test.limiter(tokens: 600)
+        let limiter = try test.limiter(tokens: 600)
         try await test.add("large", .low, tokens: 600)
         var served: Int?
         for second in 0..<300 where served == nil {
@@ -165,7 +165,7 @@ struct ChoiceDefectTests {
 
     @Test func `D-12 the threshold orders and never holds back`() async throws {
         let test = try QueueHarness(QueuePolicy(weights: .throughputOptimized))
-        let limiter = test.limiter(tokens: 10_000_000)
+        let limiter = try test.limiter(tokens: 10_000_000)
         try await test.add("lone", .low, tokens: 10, expected: .seconds(60))
         let message = try await test.dequeue(under: limiter)
         #expect(message.attributes.receiveCount == 1)

@@ -8,7 +8,7 @@ struct DeliveryDefectTests {
 
     @Test func `D-01 a dequeue that answers has reserved, and nothing beyond the limit is handed out`() async throws {
         let test = try QueueHarness()
-        let limiter = test.limiter(requests: 1, tokens: 100)
+        let limiter = try test.limiter(requests: 1, tokens: 100)
         for number in 0..<10 { try await test.add("m\(number)", tokens: 100) }
         let first = try await test.dequeue(under: limiter)
         #expect(limiter.availableTokens == 0 && limiter.availableRequests == 0)
@@ -28,7 +28,7 @@ struct DeliveryDefectTests {
 
     @Test func `D-01 consumers at the same time never get more than the limit`() async throws {
         let test = try QueueHarness()
-        let limiter = test.limiter(requests: 1_000, tokens: 100)
+        let limiter = try test.limiter(requests: 1_000, tokens: 100)
         for number in 0..<20 { try await test.add("m\(number)", tokens: 60) }
         let taken = await withTaskGroup(of: [ProcessableMessage<String>].self) { group in
             for _ in 0..<20 {

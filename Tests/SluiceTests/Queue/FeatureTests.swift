@@ -40,7 +40,7 @@ struct FeatureTests {
             return max(0, min(1, 1 - left / 3_600_000))
         }
         let test = try QueueHarness(scorers: [deadline])
-        let limiter = test.limiter(tokens: 1_500)
+        let limiter = try test.limiter(tokens: 1_500)
         for (id, left) in [("far", "7200000"), ("near", "1000")] {
             try await test.queue.enqueue(
                 QueueRequest(id: id, payload: id, estimatedTokens: 100, metadata: ["left": left])
@@ -83,7 +83,10 @@ struct FeatureTests {
 
     @Test func `M-04 models have limits of their own, and one that is exhausted does not block another`() async throws {
         let test = try QueueHarness()
-        let limiter = ModelLimiter(["big": 100, "small": 1_000], clock: test.clock)
+        let limiter = LimiterGroup(
+            [],
+            models: ["big": try test.limiter(tokens: 100), "small": try test.limiter(tokens: 1_000)]
+        )
         for number in 0..<5 {
             let request = QueueRequest(
                 id: "b\(number)",
@@ -169,47 +172,5 @@ struct FeatureTests {
         try test.queue.configure(QueuePolicy(order: .fifo))
         #expect(try await test.order() == ["low", "urgent"])
         #expect(throws: PolicyFault.self) { try test.queue.configure(QueuePolicy(candidates: 0)) }
-    }
-}
-
-/// One limit for each model.
-final class ModelLimiter: WorkLimiter {
-    private let limiters: [String: TestLimiter]
-
-    init(_ tokensPerMinute: [String: Int], clock: StepClock) {
-        self.limiters = tokensPerMinute.mapValues { TestLimiter(RateLimit(tokensPerMinute: $0), clock: clock) }
-    }
-
-    func budget() -> WorkBudget {
-        WorkBudget(modelTokens: self.limiters.mapValues { $0.availableTokens ?? .max })
-    }
-
-    func check(tokens: Int, model: String?) -> ThrottleAnswer {
-        model.flatMap { self.limiters[$0] }?.check(tokens: tokens, model: nil) ?? .allowed
-    }
-
-    private struct Ledger {
-        var owners: [WorkReservation: String] = [:]
-    }
-
-    private let ledger = Lock(Ledger())
-
-    func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
-        guard let model, let limiter = self.limiters[model] else {
-            return .success(WorkReservation(tokens: tokens, handles: []))
-        }
-        let answer = limiter.reserve(tokens: tokens, model: nil)
-        if case .success(let reservation) = answer { self.ledger.withLock { $0.owners[reservation] = model } }
-        return answer
-    }
-
-    func settle(_ reservation: WorkReservation, actualTokens: Int) {
-        let model = self.ledger.withLock { $0.owners.removeValue(forKey: reservation) }
-        model.flatMap { self.limiters[$0] }?.settle(reservation, actualTokens: actualTokens)
-    }
-
-    func cancel(_ reservation: WorkReservation) {
-        let model = self.ledger.withLock { $0.owners.removeValue(forKey: reservation) }
-        model.flatMap { self.limiters[$0] }?.cancel(reservation)
     }
 }

@@ -50,7 +50,7 @@ struct HandlingDefectTests {
         async throws
     {
         let test = try QueueHarness()
-        let limiter = test.limiter(tokens: 100)
+        let limiter = try test.limiter(tokens: 100)
         try await test.add("a", tokens: 60)
         do { _ = try await test.dequeue(under: limiter) }
         let metrics = try await test.queue.metrics()
@@ -139,7 +139,7 @@ struct HandlingDefectTests {
 
     @Test func `D-17 an answer without work says why, and when to try again`() async throws {
         let test = try QueueHarness(QueuePolicy(maximumInFlight: 1))
-        let limiter = test.limiter(tokens: 60)
+        let limiter = try test.limiter(tokens: 60)
         #expect(await test.queue.dequeue().refusal == NoWork(reason: .empty, retry: .onChange))
         try await test.add("a", tokens: 60)
         try await test.add("b", tokens: 30)
@@ -165,7 +165,7 @@ struct HandlingDefectTests {
 
     @Test func `D-17 next is woken by tokens, leases, delays, settlements and resume`() async throws {
         let test = try QueueHarness(QueuePolicy(renewal: .manual))
-        let limiter = test.limiter(tokens: 60)
+        let limiter = try test.limiter(tokens: 60)
         try await test.add("a", tokens: 60)
         let first = try await test.dequeue(under: limiter)
         try await first.complete()

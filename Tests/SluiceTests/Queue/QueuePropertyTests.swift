@@ -30,7 +30,7 @@ struct QueuePropertyTests {
             deduplicationWindow: .zero
         )
         let test = try QueueHarness(policy)
-        let limiter = test.limiter(tokens: 60_000)
+        let limiter = try test.limiter(tokens: 60_000)
         var log = Log()
         var time: Int64 = 0
         for step in 0..<400 {
@@ -193,7 +193,7 @@ struct QueuePropertyTests {
             maximumWait: .seconds(60)
         )
         let test = try QueueHarness(policy)
-        let limiter = test.limiter(tokens: 6_000)
+        let limiter = try test.limiter(tokens: 6_000)
         var sizes: [String: Int] = [:]
         var longest = Duration.zero
         for second in 0..<600 {
@@ -236,7 +236,7 @@ struct QueuePropertyTests {
                 try await test.add("\(number)", priority, tokens: Int.random(in: 1...500, using: &random))
                 test.clock.advance(by: .milliseconds(Int.random(in: 0...900, using: &random)))
             }
-            orders.append(try await test.order(under: test.limiter(tokens: 1_000_000)))
+            orders.append(try await test.order(under: try test.limiter(tokens: 1_000_000)))
         }
         #expect(orders[0].count == 60 && orders[0] == orders[1])
         let same = try QueueHarness()

@@ -3,63 +3,6 @@ import SluiceBasics
 import SluiceTestKit
 import Testing
 
-/// A rate limit as a dequeue sees it.
-final class TestLimiter: WorkLimiter {
-    private let throttle: Lock<Throttle>
-    private let clock: StepClock
-    private let start: StepClock.Instant
-
-    init(_ limit: RateLimit, clock: StepClock) {
-        self.clock = clock
-        self.start = clock.now
-        self.throttle = Lock(Throttle(limit, now: .zero))
-    }
-
-    private var now: Instant {
-        Instant(nanoseconds: self.start.duration(to: self.clock.now).wholeNanoseconds)
-    }
-
-    var availableTokens: Int? { self.throttle.withLock { $0.availableTokens(at: self.now) } }
-
-    var availableRequests: Int? { self.throttle.withLock { $0.availableRequests(at: self.now) } }
-
-    func budget() -> WorkBudget {
-        let now = self.now
-        return self.throttle.withLock { throttle in
-            var budget = WorkBudget(tokens: throttle.availableTokens(at: now), capacity: throttle.tokenCapacity)
-            if let requests = throttle.availableRequests(at: now), requests < 1,
-                case .refused(let refusal) = throttle.check(0, at: now)
-            {
-                budget.refusal = refusal
-            }
-            return budget
-        }
-    }
-
-    func check(tokens: Int, model: String?) -> ThrottleAnswer {
-        let now = self.now
-        return self.throttle.withLock { $0.check(tokens, at: now) }
-    }
-
-    func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
-        let now = self.now
-        return self.throttle.withLock { $0.reserve(tokens, at: now) }
-            .map { WorkReservation(tokens: tokens, handles: [$0]) }
-    }
-
-    func settle(_ reservation: WorkReservation, actualTokens: Int) {
-        let now = self.now
-        for handle in reservation.handles {
-            _ = self.throttle.withLock { $0.settle(handle, actual: actualTokens, at: now) }
-        }
-    }
-
-    func cancel(_ reservation: WorkReservation) {
-        let now = self.now
-        for handle in reservation.handles { _ = self.throttle.withLock { $0.cancel(handle, at: now) } }
-    }
-}
-
 /// A queue in memory, and the clock that moves it.
 struct QueueHarness {
     let clock = StepClock()
@@ -81,8 +24,8 @@ struct QueueHarness {
         )
     }
 
-    func limiter(requests: Int? = nil, tokens: Int? = nil) -> TestLimiter {
-        TestLimiter(RateLimit(requestsPerMinute: requests, tokensPerMinute: tokens), clock: self.clock)
+    func limiter(requests: Int? = nil, tokens: Int? = nil) throws -> RateLimiter {
+        try RateLimiter(RateLimit(requestsPerMinute: requests, tokensPerMinute: tokens), clock: self.clock)
     }
 
     @discardableResult
