@@ -29,7 +29,7 @@ final class Caretaker: Sendable {
         let clock = queue.clock
         let task = Task { [weak queue, weak self] in
             while !Task.isCancelled {
-                guard let rings = self?.bell.rings, let due = queue?.nextRenewal() else { return }
+                guard let rings = self?.awake(), let due = queue?.nextRenewal() else { return }
                 guard due > clock.now() else {
                     await queue?.renewLeases()
                     continue
@@ -44,6 +44,12 @@ final class Caretaker: Sendable {
             return false
         }
         if isLate { task.cancel() }
+    }
+
+    /// From here on everything that comes rings.
+    private func awake() -> UInt64 {
+        self.state.withLock { $0.sleepsUntil = nil }
+        return self.bell.rings
     }
 
     private func noteSleep(until due: Instant) -> Doorbell {

@@ -8,10 +8,25 @@ import SluiceBasics
 final class Doorbell: Sendable {
     private struct State {
         var rings: UInt64 = 0
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        /// Waiters have numbers from `first` on; some of them have gone.
+        var waiters: [UInt64: (waiter: CheckedContinuation<Void, Never>, since: UInt64)] = [:]
+        /// Waiters have numbers from `first` on; some of them have gone. Who has looked later has a greater number.
         var first: UInt64 = 0
         var next: UInt64 = 0
+
+        /// Takes out the one who has waited longest, if he looked before `rings`.
+        mutating func popFirst(before rings: UInt64) -> CheckedContinuation<Void, Never>? {
+            while self.first < self.next {
+                guard let entry = self.waiters[self.first] else {
+                    self.first += 1
+                    continue
+                }
+                guard entry.since < rings else { return nil }
+                self.waiters[self.first] = nil
+                self.first += 1
+                return entry.waiter
+            }
+            return nil
+        }
         /// Those that were cancelled before they began to wait.
         var cancelled: Set<UInt64> = []
     }
@@ -27,21 +42,22 @@ final class Doorbell: Sendable {
     func ring() {
         let woken = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
             state.rings &+= 1
-            while state.first < state.next {
-                let number = state.first
-                state.first += 1
-                if let waiter = state.waiters.removeValue(forKey: number) { return waiter }
-            }
-            return nil
+            return state.popFirst(before: state.rings)
         }
         woken?.resume()
+    }
+
+    /// What was rung may be of use to somebody who has not looked since: wakes him. Who has looked is left in peace, so
+    /// that waiters do not wake one another in turn for ever.
+    func passOn(_ rings: UInt64) {
+        self.state.withLock { $0.popFirst(before: rings) }?.resume()
     }
 
     /// What changed concerns everybody.
     func ringAll() {
         let woken = self.state.withLock { state in
             state.rings &+= 1
-            let all = Array(state.waiters.values)
+            let all = state.waiters.values.map(\.waiter)
             state.waiters = [:]
             state.first = state.next
             return all
@@ -59,7 +75,7 @@ final class Doorbell: Sendable {
             await withCheckedContinuation { continuation in
                 let isOver = self.state.withLock { state in
                     if state.cancelled.remove(number) != nil || state.rings != rings { return true }
-                    state.waiters[number] = continuation
+                    state.waiters[number] = (continuation, rings)
                     // Rings may have gone past this number while it was not there yet.
                     state.first = min(state.first, number)
                     return false
@@ -68,7 +84,7 @@ final class Doorbell: Sendable {
             }
         } onCancel: {
             let waiter = self.state.withLock { state in
-                if let waiter = state.waiters.removeValue(forKey: number) { return waiter as CheckedContinuation? }
+                if let entry = state.waiters.removeValue(forKey: number) { return entry.waiter as Optional }
                 state.cancelled.insert(number)
                 return nil
             }

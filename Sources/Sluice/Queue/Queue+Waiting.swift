@@ -14,17 +14,21 @@ extension Queue {
     ) async throws(CancellationError) -> ProcessableMessage<Payload>? {
         while true {
             let rings = self.bell.rings
-            if Task.isCancelled { throw self.givingUp() }
+            if Task.isCancelled {
+                // A ring that woke a consumer which leaves is for the next one.
+                self.bell.passOn(rings)
+                throw CancellationError()
+            }
             let look = await self.look(under: limiter)
             switch look.answer {
             case .work(let message):
-                // There may be more: the next one looks.
-                if self.bell.waiters > 0 { self.bell.ring() }
+                // There may be more.
+                self.bell.passOn(rings)
                 return message
             case .nothing(let nothing):
                 if nothing.reason == .stopped { return nil }
                 // What this consumer cannot use may do for another, with another limiter.
-                if nothing.reason != .empty, rings != self.bell.rings, self.bell.waiters > 0 { self.bell.ring() }
+                if nothing.reason != .empty { self.bell.passOn(rings) }
                 var end: Instant?
                 if case .after(let span) = nothing.retry {
                     end = self.clock.now() + max(min(span, look.nextChange ?? span), .nanoseconds(1))
@@ -32,11 +36,5 @@ extension Queue {
                 await self.bell.wait(since: rings, until: end, self.clock)
             }
         }
-    }
-
-    /// A ring that woke a consumer which leaves is for the next one.
-    private func givingUp() -> CancellationError {
-        if self.bell.waiters > 0 { self.bell.ring() }
-        return CancellationError()
     }
 }

@@ -46,22 +46,35 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// What happened to a message, for whoever listens.
 public enum QueueEvent: Sendable, Hashable {
+    /// It was taken in.
     case enqueued(id: String)
+    /// It was refused at the door.
     case refused(EnqueueError)
+    /// It was handed out, for the `receiveCount`-th time, so long after it came in.
     case delivered(id: String, receiveCount: Int, wait: Duration)
+    /// It is done, so long after it was handed out, with so many tokens.
     case completed(id: String, service: Duration, tokens: Int)
+    /// It has failed and comes back after a while.
     case retried(id: String, receiveCount: Int, delay: Duration, error: String)
+    /// It was given back without having been worked on.
     case released(id: String)
+    /// It became a dead letter.
     case deadLettered(id: String, reason: String)
+    /// It was cancelled.
     case cancelled(id: String)
+    /// Its time to live ended while it waited.
     case expired(id: String)
     /// A message was worked on that belonged to somebody else by then.
     case leaseLost(id: String)
     /// A scorer threw, or answered something that is not a finite number.
     case scorerFailed(name: String, id: String, failure: String)
+    /// Nothing is handed out until `resume`.
     case paused
+    /// Work is handed out again.
     case resumed
+    /// Nothing is handed out any more.
     case stopped
+    /// Everything was removed.
     case purged(messages: Int)
 }
 

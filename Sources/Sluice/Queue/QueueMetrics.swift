@@ -6,10 +6,13 @@ public struct DurationSummary: Sendable, Hashable {
     public var count: Int
     /// Exact.
     public var mean: Duration
-    /// Percentiles are upper bounds, at most 1/32 too great.
+    /// Half took no longer. Percentiles are upper bounds, at most 1/32 too great.
     public var p50: Duration
+    /// Nine of ten took no longer.
     public var p90: Duration
+    /// Nineteen of twenty took no longer.
     public var p95: Duration
+    /// 99 of a hundred took no longer.
     public var p99: Duration
     /// Exact.
     public var maximum: Duration

@@ -189,7 +189,10 @@ extension InMemoryStorage: ChoosingStorage {
 
     package func claim(_ ticket: Ticket, lease: Duration) -> ClaimedMessage<Payload>? {
         self.settled { shelf, now in
-            guard shelf.entries[Int(ticket.slot)].sequence == ticket.sequence else { return nil }
+            // Everything may have been purged meanwhile.
+            guard Int(ticket.slot) < shelf.entries.count,
+                shelf.entries[Int(ticket.slot)].sequence == ticket.sequence
+            else { return nil }
             return shelf.claim(ticket.slot, lease: lease, now: now)
         }
     }

@@ -46,7 +46,7 @@ struct DeliveryDefectTests {
         await test.add((0..<200).map { "m\($0)" }, to: queue)
         let message = try #require(await queue.dequeue().message)
         #expect(try await queue.metrics().buffered <= 1)
-        await test.pass(.seconds(330))
+        await test.pass(.seconds(330), step: .seconds(2))
         let metrics = try await queue.metrics()
         #expect(metrics.buffered == 0 && metrics.inFlight == 1 && metrics.depth == 199)
         let waiting = try await test.inner.candidates(CandidateQuery(limit: 1_000)).candidates

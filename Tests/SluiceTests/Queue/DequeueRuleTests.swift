@@ -106,3 +106,44 @@ struct DequeueRuleTests {
         }
     }
 }
+
+/// Who is woken when.
+struct WakingTests {
+    @Test func `what one consumer may not take wakes another that may`() async throws {
+        let test = try QueueHarness()
+        let poor = try test.limiter(tokens: 10)
+        let rich = try test.limiter(tokens: 1_000)
+        _ = poor.reserve(10)
+        let consumers = [poor, poor, rich].map { limiter in Task { try await test.queue.next(under: limiter)?.id } }
+        try await eventually { try await test.queue.metrics().waitingConsumers == 3 }
+        try await test.add("large", tokens: 500)
+        #expect(try await consumers[2].value == "large")
+        for consumer in consumers { consumer.cancel() }
+    }
+
+    @Test(arguments: Array(UInt64(1)...10))
+    func `no ring is lost among consumers that come, wait, and are cancelled`(seed: UInt64) async throws {
+        let test = try QueueHarness()
+        let taken = Lock<Set<String>>([])
+        var random = SeededRandom(seed: seed)
+        var consumers: [Task<Void, any Error>] = []
+        for number in 0..<300 {
+            if Bool.random(using: &random) {
+                consumers.append(
+                    Task {
+                        while let message = try await test.queue.next() {
+                            taken.withLock { _ = $0.insert(message.id) }
+                            try await message.complete()
+                        }
+                    }
+                )
+            }
+            if consumers.count > 8 { consumers.remove(at: 0).cancel() }
+            try await test.add("\(number)")
+            if Int.random(in: 0..<4, using: &random) == 0 { await Task.yield() }
+        }
+        await eventually { taken.withLock { $0.count } == 300 }
+        await test.queue.stop()
+        for consumer in consumers { try await consumer.value }
+    }
+}

@@ -94,14 +94,14 @@ struct RemoteHarness {
         _ = await queue.enqueue(contentsOf: requests)
     }
 
-    /// Lets time pass in steps, and those that wait for it act after each.
+    /// Lets time pass in steps. Something has to be held, so that somebody waits to renew its lease after each.
     func pass(_ span: Duration, step: Duration = .milliseconds(500)) async {
         var left = span
         while left > .zero {
+            await eventually("Nobody renews leases.") { self.clock.sleepers > 0 }
             self.clock.advance(by: min(step, left))
             left -= step
-            for _ in 0..<20 { await Task.yield() }
         }
-        try? await Task.sleep(for: .milliseconds(20))
+        await eventually("Nobody renews leases.") { self.clock.sleepers > 0 }
     }
 }
