@@ -1,5 +1,3 @@
-import SluiceBasics
-
 /// What a dequeue has to keep to: one ``RateLimiter``, several of them, or something of the program's own.
 ///
 /// A dequeue asks what may be spent, chooses, and reserves; when somebody else was faster it chooses again. So an
@@ -57,72 +55,12 @@ public struct WorkReservation: Sendable, Hashable {
         self.handle = handle
         self.others = others
     }
-}
 
-extension RateLimiter: WorkLimiter {
-    public func budget() -> WorkBudget {
-        let now = self.now()
-        return self.state.withLock { state in
-            WorkBudget(
-                tokens: state.throttle.availableTokens(at: now),
-                capacity: state.throttle.tokenCapacity,
-                isExhausted: (state.throttle.availableRequests(at: now) ?? 1) < 1
-            )
-        }
+    /// What several limiters hand out, in their order.
+    public init(tokens: Int, handles: [ThrottleReservation]) {
+        self.init(tokens: tokens, handle: handles.first, others: Array(handles.dropFirst()))
     }
 
-    public func check(tokens: Int, model: String?) -> ThrottleAnswer { self.check(tokens) }
-
-    public func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
-        self.reserve(tokens).map { WorkReservation(tokens: tokens, handle: $0) }
-    }
-
-    public func settle(_ reservation: WorkReservation, actualTokens: Int) {
-        if let handle = reservation.handle { self.settle(handle, actualTokens: actualTokens) }
-    }
-
-    public func cancel(_ reservation: WorkReservation) {
-        if let handle = reservation.handle { self.cancel(handle) }
-    }
-}
-
-extension LimiterGroup: WorkLimiter {
-    public func budget() -> WorkBudget {
-        var budget = WorkBudget()
-        for limiter in self.limiters {
-            let other = limiter.budget()
-            if let tokens = other.tokens { budget.tokens = min(tokens, budget.tokens ?? .max) }
-            if let capacity = other.capacity { budget.capacity = min(capacity, budget.capacity ?? .max) }
-            if other.isExhausted { budget.isExhausted = true }
-        }
-        for (model, limiter) in self.models {
-            let other = limiter.budget()
-            budget.modelTokens[model] = other.isExhausted ? -1 : other.tokens ?? .max
-        }
-        return budget
-    }
-
-    public func check(tokens: Int, model: String?) -> ThrottleAnswer { self.check(tokens, model: model) }
-
-    public func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
-        self.reserve(tokens, model: model).map { reservation in
-            WorkReservation(
-                tokens: tokens,
-                handle: reservation.handles.first,
-                others: Array(reservation.handles.dropFirst())
-            )
-        }
-    }
-
-    private func reservation(_ reservation: WorkReservation) -> Reservation {
-        Reservation(handles: [reservation.handle].compactMap(\.self) + reservation.others)
-    }
-
-    public func settle(_ reservation: WorkReservation, actualTokens: Int) {
-        self.settle(self.reservation(reservation), actualTokens: actualTokens)
-    }
-
-    public func cancel(_ reservation: WorkReservation) {
-        self.cancel(self.reservation(reservation))
-    }
+    /// All handles, in the limiters' order.
+    public var handles: [ThrottleReservation] { [self.handle].compactMap(\.self) + self.others }
 }

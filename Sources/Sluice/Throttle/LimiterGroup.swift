@@ -86,12 +86,12 @@ public struct LimiterGroup: WorkLimiter {
             let own = limiter.budget()
             budget.tokens = Self.lesser(budget.tokens, own.tokens)
             budget.capacity = Self.lesser(budget.capacity, own.capacity)
-            if let refusal = own.refusal { budget.refusal = budget.refusal?.orLonger(refusal) ?? refusal }
+            if own.isExhausted { budget.isExhausted = true }
         }
         for (model, limiter) in self.models {
             let own = limiter.budget()
             // Without requests there is nothing for the model, not even for work without tokens.
-            budget.modelTokens[model] = own.refusal == nil ? own.tokens : min(own.tokens ?? -1, -1)
+            budget.modelTokens[model] = own.isExhausted ? min(own.tokens ?? -1, -1) : own.tokens
         }
         return budget
     }

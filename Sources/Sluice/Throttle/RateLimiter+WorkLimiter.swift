@@ -5,16 +5,11 @@ extension RateLimiter: WorkLimiter {
     public func budget() -> WorkBudget {
         self.state.withLock { state in
             let now = self.now()
-            var budget = WorkBudget(
+            return WorkBudget(
                 tokens: state.throttle.availableTokens(at: now),
-                capacity: state.throttle.tokenCapacity
+                capacity: state.throttle.tokenCapacity,
+                isExhausted: (state.throttle.availableRequests(at: now) ?? 1) < 1
             )
-            if let requests = state.throttle.availableRequests(at: now), requests < 1,
-                case .refused(let refusal) = state.throttle.check(0, at: now)
-            {
-                budget.refusal = self.named(refusal)
-            }
-            return budget
         }
     }
 
@@ -23,14 +18,14 @@ extension RateLimiter: WorkLimiter {
     }
 
     public func reserve(tokens: Int, model: String?) -> Result<WorkReservation, ThrottleRefusal> {
-        self.reserve(tokens).map { WorkReservation(tokens: tokens, handles: [$0]) }
+        self.reserve(tokens).map { WorkReservation(tokens: tokens, handle: $0) }
     }
 
     public func settle(_ reservation: WorkReservation, actualTokens: Int) {
-        for handle in reservation.handles { self.settle(handle, actualTokens: actualTokens) }
+        if let handle = reservation.handle { self.settle(handle, actualTokens: actualTokens) }
     }
 
     public func cancel(_ reservation: WorkReservation) {
-        for handle in reservation.handles { self.cancel(handle) }
+        if let handle = reservation.handle { self.cancel(handle) }
     }
 }

@@ -156,8 +156,9 @@ import Testing
         #expect(group.reserve(tokens: 0, model: "small").refusal?.limiter == "small")
         #expect(group.reserve(tokens: 0).isSuccess)
         let refusal = ThrottleRefusal(limit: .requests, availableIn: .seconds(20), limiter: "tenant")
-        #expect(group.budget().refusal == refusal)
-        #expect(tenant.budget() == WorkBudget(refusal: refusal))
+        #expect(group.check(tokens: 0) == .refused(refusal))
+        #expect(group.budget().isExhausted)
+        #expect(tenant.budget() == WorkBudget(isExhausted: true))
         let single: any WorkLimiter = key
         #expect(single.check(tokens: 800, model: "any").isAllowed)
         let reservation = try single.reserve(tokens: 800, model: nil).get()
