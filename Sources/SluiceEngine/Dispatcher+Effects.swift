@@ -20,6 +20,7 @@ struct Aftermath: Sendable {
     var changes: [PoolEvent] = []
     /// Ring the timer then; sooner than it would.
     var alarm: Instant?
+    var wantsBudget = false
 }
 
 extension Lease {
@@ -48,6 +49,7 @@ extension Dispatcher.State {
         }
         aftermath.steps = effects.steps
         aftermath.changes = effects.changes
+        aftermath.wantsBudget = effects.wantsBudget
         if self.machine.wake < self.armed {
             self.armed = self.machine.wake
             aftermath.alarm = self.armed
@@ -82,6 +84,7 @@ extension Dispatcher {
         }
         aftermath.resumptions.forEach { $0.continuation.resume(returning: .run($0.lease)) }
         for cancellation in aftermath.cancellations { cancellation.cancel() }
+        if aftermath.wantsBudget { self.budgetWanted.withLock { $0 }?() }
         if let alarm = aftermath.alarm { self.timer.wake(at: alarm) { [weak self] in self?.tick() } }
     }
 

@@ -21,6 +21,8 @@ package final class Dispatcher: Sendable {
     let clock: any TimeSource
     let timer: any WakeTimer
     let observer: any DispatchObserver
+    /// Told when the keeper of a shared budget is to be asked.
+    let budgetWanted = Lock<(@Sendable () -> Void)?>(nil)
 
     /// - Parameter seed: of the jitter of retries.
     package init(

@@ -17,12 +17,14 @@ package struct DispatchEffects: Sendable {
     package var cancellations: [UInt64] = []
     package var steps: [RequestEvent] = []
     package var changes: [PoolEvent] = []
+    /// The keeper of a shared budget is to be asked sooner than was planned.
+    package var wantsBudget = false
 
     package init() {}
 
     package var isEmpty: Bool {
         self.grants.isEmpty && self.ended.isEmpty && self.cancellations.isEmpty && self.steps.isEmpty
-            && self.changes.isEmpty
+            && self.changes.isEmpty && !self.wantsBudget
     }
 }
 

@@ -75,6 +75,7 @@ extension DispatchMachine {
         self.pools[pool].configuration = adopted
         self.pools[pool].limit.configure(adopted.scheduling.limit, now: now)
         self.pools[pool].queue.configure(DispatchPool.rules(adopted, self.pools[pool].limit))
+        self.noteBudget(pool, &effects)
         effects.changes.append(PoolEvent(pool: configuration.name, change: .configured, at: now))
         _ = self.pump(pool, now: now, &effects, own: nil)
         self.rearm(pool, now: now)

@@ -45,6 +45,7 @@ extension DispatchMachine {
             if let expiry { self.wake(by: expiry) }
             let tokens = self.pools[pool].queue.chargeable(lease.handle)
             let reservation = self.pools[pool].limit.reserve(tokens, now: now)
+            self.noteBudget(pool, &effects)
             let seat = self.pools[pool].queue.notePermit(lease.handle, permit, reservation, of: tokens)
             if self.reportsSteps, let record = self.pools[pool].queue.record(lease.handle) {
                 self.report(record, .claimed, now, &effects)
@@ -77,9 +78,11 @@ extension DispatchMachine {
         case .nothing: return nil
         case .blocked(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: false, now: now) { self.wake(by: due) }
+            self.noteBudget(pool, &effects)
             return nil
         case .held(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: true, now: now) { self.wake(by: due) }
+            self.noteBudget(pool, &effects)
             return nil
         }
     }
@@ -95,6 +98,7 @@ extension DispatchMachine {
     ) {
         if let reservation = notes.reservation {
             self.pools[pool].limit.settle(reservation, of: notes.reservedTokens, use, now: now)
+            self.noteBudget(pool, &effects)
         }
         guard let permit = notes.permit else { return }
         let backend = self.pools[pool].backend

@@ -7,6 +7,9 @@ import SluiceBasics
 struct PoolLimit: Sendable {
     /// `nil`: neither requests nor tokens are limited.
     private(set) var throttle: Throttle?
+    /// Instead of `throttle`, once other dispatchers share the limit. It stays when there is no limit any more, because
+    /// the keeper of the budget knows it.
+    var share: BudgetShare?
     /// Nothing can start before, because of the limit.
     private(set) var due: Instant?
     /// What the smallest that waits needs, or somebody for whom tokens are kept.
@@ -19,8 +22,20 @@ struct PoolLimit: Sendable {
         self.throttle = limit.map { Throttle($0, now: now) }
     }
 
+    /// From now on the limit is shared with other dispatchers.
+    mutating func beginSharing(_ limit: RateLimit?, now: Instant) {
+        guard self.share == nil else { return }
+        self.due = nil
+        self.throttle = nil
+        self.share = BudgetShare(limit ?? RateLimit(), now: now)
+    }
+
     mutating func configure(_ limit: RateLimit?, now: Instant) {
         self.due = nil
+        if self.share != nil {
+            self.share?.configure(limit ?? RateLimit(), at: now)
+            return
+        }
         guard let limit else {
             self.throttle = nil
             return
@@ -30,7 +45,7 @@ struct PoolLimit: Sendable {
     }
 
     /// The most tokens that one request may take; `nil`: any number.
-    var tokenCapacity: Int? { self.throttle?.tokenCapacity }
+    var tokenCapacity: Int? { self.throttle?.tokenCapacity ?? self.share?.tokenCapacity }
 
     var limitsTokens: Bool { self.tokenCapacity != nil }
 
@@ -40,16 +55,30 @@ struct PoolLimit: Sendable {
 
     /// Tokens that may be spent now, less than 0: not even a request of none; `nil`: not limited.
     mutating func budget(at now: Instant) -> Int? {
-        guard self.throttle != nil else { return nil }
-        if let requests = self.throttle?.availableRequests(at: now), requests < 1 { return -1 }
+        if let requests = self.availableRequests(at: now), requests < 1 { return -1 }
+        return self.availableTokens(at: now)
+    }
+
+    private mutating func availableTokens(at now: Instant) -> Int? {
+        if self.share != nil { return self.share?.availableTokens(at: now) }
         return self.throttle?.availableTokens(at: now)
+    }
+
+    private mutating func availableRequests(at now: Instant) -> Int? {
+        if self.share != nil { return self.share?.availableRequests(at: now) }
+        return self.throttle?.availableRequests(at: now)
+    }
+
+    private mutating func check(_ tokens: Int, at now: Instant) -> ThrottleAnswer? {
+        if self.share != nil { return self.share?.check(tokens, at: now) }
+        return self.throttle?.check(tokens, at: now)
     }
 
     /// Nothing fits: notes what is awaited. Returns when to look again, `nil` when time alone does not help.
     mutating func block(needs: Int, isHeld: Bool, now: Instant) -> Instant? {
         self.needs = needs
         self.isHeld = isHeld
-        guard case .refused(let refusal)? = self.throttle?.check(needs, at: now), let wait = refusal.availableIn else {
+        guard case .refused(let refusal)? = self.check(needs, at: now), let wait = refusal.availableIn else {
             self.due = nil
             return nil
         }
@@ -68,27 +97,31 @@ struct PoolLimit: Sendable {
 
     mutating func reserve(_ tokens: Int, now: Instant) -> ThrottleReservation? {
         self.meanTokens += (Double(tokens) - self.meanTokens) * 0.1
-        guard self.throttle != nil else { return nil }
-        guard case .success(let reservation)? = self.throttle?.reserve(tokens, at: now) else { return nil }
-        return reservation
+        if self.share != nil { return try? self.share?.reserve(tokens, at: now).get() }
+        return try? self.throttle?.reserve(tokens, at: now).get()
     }
 
     mutating func settle(_ reservation: ThrottleReservation, of tokens: Int, _ use: TokenUse, now: Instant) {
-        switch use {
-        case .none: _ = self.throttle?.cancel(reservation, at: now)
-        case .estimated: _ = self.throttle?.settle(reservation, actual: tokens, at: now)
-        case .counted(let tokens): _ = self.throttle?.settle(reservation, actual: tokens, at: now)
-        }
         self.due = nil
+        var used = tokens
+        if case .counted(let tokens) = use { used = tokens }
+        switch (use, self.share != nil) {
+        case (.none, true): self.share?.cancel(reservation, at: now)
+        case (.none, false): self.throttle?.cancel(reservation, at: now)
+        case (_, true): self.share?.settle(reservation, actual: used, at: now)
+        case (_, false): self.throttle?.settle(reservation, actual: used, at: now)
+        }
     }
 
     /// How many more requests of the usual size could start at once.
+    ///
+    /// With a shared limit at least 1: what it leases depends on what waits here.
     mutating func room(at now: Instant) -> Int {
-        guard self.throttle != nil else { return .max }
-        guard self.mayStart(at: now) else { return 0 }
-        let requests = max(0, self.throttle?.availableRequests(at: now) ?? .max)
-        guard let tokens = self.throttle?.availableTokens(at: now) else { return requests }
-        guard tokens > 0 else { return 0 }
+        let least = self.share == nil ? 0 : 1
+        guard self.mayStart(at: now) else { return least }
+        let requests = max(least, self.availableRequests(at: now) ?? .max)
+        guard let tokens = self.availableTokens(at: now) else { return requests }
+        guard tokens > 0 else { return least }
         return min(requests, max(1, Int(min(1e9, Double(tokens) / max(1, self.meanTokens)))))
     }
 }

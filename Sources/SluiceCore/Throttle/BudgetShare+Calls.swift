@@ -31,7 +31,7 @@ extension BudgetShare {
     /// At once while there is plenty; as soon as enough can be there; often enough to keep our place in the line.
     private var starvingPace: Duration {
         guard let answer = self.lastAnswer, let need = self.demand.need else { return .zero }
-        guard !self.isPlenty(answer) else { return Self.quickPace }
+        guard !answer.isMet || !self.isPlenty(answer) else { return Self.quickPace }
         guard !self.limits.isStrict else { return Self.pace }
         func wait(_ need: Int, _ left: Int, _ rate: Int) -> Double {
             rate > 0 ? Double(max(0, need.addingSaturated(-left))) / Double(rate) * 60 : 0

@@ -148,12 +148,16 @@ package final class FabricDispatcher: Sendable {
             return true
         }
         guard isFirst else { return }
+        self.shareBudgets()
         await self.introduce()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.beat() }
             group.addTask { await self.sweep() }
             group.addTask { await self.restage() }
-            for pool in self.pools { group.addTask { await self.pull(pool) } }
+            for pool in self.pools {
+                group.addTask { await self.pull(pool) }
+                group.addTask { await self.keepBudget(pool) }
+            }
         }
         // What could not be given back before the last pop had ended.
         await self.waitUntilEmpty(by: self.clock.now() + Self.lastWait)
@@ -200,6 +204,7 @@ package final class FabricDispatcher: Sendable {
         self.beating.end()
         self.sweeping.end()
         self.restaging.end()
+        for pool in self.pools { pool.budgeting.poke() }
         await self.waitForTheEnd(by: self.clock.now() + self.popTime)
     }
 

@@ -14,6 +14,10 @@ final class ServedPool: Sendable {
     let dispatchers: String
     /// Where its puller sleeps while there is no room.
     let pause: Pause
+    /// Where the keeper of its share of the budget sleeps.
+    let budgeting: Pause
+    /// What was said of the limit last, so that it is said once.
+    let saidOfLimit = Lock("")
     let counts = Lock(FabricPoolCounts())
     struct Doubt: Sendable {
         var hasLooked = false
@@ -38,6 +42,7 @@ final class ServedPool: Sendable {
         self.index = DispatchKeys.inflightIndex(pool: pool.name)
         self.dispatchers = DispatchKeys.dispatchers(pool: pool.name)
         self.pause = Pause(alarms)
+        self.budgeting = Pause(alarms)
     }
 
     /// The last that was taken: what goes back to the head of the list first.
