@@ -30,7 +30,9 @@ package struct RelayRunner: FabricRunner {
             let message = "The field 'metadata.sluice.operation' must be one of: \(known)."
             return .failure(ReplyFailure(type: "BadRequestError", message: message))
         }
-        return .success(FabricDemand(operation: operation.rawValue, tokenEstimate: 0))
+        // What cannot be read as a request is the backend's to refuse.
+        let head = try? OpenAIRequestHead.read(envelope.body, operation: operation)
+        return .success(FabricDemand(operation: operation.rawValue, tokenEstimate: head?.tokenEstimate ?? 0))
     }
 
     package func run(_ job: FabricJob) async -> FabricAnswer {
