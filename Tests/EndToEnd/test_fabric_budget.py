@@ -82,7 +82,7 @@ def test_with_valkey_away_the_budget_is_used_up_and_then_waited_for(fabric, back
     settings = ["pools.default.tokens_per_minute=60000", "pools.default.burst_tokens=20000"]
     dispatcher = fabric.dispatcher(valkey, mock, *settings)
     producer = fabric.producer(valkey)
-    push(producer, 60)
+    push(producer, 20)
     until(lambda: len(arrivals.times) >= 9, 20, "the burst")
     valkey.kill()
     time.sleep(6)

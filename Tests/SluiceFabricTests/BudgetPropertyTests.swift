@@ -73,12 +73,12 @@ struct BudgetPropertyTests {
     @Test(arguments: [1, 3, 8])
     func `a strict budget is used up under backlog`(holders: Int) {
         let limit = RateLimit(tokensPerMinute: 600_000, mode: .strict)
-        var world = BudgetWorld(BudgetWorld.Plan(limit: limit, holders: holders, seconds: 181, seed: UInt64(holders)))
+        var world = BudgetWorld(BudgetWorld.Plan(limit: limit, holders: holders, seconds: 200, seed: UInt64(holders)))
         world.run()
         Self.check(world)
         let share = Double(world.audit.used.tokens) / (600_000 * 4)
         #expect(share > 0.95, "\(share)")
-        let calls = Double(world.calls) / 181 / Double(holders)
+        let calls = Double(world.calls) / 200 / Double(holders)
         #expect(calls < 4.2, "\(calls) calls per second and dispatcher")
     }
 }
