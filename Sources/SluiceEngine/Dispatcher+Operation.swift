@@ -48,7 +48,7 @@ extension Dispatcher {
         }
     }
 
-    /// Changes slots, bounds, order or retry rules while the pool works; name and backend stay. `nil`: unknown pool.
+    /// Changes slots, bounds, scheduling or retries while the pool works; name and backend stay. `nil`: unknown pool.
     package func update(pool: String, _ change: (inout PoolConfiguration) -> Void) -> PoolStatus? {
         let now = self.clock.now()
         // Read and written at once: of two changes neither is lost.

@@ -390,3 +390,44 @@ def test_scores_side_by_side(start, mock):
         [SLUICE, "explain", low, "--url", runtime.url], capture_output=True, text=True, timeout=20).stdout
     assert "0.250" in text and "0.025" in text and urgent in text
     runtime.settle()
+
+
+# MARK: On Valkey's lists
+
+
+def test_a_gateway_of_the_fabric_says_where_on_the_list_a_request_lies(fabric, mock):
+    valkey = fabric.valkey()
+    gateway = fabric.gateway(valkey)
+    ids = [gateway.chat(headers=LATER)[2]["id"] for _ in range(3)]
+    until(lambda: all(explain(gateway, id)["state"] == "queued" and explain(gateway, id)["position"] for id in ids), 10,
+          "all on the list")
+    places = [explain(gateway, id)["position"] for id in ids]
+    assert sorted(places) == [1, 2, 3]
+    said = explain(gateway, ids[0])
+    assert gate(said, "list")["threshold"] == 3 and said["queued"] == 3
+    assert said["summary"].startswith(f"It waits because it lies at place {places[0]} on the list of pool 'default'")
+    assert "no dispatcher serves this pool" in said["summary"]
+    refused = gateway.call("PATCH", "/api/pools/default", {"limits": {"tokens_per_minute": 5}})
+    assert refused[0] == 400 and refused[2]["error"]["code"] == "not_a_dispatcher"
+    _, headers, _ = gateway.chat(headers=LATER)
+    assert "x-sluice-queue-position" not in headers, "nobody counts there"
+    dispatcher = fabric.dispatcher(valkey, mock, "pools.default.slots=1")
+    until(lambda: all(explain(gateway, id)["outcome"] == "done" for id in ids), 20, "all ended")
+    dispatcher.settle()
+
+
+def test_a_gateway_of_the_fabric_says_what_holds_its_dispatchers_back(fabric, mock):
+    valkey = fabric.valkey()
+    gateway = fabric.gateway(valkey)
+    dispatcher = fabric.dispatcher(valkey, mock, "pools.default.slots=1")
+    dispatcher.call("POST", "/api/pools/default/pause")
+    id = gateway.chat(headers=LATER)[2]["id"]
+    said = until(
+        lambda: (lambda s: s if "the pool is paused at the only dispatcher" in s["summary"] else None)(
+            explain(gateway, id)), 10, "the reason")
+    assert said["state"] == "queued" and gate(said, "slots")["detail"] == "1 dispatcher"
+    dispatcher.call("POST", "/api/pools/default/resume")
+    until(lambda: explain(gateway, id)["outcome"] == "done", 20, "the end")
+    running = gateway.chat('mock:{"latency":3000}', headers=LATER)[2]["id"]
+    until(lambda: explain(gateway, running)["state"] == "started", 5, "it runs")
+    assert explain(gateway, running)["summary"].startswith("It runs")

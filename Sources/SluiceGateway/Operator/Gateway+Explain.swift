@@ -99,7 +99,7 @@ extension Gateway {
                 value: Double(pool.inflight),
                 threshold: Double(slots),
                 unit: .slots,
-                detail: "\(serving.count) dispatchers"
+                detail: serving.count == 1 ? "1 dispatcher" : "\(serving.count) dispatchers"
             ),
         ]
     }

@@ -93,6 +93,14 @@ extension Gateway {
 
     private func change(_ name: String, _ request: HTTPRequest) throws(GatewayError) {
         let change = try PoolChange.read(request.body)
+        if self.configuration.backends[name]?.isFabric == true, let field = change.fieldForDispatchers {
+            throw .invalid(
+                "The field '\(field)' is for whoever calls the backend, and this gateway puts requests onto lists. "
+                    + "Send the change to the dispatchers.",
+                param: field,
+                code: "not_a_dispatcher"
+            )
+        }
         var refusal: GatewayError?
         // Checked on the configuration as it is when it changes, not as it was when somebody looked.
         _ = self.dispatcher.update(pool: name) { configuration in

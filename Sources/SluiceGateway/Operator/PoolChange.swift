@@ -28,6 +28,14 @@ struct PoolChange: Sendable {
         configuration = changed
     }
 
+    /// A field that means nothing to a gateway of the fabric, which calls no backend.
+    var fieldForDispatchers: String? {
+        self.words.compactMap { $0.split(separator: "=").first.map(String.init) }.first { field in
+            field.hasPrefix("limits") || field.hasPrefix("shedding.") || field == "concurrency"
+                || field == "tenants.max_in_flight"
+        }
+    }
+
     static func read(_ body: [UInt8]) throws(GatewayError) -> PoolChange {
         do {
             return try JSON.read(body) { root throws(GatewayError) in

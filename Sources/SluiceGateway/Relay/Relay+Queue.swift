@@ -84,7 +84,8 @@ extension Relay {
                 type: "invalid_request_error",
                 code: FailureClass.providerRejected.rawValue
             ).body
-        let status = SSEWriter.comment("failed status=\(response.status)")
+        let again = response.headers["retry-after"].map { " retry_after=\($0)" } ?? ""
+        let status = SSEWriter.comment("failed status=\(response.status)\(again)")
         try await writer.writeLast(status + SSEWriter.event(data: error) + SSEWriter.event(data: Self.done))
     }
 
