@@ -133,7 +133,7 @@ struct StorageCheck: Sendable {
         }
     }
 
-    func bury(_ message: ClaimedMessage<String>, _ reason: DeadLetter<String>.Reason, error: String?) async throws {
+    func bury(_ message: ClaimedMessage<String>, _ reason: DeadLetterReason, error: String?) async throws {
         try await self.succeed("bury") { (store) async throws(StorageError) in
             try await store.bury(message.receipt, reason: reason, error: error)
         }

@@ -2,13 +2,11 @@ import SluiceBasics
 
 // Settling messages.
 extension Queue {
-    typealias Held = QueueState<Payload>.Held
-
-    func held(_ place: UInt32, _ token: UInt64) -> Held? { self.state.withLock { $0.held(place, token) } }
+    func held(_ place: UInt32, _ token: UInt64) -> HeldMessage? { self.state.withLock { $0.held(place, token) } }
 
     /// From now on nobody else settles the message.
-    private func begin(_ place: UInt32, _ token: UInt64) throws(MessageError) -> Held {
-        let held = self.state.withLock { state -> Held? in
+    private func begin(_ place: UInt32, _ token: UInt64) throws(MessageError) -> HeldMessage {
+        let held = self.state.withLock { state -> HeldMessage? in
             guard let held = state.held(place, token), !held.isSettling else { return nil }
             state.held[Int(place)]?.isSettling = true
             return held
@@ -27,8 +25,8 @@ extension Queue {
     private func settle(
         _ message: ProcessableMessage<Payload>,
         _ place: UInt32,
-        _ body: (Held) async throws(StorageError) -> Bool
-    ) async throws(MessageError) -> Held {
+        _ body: (HeldMessage) async throws(StorageError) -> Bool
+    ) async throws(MessageError) -> HeldMessage {
         let token = message.receipt.token
         let held = try self.begin(place, token)
         let isOurs: Bool
@@ -51,7 +49,7 @@ extension Queue {
         return held
     }
 
-    private func settleLimits(_ held: Held, tokens: Int) {
+    private func settleLimits(_ held: HeldMessage, tokens: Int) {
         guard let limiter = held.limiter, let reservation = held.reservation else { return }
         limiter.settle(reservation, actualTokens: max(0, tokens))
     }
@@ -92,7 +90,7 @@ extension Queue {
         var delay = rules.delay(afterReceives: receives, unit: unit)
         if case .retryAfter(let least) = advice { delay = max(delay, min(least, .seconds(15 * 86_400))) }
         let dies = advice == .giveUp || receives >= rules.maximumReceives
-        let reason: DeadLetter<Payload>.Reason = advice == .giveUp ? .permanentFailure : .tooManyReceives
+        let reason: DeadLetterReason = advice == .giveUp ? .permanentFailure : .tooManyReceives
         let held = try await self.settle(message, place) { (held) async throws(StorageError) -> Bool in
             if held.isCancelled { return try await self.storage.complete(message.receipt, actualTokens: 0) }
             if dies { return try await self.storage.bury(message.receipt, reason: reason, error: error) }
@@ -156,7 +154,7 @@ extension Queue {
     /// A consumer has let go of a message: its lease is not renewed any more. What it has used is not known; the
     /// estimate stands.
     func abandon(_ place: UInt32, _ token: UInt64) {
-        let held = self.state.withLock { state -> Held? in
+        let held = self.state.withLock { state -> HeldMessage? in
             guard let held = state.letGo(place, token) else { return nil }
             state.book.totals.abandoned += 1
             return held

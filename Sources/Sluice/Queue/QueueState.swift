@@ -1,39 +1,40 @@
 import SluiceBasics
 
+/// What a queue does about dequeues.
+enum QueueMode: Sendable {
+    case running
+    case paused
+    case stopped
+}
+
+/// A message that a consumer of this queue has, or that is fetched ahead.
+struct HeldMessage: Sendable {
+    var receipt: Receipt
+    var priority: Priority
+    var startedAt: Instant
+    /// Renewed no longer than until then.
+    var renewedUntil: Instant
+    var tokens: Int
+    var limiter: (any WorkLimiter)?
+    var reservation: WorkReservation?
+    /// Somebody is settling it just now.
+    var isSettling = false
+    /// Its lease was found to be gone.
+    var isLost = false
+    /// Somebody wants it to be given up.
+    var isCancelled = false
+}
+
 /// What a queue keeps behind its lock.
 struct QueueState<Payload: Sendable>: Sendable {
-    enum Mode: Sendable {
-        case running
-        case paused
-        case stopped
-    }
-
-    /// A message that a consumer of this queue has, or that is fetched ahead.
-    struct Held: Sendable {
-        var receipt: Receipt
-        var priority: Priority
-        var startedAt: Instant
-        /// Renewed no longer than until then.
-        var renewedUntil: Instant
-        var tokens: Int
-        var limiter: (any WorkLimiter)?
-        var reservation: WorkReservation?
-        /// Somebody is settling it just now.
-        var isSettling = false
-        /// Its lease was found to be gone.
-        var isLost = false
-        /// Somebody wants it to be given up.
-        var isCancelled = false
-    }
-
     var policy: QueuePolicy
-    var mode = Mode.running
+    var mode = QueueMode.running
     var book: MetricsBook
     var random: SeededRandom
     private var idPrefix = ""
     private var idNumber: UInt64 = 0
     /// By place; places are reused.
-    var held: [Held?] = []
+    var held: [HeldMessage?] = []
     private var freePlaces: [UInt32] = []
     var renewals = IndexedHeap()
     /// Messages handed out and not settled, and dequeues that may still get one.
@@ -78,7 +79,7 @@ struct QueueState<Payload: Sendable>: Sendable {
 
     // MARK: Held messages
 
-    mutating func hold(_ message: Held) -> UInt32 {
+    mutating func hold(_ message: HeldMessage) -> UInt32 {
         if let place = self.freePlaces.popLast() {
             self.held[Int(place)] = message
             return place
@@ -88,13 +89,13 @@ struct QueueState<Payload: Sendable>: Sendable {
     }
 
     /// The message at a place, if it is still the same.
-    func held(_ place: UInt32, _ token: UInt64) -> Held? {
+    func held(_ place: UInt32, _ token: UInt64) -> HeldMessage? {
         guard let message = self.held[Int(place)], message.receipt.token == token else { return nil }
         return message
     }
 
     @discardableResult
-    mutating func letGo(_ place: UInt32, _ token: UInt64) -> Held? {
+    mutating func letGo(_ place: UInt32, _ token: UInt64) -> HeldMessage? {
         guard let message = self.held(place, token) else { return nil }
         self.held[Int(place)] = nil
         self.freePlaces.append(place)

@@ -118,7 +118,7 @@ public final class InMemoryStorage<Payload: Sendable>: QueueStorage, Sendable {
 
     public func bury(
         _ receipt: Receipt,
-        reason: DeadLetter<Payload>.Reason,
+        reason: DeadLetterReason,
         error: String?
     ) async throws(StorageError) -> Bool {
         self.settled { shelf, now in

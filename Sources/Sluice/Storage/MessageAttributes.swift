@@ -149,27 +149,27 @@ public struct ClaimedMessage<Payload: Sendable>: Sendable {
     }
 }
 
+/// Why a message will not be handed out again by itself.
+public enum DeadLetterReason: String, Sendable, Hashable, CaseIterable {
+    /// It failed, or its consumer vanished, as often as the policy allows.
+    case tooManyReceives = "too_many_receives"
+    /// It failed in a way that another attempt does not change.
+    case permanentFailure = "permanent_failure"
+    /// Its time to live ended while it waited.
+    case expired
+}
+
 /// A message that will not be handed out again by itself.
 public struct DeadLetter<Payload: Sendable>: Sendable {
-    /// Why the message died.
-    public enum Reason: String, Sendable, Hashable, CaseIterable {
-        /// It failed, or its consumer vanished, as often as the policy allows.
-        case tooManyReceives = "too_many_receives"
-        /// It failed in a way that another attempt does not change.
-        case permanentFailure = "permanent_failure"
-        /// Its time to live ended while it waited.
-        case expired
-    }
-
     /// What is known of it.
     public var attributes: MessageAttributes
     /// What was enqueued.
     public var payload: Payload
     /// Why it died.
-    public var reason: Reason
+    public var reason: DeadLetterReason
 
     /// One row of an answer.
-    public init(attributes: MessageAttributes, payload: Payload, reason: Reason) {
+    public init(attributes: MessageAttributes, payload: Payload, reason: DeadLetterReason) {
         self.attributes = attributes
         self.payload = payload
         self.reason = reason

@@ -46,7 +46,7 @@ public protocol QueueStorage<Payload>: Sendable {
     /// Makes the message a dead letter.
     func bury(
         _ receipt: Receipt,
-        reason: DeadLetter<Payload>.Reason,
+        reason: DeadLetterReason,
         error: String?
     ) async throws(StorageError) -> Bool
 

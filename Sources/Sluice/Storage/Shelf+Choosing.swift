@@ -112,13 +112,13 @@ extension Shelf {
     private func candidate(_ slot: UInt32, _ query: CandidateQuery, now: Instant) -> Candidate<Payload> {
         Candidate(
             attributes: self.attributes(slot, now: now),
-            payload: query.needsPayloads ? self.entries[Int(slot)].payload : nil
+            payload: query.needsPayloads ? self.payloads[Int(slot)] : nil
         )
     }
 
     mutating func claim(_ slot: UInt32, lease: Duration, now: Instant) -> ClaimedMessage<Payload>? {
         let index = Int(slot)
-        guard self.entries[index].phase == .ready, let payload = self.entries[index].payload else { return nil }
+        guard self.entries[index].phase == .ready, let payload = self.payloads[index] else { return nil }
         self.lineup.claim(slot, cost: self.entries[index].tokens)
         self.readyByPriority[Int(self.entries[index].priority.rawValue)] -= 1
         self.tokens += 1
@@ -142,7 +142,7 @@ extension Shelf {
         self.detach(slot)
         if undoesReceive, self.entries[index].receiveCount > 0 { self.entries[index].receiveCount -= 1 }
         if let error {
-            self.entries[index].extras = Extras(
+            self.entries[index].extras = ShelfEntry.Extras(
                 metadata: self.entries[index].extras?.metadata ?? [:],
                 lastError: error
             )
@@ -152,7 +152,7 @@ extension Shelf {
 
     func deadLetters(limit: Int, now: Instant) -> [DeadLetter<Payload>] {
         (0..<min(max(0, limit), self.dead.count)).compactMap { rank in
-            guard let slot = self.dead.element(at: rank)?.value, let payload = self.entries[Int(slot)].payload
+            guard let slot = self.dead.element(at: rank)?.value, let payload = self.payloads[Int(slot)]
             else { return nil }
             return DeadLetter(
                 attributes: self.attributes(slot, now: now),
@@ -170,7 +170,7 @@ extension Shelf {
         self.entries[index].receiveCount = 0
         self.entries[index].expiresAt = .distantFuture
         self.entries[index].extras = self.entries[index].extras.map {
-            Extras(metadata: $0.metadata, lastError: $0.lastError)
+            ShelfEntry.Extras(metadata: $0.metadata, lastError: $0.lastError)
         }
         self.wait(slot, until: now, now: now)
         return true

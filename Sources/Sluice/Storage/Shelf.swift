@@ -8,47 +8,6 @@ import SluiceCore
 /// death, `slots` finds a message by id. Before anything else every function settles what has become due: one
 /// comparison decides everywhere. All operations are O(log n).
 struct Shelf<Payload: Sendable>: Sendable {
-    enum Phase: UInt8, Sendable {
-        case free
-        case ready
-        case delayed
-        case leased
-        case dead
-    }
-
-    /// What few messages have.
-    final class Extras: Sendable {
-        let metadata: [String: String]
-        let lastError: String?
-        let reason: DeadLetter<Payload>.Reason?
-
-        init(metadata: [String: String], lastError: String? = nil, reason: DeadLetter<Payload>.Reason? = nil) {
-            self.metadata = metadata
-            self.lastError = lastError
-            self.reason = reason
-        }
-    }
-
-    struct Entry: Sendable {
-        var id = ""
-        var payload: Payload?
-        var extras: Extras?
-        var model: String?
-        var sequence: UInt64 = 0
-        var enqueuedAt = Instant.zero
-        var expiresAt = Instant.distantFuture
-        /// Of the newest claim.
-        var token: UInt64 = 0
-        var tokens = 0
-        var expectedNanoseconds: Int64 = 0
-        var rememberedMilliseconds: UInt32 = 0
-        var tenant: UInt32 = 0
-        var receiveCount: UInt32 = 0
-        var lane: UInt8 = 0
-        var priority = Priority.normal
-        var phase = Phase.free
-    }
-
     /// In `slots`: the name is remembered, its message is gone.
     static var tombstone: UInt32 { .max }
 
@@ -58,7 +17,9 @@ struct Shelf<Payload: Sendable>: Sendable {
     let maximumMessages: Int
     let maximumDeadLetters: Int
     let maximumRemembered: Int
-    var entries: [Entry] = []
+    var entries: [ShelfEntry] = []
+    /// By slot.
+    var payloads: [Payload?] = []
     var freeSlots: [UInt32] = []
     var slots: [String: UInt32] = [:]
     var lineup = Lineup(tenants: TenantPolicy(isFair: false))
@@ -99,10 +60,10 @@ struct Shelf<Payload: Sendable>: Sendable {
             return .duplicate
         }
         self.sequence += 1
-        var entry = Entry()
+        var entry = ShelfEntry()
         entry.id = message.id
-        entry.payload = message.payload
-        if !message.metadata.isEmpty { entry.extras = Extras(metadata: message.metadata) }
+        self.payloads[Int(slot)] = message.payload
+        if !message.metadata.isEmpty { entry.extras = ShelfEntry.Extras(metadata: message.metadata) }
         entry.model = message.model
         entry.sequence = self.sequence
         entry.enqueuedAt = now
@@ -123,27 +84,18 @@ struct Shelf<Payload: Sendable>: Sendable {
         if let slot = self.freeSlots.popLast() { return slot }
         if self.entries.count == self.entries.capacity, self.entries.count > 4_096 {
             // A quarter at a time: doubling would leave half of a large queue's memory empty.
-            self.entries.reserveCapacity(self.entries.count + self.entries.count / 4)
+            let capacity = self.entries.count + self.entries.count / 4
+            self.entries.reserveCapacity(capacity)
+            self.payloads.reserveCapacity(capacity)
         }
-        self.entries.append(Entry())
+        self.entries.append(ShelfEntry())
+        self.payloads.append(nil)
         return UInt32(self.entries.count - 1)
     }
 
     // MARK: Phases
 
-    func facts(_ slot: UInt32) -> WaitingFacts {
-        let entry = self.entries[Int(slot)]
-        return WaitingFacts(
-            sequence: entry.sequence,
-            enqueuedAt: entry.enqueuedAt,
-            tokens: entry.tokens,
-            tenant: entry.tenant,
-            lane: entry.lane,
-            priority: entry.priority,
-            receiveCount: Int(entry.receiveCount),
-            expectedProcessing: entry.expectedNanoseconds == 0 ? nil : .nanoseconds(entry.expectedNanoseconds)
-        )
-    }
+    func facts(_ slot: UInt32) -> WaitingFacts { self.entries[Int(slot)].facts }
 
     /// The message waits from now on; it is ready when the time has come.
     mutating func wait(_ slot: UInt32, until due: Instant, now: Instant) {
@@ -210,10 +162,10 @@ struct Shelf<Payload: Sendable>: Sendable {
     }
 
     /// The message must be detached. Dead letters beyond the bound are forgotten, the longest dead first.
-    mutating func bury(_ slot: UInt32, _ reason: DeadLetter<Payload>.Reason, error: String?, now: Instant) {
+    mutating func bury(_ slot: UInt32, _ reason: DeadLetterReason, error: String?, now: Instant) {
         let index = Int(slot)
         let extras = self.entries[index].extras
-        self.entries[index].extras = Extras(
+        self.entries[index].extras = ShelfEntry.Extras(
             metadata: extras?.metadata ?? [:],
             lastError: error ?? extras?.lastError,
             reason: reason
@@ -244,7 +196,8 @@ struct Shelf<Payload: Sendable>: Sendable {
         } else {
             self.slots[entry.id] = nil
         }
-        self.entries[Int(slot)] = Entry()
+        self.entries[Int(slot)] = ShelfEntry()
+        self.payloads[Int(slot)] = nil
         self.freeSlots.append(slot)
     }
 
@@ -259,19 +212,9 @@ struct Shelf<Payload: Sendable>: Sendable {
     }
 
     func attributes(_ slot: UInt32, now: Instant) -> MessageAttributes {
-        let entry = self.entries[Int(slot)]
-        return MessageAttributes(
-            id: entry.id,
-            sequence: entry.sequence,
-            priority: entry.priority,
-            estimatedTokens: entry.tokens,
-            model: entry.model,
-            tenant: self.lineup.ledger.name(entry.tenant),
-            expectedProcessing: entry.expectedNanoseconds == 0 ? nil : .nanoseconds(entry.expectedNanoseconds),
-            metadata: entry.extras?.metadata ?? [:],
-            age: max(.zero, now - entry.enqueuedAt),
-            receiveCount: Int(entry.receiveCount),
-            lastError: entry.extras?.lastError
+        self.entries[Int(slot)].attributes(
+            tenant: self.lineup.ledger.name(self.entries[Int(slot)].tenant),
+            now: now
         )
     }
 }

@@ -6,7 +6,7 @@ actor PlainStorage<Payload: Sendable>: QueueStorage {
         /// Ready from then on.
         case waiting(from: Duration)
         case leased(until: Duration, token: UInt64)
-        case dead(DeadLetter<Payload>.Reason, order: UInt64)
+        case dead(DeadLetterReason, order: UInt64)
     }
 
     private struct Row {
@@ -117,7 +117,7 @@ actor PlainStorage<Payload: Sendable>: QueueStorage {
 
     func bury(
         _ receipt: Receipt,
-        reason: DeadLetter<Payload>.Reason,
+        reason: DeadLetterReason,
         error: String?
     ) async throws(StorageError) -> Bool {
         guard let index = self.held(receipt, self.now()) else { return false }
@@ -217,7 +217,7 @@ actor PlainStorage<Payload: Sendable>: QueueStorage {
         if message.remembered > .zero { self.remembered[message.id] = self.now() + message.remembered }
     }
 
-    private func bury(_ index: Int, _ reason: DeadLetter<Payload>.Reason) {
+    private func bury(_ index: Int, _ reason: DeadLetterReason) {
         self.deaths += 1
         self.rows[index].phase = .dead(reason, order: self.deaths)
     }

@@ -177,7 +177,7 @@ final class FaultyStorage: QueueStorage {
 
     func bury(
         _ receipt: Receipt,
-        reason: DeadLetter<String>.Reason,
+        reason: DeadLetterReason,
         error: String?
     ) async throws(StorageError) -> Bool {
         let text = self.fault == .forgetsErrors ? nil : error
