@@ -12,8 +12,10 @@ package struct TextCensus: Sendable {
     static let windowBytes = 2_048
 
     private var counts: TextTrait.Table = .init(repeating: 0)
-    /// Of all texts, read or not.
+    /// Of all texts that were read or sampled.
     package private(set) var byteCount = 0
+    /// Of texts that nobody looked at.
+    package private(set) var unreadCount = 0
 
     package init() {}
 
@@ -48,12 +50,9 @@ package struct TextCensus: Sendable {
         }
     }
 
-    /// Adds bytes that nobody looks at; they count as English text does.
+    /// Adds bytes that nobody looks at; they are taken to cost as much as those that were read.
     package mutating func addUnread(_ bytes: Int) {
-        let bytes = min(max(0, bytes), 1 << 40)
-        self.byteCount = Self.sum(self.byteCount, bytes)
-        self[.letters] += bytes
-        self[.wordStarts] += bytes / 4
+        self.unreadCount = Self.sum(self.unreadCount, min(max(0, bytes), 1 << 40))
     }
 
     /// The next place from `offset` on where a scalar may begin.

@@ -9,12 +9,11 @@ public enum TokenizerFamily: String, Sendable, Hashable, CaseIterable {
     /// What models of this name use, as far as is known; `o200k` for others. A prefix such as `openai/` or `ft:` is
     /// passed over.
     public init(model: String) {
-        var name = model[...]
-        if let slash = name.utf8.lastIndex(of: 0x2F) { name = name[name.utf8.index(after: slash)...] }
-        if name.hasPrefix("ft:") { name = name.dropFirst(3) }
-        let isNewer = ["gpt-4o", "gpt-4.1", "gpt-4.5"].contains { name.hasPrefix($0) }
-        let isOlder = ["gpt-4", "gpt-3.5", "gpt-35", "text-embedding-", "davinci-002", "babbage-002"]
-            .contains { name.hasPrefix($0) }
+        let name = ModelName(model)
+        let isNewer = name.begins("gpt-4o") || name.begins("gpt-4.1") || name.begins("gpt-4.5")
+        let isOlder =
+            name.begins("gpt-4") || name.begins("gpt-3.5") || name.begins("gpt-35") || name.begins("text-embedding-")
+            || name.begins("davinci-002") || name.begins("babbage-002")
         self = isOlder && !isNewer ? .cl100k : .o200k
     }
 
@@ -88,11 +87,29 @@ public enum TokenizerFamily: String, Sendable, Hashable, CaseIterable {
     }
 }
 
+/// A model's name without what brokers put before it: `openai/`, `ft:`.
+struct ModelName {
+    private let name: Substring.UTF8View
+
+    init(_ model: String) {
+        var name = model.utf8[...]
+        if let slash = name.lastIndex(of: 0x2F) { name = name[name.index(after: slash)...] }
+        if name.starts(with: "ft:".utf8) { name = name.dropFirst(3) }
+        self.name = name
+    }
+
+    func begins(_ prefix: String) -> Bool { self.name.starts(with: prefix.utf8) }
+}
+
 extension TextCensus {
     /// Tokens of all that was counted, rounded; at least 1 for a text that is not empty.
     package func tokens(_ family: TokenizerFamily) -> Int {
-        guard self.byteCount > 0 else { return 0 }
-        let thousandths = self.weighed(by: family.weights) + self.accentedLetters * family.accentWeight
+        guard self.byteCount > 0 else { return self.unreadCount / 4 }
+        var thousandths = self.weighed(by: family.weights) + self.accentedLetters * family.accentWeight
+        if self.unreadCount > 0 {
+            let share = Double(self.unreadCount) / Double(self.byteCount)
+            thousandths += Int(min(Double(thousandths) * share, 1e15))
+        }
         return max(1, (thousandths + 500) / 1_000)
     }
 }

@@ -109,6 +109,18 @@ struct TextCensusTests {
         #expect(abs(few.tokens(.cl100k) - all) < all / 20, "\(few.tokens(.cl100k)) for \(all)")
     }
 
+    @Test func `what nobody looks at costs as much as what was read`() {
+        var census = self.census(Array(TrueCount.all[0].text.utf8))
+        let tokens = census.tokens(.o200k)
+        census.addUnread(census.byteCount * 3)
+        #expect(abs(census.tokens(.o200k) - tokens * 4) <= 2)
+        census.addUnread(.max)
+        #expect(census.tokens(.o200k) > 1_000_000)
+        var unread = TextCensus()
+        unread.addUnread(400)
+        #expect(unread.tokens(.o200k) == 100)
+    }
+
     @Test func `texts add up`() {
         var both = TextCensus()
         both.add(Array("Hello world. ".utf8).span)
