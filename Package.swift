@@ -89,7 +89,11 @@ let package = Package(
         ),
 
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
-        .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"]),
+        .testTarget(
+            name: "SluiceCoreTests",
+            dependencies: ["SluiceCore", "SluiceBasics", "SluiceTestKit"],
+            exclude: ["Estimation/Golden"]
+        ),
         .testTarget(
             name: "SluiceWireTests",
             dependencies: ["SluiceWire", "SluiceBasics", "SluiceTestKit"],
