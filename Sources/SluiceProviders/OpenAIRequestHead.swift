@@ -1,3 +1,4 @@
+import SluiceCore
 import SluiceWire
 
 /// The few fields of a request that dispatch needs. Everything else passes through unread.
@@ -7,15 +8,16 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     package var messageCount: Int
     /// What the client allows the answer to hold.
     package var maximumTokens: Int?
-    /// Rough count of prompt and expected completion tokens.
-    package var tokenEstimate: Int
+    /// What it is expected to cost, prompt and completion, as long as nobody has counted.
+    package var estimate = TokenEstimate(prompt: 0, completion: 0, isCompletionLimited: false)
     /// `metadata.pool_id`, if it is a string that says something.
     package var poolHint: String?
 
-    /// Bytes of English text per token; the field's rule of thumb.
-    private static let bytesPerToken = 4
-    /// Tokens that an image counts for when nothing better is known.
-    private static let tokensPerImage = 765
+    /// Tokens of the prompt and of the expected completion.
+    package var tokenEstimate: Int { self.estimate.total }
+    package var promptEstimate: Int { self.estimate.prompt }
+    package var completionEstimate: Int { self.estimate.completion }
+
     private static let maximumModelBytes = 256
 
     package static func read(
@@ -45,19 +47,26 @@ package struct OpenAIRequestHead: Sendable, Equatable {
             model: try Self.model(root),
             isStream: try Self.flag(root, "stream"),
             messageCount: 0,
-            maximumTokens: nil,
-            tokenEstimate: 0
+            maximumTokens: nil
         )
+        var prompt = PromptCensus(model: head.model)
         switch operation {
-        case .chatCompletions: try head.readMessages(root)
-        case .completions: try head.readText(root, "prompt", or: "prompt_embeds")
-        case .embeddings: try head.readText(root, "input", or: "messages")
-        case .responses: try head.readInput(root)
+        case .chatCompletions: try head.readMessages(root, &prompt)
+        case .completions: try head.readText(root, "prompt", or: "prompt_embeds", &prompt)
+        case .embeddings: try head.readText(root, "input", or: "messages", &prompt)
+        case .responses: try head.readInput(root, &prompt)
         case .models: break
         }
         try head.readMaximumTokens(root)
         head.poolHint = Self.poolHint(root)
-        head.tokenEstimate += head.maximumTokens ?? 0
+        switch operation {
+        case .embeddings, .models:
+            head.estimate = TokenEstimate(prompt: prompt.tokens, completion: 0, isCompletionLimited: true)
+        case .chatCompletions, .completions, .responses:
+            // Every choice has an answer of its own.
+            let choices = root["n"].flatMap { Self.whole($0) } ?? 1
+            head.estimate = TokenEstimate(prompt: prompt.tokens, limit: head.maximumTokens, choices: choices)
+        }
         return head
     }
 
@@ -126,7 +135,10 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         return Int(exactly: double)
     }
 
-    private mutating func readMessages(_ root: JSONValue) throws(InvalidRequest) {
+    private mutating func readMessages(
+        _ root: JSONValue,
+        _ prompt: inout PromptCensus
+    ) throws(InvalidRequest) {
         guard let messages = root["messages"], !messages.isNull else {
             throw InvalidRequest(
                 "The field 'messages' is missing.",
@@ -141,13 +153,11 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         guard self.messageCount > 0 else {
             throw InvalidRequest("The field 'messages' must not be empty.", param: "messages", code: "empty_array")
         }
-        var bytes = 0
-        var images = 0
         var wrong: Int?
         var index = 0
         messages.forEachElement { message in
             if message.kind != .object { wrong = wrong ?? index }
-            Self.measure(message["content"], &bytes, &images)
+            prompt.addMessage(message)
             index += 1
             return wrong == nil
         }
@@ -158,30 +168,15 @@ package struct OpenAIRequestHead: Sendable, Equatable {
                 code: "invalid_type"
             )
         }
-        self.tokenEstimate = bytes / Self.bytesPerToken + images * Self.tokensPerImage + 4 * self.messageCount
-    }
-
-    private static func measure(_ content: JSONValue?, _ bytes: inout Int, _ images: inout Int) {
-        guard let content else { return }
-        if let size = content.stringByteCount {
-            bytes += size
-            return
-        }
-        var text = 0
-        var pictures = 0
-        content.forEachElement { part in
-            if let size = part["text"]?.stringByteCount { text += size } else { pictures += 1 }
-            return true
-        }
-        bytes += text
-        images += pictures
+        prompt.addFrame(root)
     }
 
     /// - Parameter substitute: what some backends take in its place.
     private mutating func readText(
         _ root: JSONValue,
         _ name: StaticString,
-        or substitute: StaticString
+        or substitute: StaticString,
+        _ prompt: inout PromptCensus
     ) throws(InvalidRequest) {
         guard let value = root[name], !value.isNull else {
             if let other = root[substitute], !other.isNull {
@@ -195,15 +190,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
             )
         }
         switch value.kind {
-        case .string: self.tokenEstimate = (value.stringByteCount ?? 0) / Self.bytesPerToken
-        case .array:
-            var bytes = 0
-            var numbers = 0
-            value.forEachElement { element in
-                if let size = element.stringByteCount { bytes += size } else { numbers += max(1, element.count) }
-                return true
-            }
-            self.tokenEstimate = bytes / Self.bytesPerToken + numbers
+        case .string, .array: prompt.addInput(value)
         default:
             throw InvalidRequest(
                 "The field '\(name)' must be a string or a list.",
@@ -214,24 +201,25 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         self.messageCount = 1
     }
 
-    private mutating func readInput(_ root: JSONValue) throws(InvalidRequest) {
+    private mutating func readInput(
+        _ root: JSONValue,
+        _ prompt: inout PromptCensus
+    ) throws(InvalidRequest) {
+        prompt.addFrame(root)
         // A stored prompt or an earlier response may stand in its place.
         guard let input = root["input"], !input.isNull else { return }
         guard input.kind == .string || input.kind == .array else {
             throw InvalidRequest("The field 'input' must be a string or a list.", param: "input", code: "invalid_type")
         }
-        if let size = input.stringByteCount {
+        if input.kind == .string {
             self.messageCount = 1
-            self.tokenEstimate = size / Self.bytesPerToken
+            prompt.addText(input)
             return
         }
-        var bytes = 0
-        var images = 0
+        self.messageCount = input.count
         input.forEachElement { item in
-            Self.measure(item["content"], &bytes, &images)
+            prompt.addMessage(item)
             return true
         }
-        self.messageCount = input.count
-        self.tokenEstimate = bytes / Self.bytesPerToken + images * Self.tokensPerImage
     }
 }

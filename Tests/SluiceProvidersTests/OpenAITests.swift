@@ -17,7 +17,9 @@ struct OpenAIRequestHeadTests {
         #expect(head.isStream)
         #expect(head.messageCount == 1)
         #expect(head.maximumTokens == 10)
-        #expect(head.tokenEstimate == 2 + 4 + 10)
+        #expect(head.promptEstimate == 3 + 4 + 3)
+        #expect(head.completionEstimate == 10)
+        #expect(head.tokenEstimate == 20)
     }
 
     @Test(arguments: [

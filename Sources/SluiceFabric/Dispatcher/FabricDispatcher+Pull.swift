@@ -247,6 +247,7 @@ extension FabricDispatcher {
             payloadBytes: held.bytes,
             messageCount: envelope.call.messageCount,
             tokenEstimate: demand.tokenEstimate,
+            completionEstimate: demand.completionEstimate,
             deadline: now + .seconds(min(max(remaining, -1), 315_360_000)),
             traceparent: envelope.traceparent,
             remote: RemoteOrigin(

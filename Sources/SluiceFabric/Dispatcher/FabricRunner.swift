@@ -13,11 +13,15 @@ package protocol FabricRunner: Sendable {
 /// What dispatch has to know of a request besides its envelope.
 package struct FabricDemand: Sendable, Equatable {
     package var operation: String
+    /// Tokens of prompt and expected completion.
     package var tokenEstimate: Int
+    /// The completion's part of `tokenEstimate`.
+    package var completionEstimate: Int
 
-    package init(operation: String, tokenEstimate: Int) {
+    package init(operation: String, tokenEstimate: Int, completionEstimate: Int = 0) {
         self.operation = operation
         self.tokenEstimate = tokenEstimate
+        self.completionEstimate = completionEstimate
     }
 }
 

@@ -30,9 +30,15 @@ package struct RelayRunner: FabricRunner {
             let message = "The field 'metadata.sluice.operation' must be one of: \(known)."
             return .failure(ReplyFailure(type: "BadRequestError", message: message))
         }
-        // What cannot be read as a request is the backend's to refuse.
-        let head = try? OpenAIRequestHead.read(envelope.body, operation: operation)
-        return .success(FabricDemand(operation: operation.rawValue, tokenEstimate: head?.tokenEstimate ?? 0))
+        // What is wrong with a body is for the backend to say.
+        let estimate = (try? OpenAIRequestHead.read(envelope.body, operation: operation))?.estimate
+        return .success(
+            FabricDemand(
+                operation: operation.rawValue,
+                tokenEstimate: estimate?.total ?? 0,
+                completionEstimate: estimate?.completion ?? 0
+            )
+        )
     }
 
     package func run(_ job: FabricJob) async -> FabricAnswer {

@@ -106,6 +106,7 @@ extension Gateway {
             payloadBytes: request.body.count,
             messageCount: head.messageCount,
             tokenEstimate: head.tokenEstimate,
+            completionEstimate: head.completionEstimate,
             deadline: self.clock.now() + timeout,
             traceparent: Ingress.traceparent(request.headers),
             respondsLater: respondsLater

@@ -67,6 +67,11 @@ package struct JSONValue {
         return body(UnsafeRawBufferPointer(start: bytes, count: size))
     }
 
+    /// As `withStringBytes`, with bounds that are checked.
+    package func withUTF8<Result>(_ body: (Span<UInt8>) -> Result) -> Result? {
+        self.withStringBytes { bytes in body(bytes.assumingMemoryBound(to: UInt8.self).span) }
+    }
+
     /// The string's length in UTF-8.
     package var stringByteCount: Int? { self.withStringBytes { $0.count } }
 
