@@ -3,9 +3,9 @@ import SluiceWire
 
 /// Gathers what a request's prompt is made of, to estimate its tokens.
 ///
-/// DESIGN. On the way of every request: reads texts where the parser has put them, makes no strings but for the names in
-/// tools. Bounded: of a text beyond 32 KiB samples are read, after `allowance` bytes nothing is; what was read stands for
-/// the rest.
+/// DESIGN. On the way of every request: reads texts where the parser has put them, makes no strings but for the names
+/// in tools. Bounded: of a text beyond 32 KiB samples are read, after `allowance` bytes nothing is; what was read
+/// stands for the rest.
 struct PromptCensus {
     /// Bytes of text that one request may have read.
     private static let allowance = 262_144

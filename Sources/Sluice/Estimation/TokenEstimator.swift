@@ -1,15 +1,15 @@
 import SluiceCore
 
-/// Estimates the tokens of texts, images and whole requests for one model, and gets better with every answer whose usage
-/// it is told.
+/// Estimates the tokens of texts, images and whole requests for one model, and gets better with every answer whose
+/// usage it is told.
 ///
 ///     var estimator = TokenEstimator(model: "gpt-4o")
 ///     let estimate = estimator.estimate(messages: ["Summarise this: …"], limit: 300)
 ///     // … after the answer:
 ///     estimator.learn(estimate, promptTokens: 412, completionTokens: 188)
 ///
-/// With a vocabulary texts are counted exactly, at about a fiftieth of the speed. A value: keep it in a lock or an actor
-/// when several tasks use it.
+/// With a vocabulary texts are counted exactly, at about a fiftieth of the speed. A value: keep it in a lock or an
+/// actor when several tasks use it.
 public struct TokenEstimator: Sendable {
     public let model: String
     public let family: TokenizerFamily

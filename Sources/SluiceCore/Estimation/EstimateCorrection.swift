@@ -1,8 +1,8 @@
 /// Learns, for each model, by how much estimates miss what backends count, and corrects the next ones.
 ///
 /// A factor is the sum of actual tokens over the sum of estimated ones, both forgotten exponentially: half after
-/// `halfLife` requests. Prompts, limited completions and open ones have factors of their own. One answer cannot do much:
-/// each sample's own ratio is bounded, and so is its weight. A factor is used after `minimumSamples`.
+/// `halfLife` requests. Prompts, limited completions and open ones have factors of their own. One answer cannot do
+/// much: each sample's own ratio is bounded, and so is its weight. A factor is used after `minimumSamples`.
 ///
 /// A plain value: the same calls give the same factors.
 public struct EstimateCorrection: Sendable {

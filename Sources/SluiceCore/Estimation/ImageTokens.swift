@@ -83,8 +83,8 @@ public enum ImageRule: Sendable, Hashable {
     }
 }
 
-/// What parts other than text and images cost. Rules of thumb, for want of documented ones; what a backend really counts
-/// corrects them.
+/// What parts other than text and images cost. Rules of thumb, for want of documented ones; what a backend really
+/// counts corrects them.
 package enum MediaTokens {
     /// Of a file that is named but not sent.
     package static let unknownFile = 1_500

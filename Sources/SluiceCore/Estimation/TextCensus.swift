@@ -7,7 +7,8 @@ import SluiceBasics
 package struct TextCensus: Sendable {
     /// Texts of more bytes are sampled.
     package static let exactBytes = 32_768
-    /// From a larger text so many windows of `windowBytes` are read, at equal distances, the first and the last included.
+    /// From a larger text so many windows of `windowBytes` are read, at equal distances, the first and the last
+    /// included.
     static let windowCount = 8
     static let windowBytes = 2_048
 

@@ -1,7 +1,8 @@
 import SluiceBasics
 
 extension TokenVocabulary {
-    /// How many tokens the text has. Marks of special tokens in it, such as `<|endoftext|>`, count as the text they are.
+    /// How many tokens the text has. Marks of special tokens in it, such as `<|endoftext|>`, count as the text they
+    /// are.
     public func count(_ text: String) -> Int {
         var text = text
         text.makeContiguousUTF8()

@@ -1,9 +1,10 @@
-/// A kind of vocabulary that models share. What a text costs depends on it: Russian takes twice the tokens in the older.
+/// A kind of vocabulary that models share. What a text costs depends on it: Russian takes twice the tokens in the
+/// older.
 public enum TokenizerFamily: String, Sendable, Hashable, CaseIterable {
     /// About 100,000 words: GPT-3.5, GPT-4, OpenAI's embeddings.
     case cl100k
-    /// About 200,000 words, more of them in other languages than English: GPT-4o and all later ones. Open models of today
-    /// (Llama 3, Qwen, Gemma, DeepSeek) lie close to it.
+    /// About 200,000 words, more of them in other languages than English: GPT-4o and all later ones. Open models of
+    /// today (Llama 3, Qwen, Gemma, DeepSeek) lie close to it.
     case o200k
 
     /// What models of this name use, as far as is known; `o200k` for others. A prefix such as `openai/` or `ft:` is
@@ -42,9 +43,9 @@ public enum TokenizerFamily: String, Sendable, Hashable, CaseIterable {
         return table
     }
 
-    /// Found by non-negative least squares of the relative error against true counts, over 2.1 MB in 24 classes of text:
-    /// prose in 17 languages, code, Markdown, JSON, numbers, hexadecimal, base64 and emoji, in pieces of 60 to 4,000
-    /// characters.
+    /// Found by non-negative least squares of the relative error against true counts, over 2.1 MB in 24 classes of
+    /// text: prose in 17 languages, code, Markdown, JSON, numbers, hexadecimal, base64 and emoji, in pieces of 60 to
+    /// 4,000 characters.
     private static func fitted(_ trait: TextTrait) -> (cl100k: Int, o200k: Int) {
         switch trait {
         case .wordStarts: (921, 927)

@@ -1,8 +1,8 @@
 import Glibc
 import SluiceCore
 
-/// Real vocabularies, which are not part of the sources: from the directory that `SLUICE_TOKENIZERS` names, else from the
-/// test tools that `scripts/setup --tests` installs.
+/// Real vocabularies, which are not part of the sources: from the directory that `SLUICE_TOKENIZERS` names, else from
+/// the test tools that `scripts/setup --tests` installs.
 enum VocabularyFiles {
     static let root = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
 
