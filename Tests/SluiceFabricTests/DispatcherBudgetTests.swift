@@ -63,6 +63,11 @@ struct DispatcherBudgetTests {
         #expect(node.runner.started.isEmpty)
         #expect(node.engine.pool("default")?.waitingReason == .rateLimited)
         #expect(node.dispatcher.lastError?.contains("unreachable") == true)
+        let waiting = node.engine.live(LiveFilter(), limit: 1, after: nil).first?.record.submission.id
+        let explained = waiting.flatMap { node.engine.explain($0)?.explanation }
+        let gate = explained?.gates.first { $0.gate == .requestsPerMinute }
+        #expect(gate?.isOpen == false && gate?.value == 0)
+        #expect(gate?.detail?.contains("has not answered for") == true)
         // What cannot start stays on the list, where others may have it.
         #expect(self.world.queued.count == 19)
         self.world.valkey.plan(nil)

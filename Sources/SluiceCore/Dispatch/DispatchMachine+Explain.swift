@@ -69,9 +69,11 @@ extension DispatchMachine {
         pool: Int,
         now: Instant
     ) -> [Explanation.Reading] {
-        guard var throttle = self.pools[pool].limit.throttle else { return [] }
+        // A copy: a shared limit would take a question for a need.
+        var limit = self.pools[pool].limit
+        let share = limit.share?.account(at: now)
         var gates: [Explanation.Reading] = []
-        if let requests = throttle.availableRequests(at: now) {
+        if let requests = limit.availableRequests(at: now) {
             gates.append(
                 Explanation.Reading(
                     .requestsPerMinute,
@@ -79,11 +81,12 @@ extension DispatchMachine {
                     value: Double(requests),
                     threshold: 1,
                     unit: .requests,
-                    reopensIn: requests >= 1 ? nil : throttle.check(0, at: now).availableIn
+                    reopensIn: requests >= 1 ? nil : limit.check(0, at: now)?.availableIn,
+                    detail: share
                 )
             )
         }
-        if let tokens = throttle.availableTokens(at: now) {
+        if let tokens = limit.availableTokens(at: now) {
             let needs = self.pools[pool].queue.chargeable(handle)
             let isKept = self.pools[pool].limit.isHeld && !self.pools[pool].limit.mayStart(at: now)
             gates.append(
@@ -94,8 +97,8 @@ extension DispatchMachine {
                     threshold: Double(needs),
                     unit: .tokens,
                     reopensIn: isKept
-                        ? self.pools[pool].limit.due.map { $0 - now } : throttle.check(needs, at: now).availableIn,
-                    detail: isKept ? "kept for a request that has waited for longer than max_wait" : nil
+                        ? self.pools[pool].limit.due.map { $0 - now } : limit.check(needs, at: now)?.availableIn,
+                    detail: isKept ? "kept for a request that has waited for longer than max_wait" : share
                 )
             )
         }

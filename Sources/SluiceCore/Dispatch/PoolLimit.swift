@@ -59,17 +59,17 @@ struct PoolLimit: Sendable {
         return self.availableTokens(at: now)
     }
 
-    private mutating func availableTokens(at now: Instant) -> Int? {
+    mutating func availableTokens(at now: Instant) -> Int? {
         if self.share != nil { return self.share?.availableTokens(at: now) }
         return self.throttle?.availableTokens(at: now)
     }
 
-    private mutating func availableRequests(at now: Instant) -> Int? {
+    mutating func availableRequests(at now: Instant) -> Int? {
         if self.share != nil { return self.share?.availableRequests(at: now) }
         return self.throttle?.availableRequests(at: now)
     }
 
-    private mutating func check(_ tokens: Int, at now: Instant) -> ThrottleAnswer? {
+    mutating func check(_ tokens: Int, at now: Instant) -> ThrottleAnswer? {
         if self.share != nil { return self.share?.check(tokens, at: now) }
         return self.throttle?.check(tokens, at: now)
     }

@@ -148,6 +148,20 @@ extension BudgetShare {
         self.isRestless = true
     }
 
+    /// What there is to say of the share, for people.
+    func account(at now: Instant) -> String {
+        if let asked = self.asked, now - asked.at >= .seconds(1) {
+            return "the budget that the dispatchers share has not answered for \(Int((now - asked.at).inSeconds)) s"
+        }
+        guard let answer = self.lastAnswer, now < self.leaseEnds else { return "nothing is leased yet" }
+        let left = [
+            self.limits.tokenRate >= 0 ? "\(answer.left.tokens) tokens" : nil,
+            self.limits.requestRate >= 0 ? "\(answer.left.requests) requests" : nil,
+        ]
+        let words = left.compactMap { $0 }.joined(separator: " and ")
+        return "leased to this dispatcher, one of \(answer.holders); \(words) are left in the budget they share"
+    }
+
     private func isIdle(at now: Instant) -> Bool { self.demand.lastUse.map { now - $0 >= Self.idleAfter } ?? true }
 
     /// What is left of a lease that has ended cannot be used any more. The keeper may still have it: it counts longer.
