@@ -99,6 +99,10 @@ extension DispatchMachine {
         if let reservation = notes.reservation {
             self.pools[pool].limit.settle(reservation, of: notes.reservedTokens, use, now: now)
             self.noteBudget(pool, &effects)
+            // Its tenant may start another, which nobody has asked so far.
+            if self.pools[pool].configuration.scheduling.tenants.maximumInFlight != nil {
+                self.pools[pool].limit.reconsider()
+            }
         }
         guard let permit = notes.permit else { return }
         let backend = self.pools[pool].backend

@@ -2,8 +2,9 @@ import SluiceBasics
 
 /// What a pool may spend, and until when there is not enough of it.
 ///
-/// DESIGN. While nothing that waits fits, the pool need not look again before `due`; whatever changes that (time,
-/// something smaller, tokens that come back, other rules) resets it.
+/// DESIGN. While nothing that waits fits, the pool need not look again before `due`. Something smaller, other rules or
+/// somebody's leaving resets it. Tokens that come back only move it: to look through all tenants at every settlement
+/// would cost as much as there are tenants.
 struct PoolLimit: Sendable {
     /// `nil`: neither requests nor tokens are limited.
     private(set) var throttle: Throttle?
@@ -102,7 +103,6 @@ struct PoolLimit: Sendable {
     }
 
     mutating func settle(_ reservation: ThrottleReservation, of tokens: Int, _ use: TokenUse, now: Instant) {
-        self.due = nil
         var used = tokens
         if case .counted(let tokens) = use { used = tokens }
         switch (use, self.share != nil) {
@@ -111,6 +111,7 @@ struct PoolLimit: Sendable {
         case (_, true): self.share?.settle(reservation, actual: used, at: now)
         case (_, false): self.throttle?.settle(reservation, actual: used, at: now)
         }
+        if self.due != nil { _ = self.block(needs: self.needs, isHeld: self.isHeld, now: now) }
     }
 
     /// How many more requests of the usual size could start at once.

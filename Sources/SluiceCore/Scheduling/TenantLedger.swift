@@ -48,6 +48,9 @@ package struct TenantLedger: Sendable {
 
     package var tenants: Int { self.numbers.count - self.idle.count }
 
+    /// Those that have requests here, and those that owe something.
+    package var remembered: Int { self.numbers.count }
+
     /// Over all tenants, counted. O(tenants), for audits.
     package var inFlight: Int { self.accounts.reduce(0) { $0 + $1.inFlight } }
 

@@ -22,6 +22,10 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case grantIsLost = "grant_is_lost"
     case tenantLimitIsIgnored = "tenant_limit_is_ignored"
     case pauseIsIgnored = "pause_is_ignored"
+    /// Twice the tokens a minute are let through.
+    case tokenLimitIsDoubled = "token_limit_is_doubled"
+    /// One more of a tenant's requests runs than may.
+    case tenantCapIsExceeded = "tenant_cap_is_exceeded"
 }
 
 /// A rule that did not hold.

@@ -54,6 +54,12 @@ package struct Simulation {
         case .repeatsWhatWasSent: changed.retry.mode = .auto
         case .retryBudgetIsIgnored: changed.retry.budgetFloor = 1_000_000
         case .tenantLimitIsIgnored: changed.maximumRequestsPerTenant = nil
+        case .tokenLimitIsDoubled:
+            let limit = changed.scheduling.limit
+            changed.scheduling.limit?.tokensPerMinute = limit?.tokensPerMinute.map { $0 * 2 }
+            changed.scheduling.limit?.burstTokens = limit?.burstTokens.map { $0 * 2 }
+        case .tenantCapIsExceeded:
+            changed.scheduling.tenants.maximumInFlight = changed.scheduling.tenants.maximumInFlight.map { $0 + 1 }
         default: break
         }
         return changed

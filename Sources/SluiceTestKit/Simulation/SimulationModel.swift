@@ -82,7 +82,10 @@ struct PoolModel {
         self.running[request.submission.tenant, default: 0] -= 1
         self.spent -= request.submission.tokenEstimate
         guard case .success(_, let usage, _) = result, let usage else { return }
-        self.spent += min(request.submission.tokenEstimate, usage.prompt + usage.completion)
+        let used = usage.prompt + usage.completion
+        let isStrict = self.configuration.scheduling.limit?.mode == .strict
+        // What goes beyond the estimate is charged as well, but cannot be kept out of a window that has passed.
+        self.spent += isStrict ? min(request.submission.tokenEstimate, used) : used
     }
 
     func rank(_ priority: Priority) -> UInt8 { self.configuration.order == .fifo ? 0 : priority.rawValue }
