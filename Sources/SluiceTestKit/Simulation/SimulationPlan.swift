@@ -90,7 +90,7 @@ package struct SimulationPlan: Sendable {
 
     static func limit(_ random: inout SeededRandom) -> RateLimit {
         let requests = Int.random(in: 60...6_000, using: &random)
-        let tokens = Int.random(in: 60_000...3_000_000, using: &random)
+        let tokens = Int.random(in: 30_000...400_000, using: &random)
         return RateLimit(
             requestsPerMinute: random.unit() < 0.5 ? requests : nil,
             tokensPerMinute: random.unit() < 0.8 ? tokens : nil,
