@@ -98,6 +98,8 @@ extension DispatchMachine {
     ) {
         if let reservation = notes.reservation {
             self.pools[pool].limit.settle(reservation, of: notes.reservedTokens, use, now: now)
+            // Tokens that come back may bring it forward.
+            if let due = self.pools[pool].limit.due { self.wake(by: due) }
             self.noteBudget(pool, &effects)
             // Its tenant may start another, which nobody has asked so far.
             if self.pools[pool].configuration.scheduling.tenants.maximumInFlight != nil {
