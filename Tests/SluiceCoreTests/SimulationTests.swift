@@ -42,7 +42,7 @@ import Testing
         // The world is rough enough to have tried everything.
         for reason in [
             OutcomeReason.ok, .late, .backend, .malformedResponse, .resultTooLarge, .clientGone, .operatorRequest,
-            .deadline, .poison, .outcomeUnknown,
+            .deadline, .poison, .outcomeUnknown, .shed,
         ] {
             #expect(totals.outcomes[reason, default: 0] > 0, "no request ended as \(reason)")
         }

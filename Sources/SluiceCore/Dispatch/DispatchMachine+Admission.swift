@@ -16,7 +16,8 @@ extension DispatchMachine {
             self.pools[pool].rejections.add(rejection.reason)
             return .rejected(rejection)
         }
-        switch self.pools[pool].queue.enqueue(submission, seat: seat, now: now) {
+        let lane = self.lane(submission, pool: pool, now: now)
+        switch self.pools[pool].queue.enqueue(submission, seat: seat, lane: lane, now: now) {
         case .accepted(let handle):
             self.wake(by: submission.deadline)
             self.pools[pool].limit.arrive(tokens: submission.tokenEstimate)
@@ -71,17 +72,52 @@ extension DispatchMachine {
             return .pastDeadline
         }
         guard self.pools[pool].mode == .running else { return nil }
-        // The gate and the estimate cost a look at the tree: only when somebody is waiting or nothing may start.
+        if let rejection = self.overloadRefusal(submission, pool: pool, now: now) { return rejection }
+        return self.delayRefusal(submission, remaining: remaining, pool: pool, now: now)
+    }
+
+    /// Whether it would start too late.
+    private mutating func delayRefusal(
+        _ submission: Submission,
+        remaining: Duration,
+        pool: Int,
+        now: Instant
+    ) -> Rejection? {
+        // The estimate costs a look at the tree: only when somebody is waiting or something may hold it up.
         let gate = self.gate(pool, now: now)
-        guard gate > .zero || self.pools[pool].freeSlots() == 0 || self.pools[pool].readyCount() > 0 else { return nil }
+        let laneWait = self.laneWait(submission, pool: pool, now: now)
+        guard
+            gate > .zero || laneWait > .zero || self.pools[pool].limit.throttle != nil
+                || self.pools[pool].freeSlots() == 0 || self.pools[pool].readyCount() > 0
+        else { return nil }
         // Behind everybody would do, as a rule; only if not, the exact place matters.
+        let tokens = submission.tokenEstimate
         let everybody = self.pools[pool].readyCount()
-        if gate < remaining, self.estimatedWait(pool, ahead: everybody, now: now) ?? .zero < remaining { return nil }
+        if gate < remaining, laneWait < remaining,
+            self.estimatedWait(pool, ahead: everybody, tokens: tokens, now: now) ?? .zero < remaining
+        {
+            return nil
+        }
         let ahead = self.pools[pool].queue.backlog(ahead: submission.priority)
-        let wait = max(gate, self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero)
+        let prediction = self.predictedStart(pool, ahead: ahead, tokens: tokens, now: now)
+        let wait = max(gate, laneWait, prediction?.expected ?? .zero)
         guard wait >= remaining else { return nil }
-        let cause = gate >= remaining ? self.gateName(pool, now: now) : "\(ahead) requests are ahead of it"
-        return .wouldMissDeadline(name, wait: wait, remaining: remaining, cause: cause)
+        var cause = ahead > 0 ? "\(ahead) requests are ahead of it" : "its limits and slots are used up"
+        if gate >= remaining {
+            cause = self.gateName(pool, now: now)
+        } else if laneWait >= remaining {
+            let backend = self.backends[self.pools[pool].backend].name
+            cause = "backend '\(backend)' has said that its limit for this model is used up"
+        }
+        return .wouldMissDeadline(submission.pool, wait: wait, remaining: remaining, cause: cause)
+    }
+
+    /// How long the backend's provider lets nothing of this size through.
+    private mutating func laneWait(_ submission: Submission, pool: Int, now: Instant) -> Duration {
+        let backend = self.pools[pool].backend
+        guard !self.backends[backend].lanes.isEmpty else { return .zero }
+        let lane = self.lane(submission, pool: pool, now: now)
+        return self.backends[backend].lanes.wait(lane, tokens: submission.tokenEstimate, at: now)
     }
 
     private func gateName(_ pool: Int, now: Instant) -> String {
@@ -107,16 +143,35 @@ extension DispatchMachine {
         return until > now ? until - now : .zero
     }
 
-    /// When a request with `ahead` others before it would start: the backlog over the measured service rate, which is
-    /// slots / mean time in a slot. `nil` without enough measurements, and while the pool is paused.
-    mutating func estimatedWait(_ pool: Int, ahead: Int, now: Instant) -> Duration? {
-        guard self.pools[pool].mode != .paused, self.pools[pool].configuration.slots > 0 else { return nil }
+    /// When a request with `ahead` others before it would start. `nil` without enough measurements, and while the pool
+    /// is paused.
+    mutating func estimatedWait(_ pool: Int, ahead: Int, tokens: Int = 0, now: Instant) -> Duration? {
+        self.predictedStart(pool, ahead: ahead, tokens: tokens, now: now)?.expected
+    }
+
+    /// - Parameter tokens: its own.
+    mutating func predictedStart(_ pool: Int, ahead: Int, tokens: Int, now: Instant) -> StartPrediction? {
+        guard self.pools[pool].mode != .paused else { return nil }
         let gate = self.gate(pool, now: now)
+        let slots = self.pools[pool].slots()
         // Behind a gate all slots become free before it opens.
-        let free = gate > .zero ? self.pools[pool].configuration.slots : self.pools[pool].freeSlots()
-        guard ahead >= free else { return gate }
-        guard let mean = self.pools[pool].service.trusted else { return nil }
-        let turns = Double(ahead - free + 1) / Double(self.pools[pool].configuration.slots)
-        return gate + .nanoseconds(Int64(min(1e18, Double(mean.wholeNanoseconds) * turns)))
+        var question = StartQuestion(
+            ahead: ahead,
+            slots: slots,
+            freeSlots: gate > .zero ? slots : self.pools[pool].freeSlots()
+        )
+        question.gate = gate
+        question.tokens = tokens
+        question.limit = self.pools[pool].limit.left(
+            of: self.pools[pool].configuration.scheduling.limit,
+            at: now
+        )
+        self.followService(pool, now: now)
+        return self.pools[pool].service.start(question)
+    }
+
+    /// Counts the time that requests spend in slots.
+    mutating func followService(_ pool: Int, now: Instant) {
+        self.pools[pool].service.follow(inFlight: self.pools[pool].stats().inFlight, at: now)
     }
 }

@@ -74,6 +74,8 @@ extension DispatchMachine {
         adopted.slots = max(0, adopted.slots)
         self.pools[pool].configuration = adopted
         self.pools[pool].limit.configure(adopted.scheduling.limit, now: now)
+        self.pools[pool].shedding.configure(adopted.scheduling.shedding)
+        self.adoptConcurrency(self.pools[pool].backend, now: now)
         self.pools[pool].queue.configure(DispatchPool.rules(adopted, self.pools[pool].limit))
         self.noteBudget(pool, &effects)
         effects.changes.append(PoolEvent(pool: configuration.name, change: .configured, at: now))
@@ -110,6 +112,9 @@ extension DispatchMachine {
             return self.pools[pool].queue.isThrottled(handle) ? .rateLimited : .backoff
         }
         if self.pools[pool].throttledUntil > now || !self.pools[pool].limit.mayStart(at: now) { return .rateLimited }
+        let lane = self.pools[pool].queue.lane(handle)
+        let room = self.backends[self.pools[pool].backend].lanes.room(lane, at: now)
+        if room < self.pools[pool].queue.chargeable(handle) { return .rateLimited }
         if self.pools[pool].queue.isTenantAtCap(handle) { return .tenantSlotsFull }
         return ahead > 0 ? .aheadInQueue : .slotsFull
     }
@@ -138,6 +143,14 @@ extension DispatchMachine {
         status.attemptsStarted = pool.attemptsStarted
         status.retries = pool.retries
         status.meanServiceTime = pool.service.average
+        status.isShedding = pool.shedding.isShedding
+        if pool.configuration.scheduling.isAdaptive, let limit = self.backends[pool.backend].concurrency {
+            status.concurrency = ConcurrencyStatus(
+                limit: min(limit.limit, pool.configuration.slots),
+                stretch: limit.stretch,
+                movement: limit.movement.rawValue
+            )
+        }
         if let head = pool.queue.head {
             status.waitingReason = self.waitingReason(head, pool: index, ahead: 0, now: now)
         }

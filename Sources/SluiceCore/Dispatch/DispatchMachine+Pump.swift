@@ -5,7 +5,9 @@ extension DispatchMachine {
     /// Fills the free slots of the pool; with an unsettled breaker also those of its neighbours at the same backend.
     mutating func pump(backendOf pool: Int, now: Instant, _ effects: inout DispatchEffects) {
         let backend = self.pools[pool].backend
-        if self.backends[backend].breaker.state == .closed && !self.backends[backend].hasChanged {
+        // A slot that is free at the backend is free for all of its pools.
+        let isShared = self.backends[backend].concurrency != nil && self.backends[backend].pools.count > 1
+        if self.backends[backend].breaker.state == .closed && !self.backends[backend].hasChanged && !isShared {
             _ = self.pump(pool, now: now, &effects, own: nil)
         } else {
             self.pump(backend: backend, now: now, &effects)
@@ -33,6 +35,7 @@ extension DispatchMachine {
     ) -> QueueLease? {
         var ownLease: QueueLease?
         let backend = self.pools[pool].backend
+        if self.backends[backend].concurrency != nil { self.followConcurrency(backend) }
         while self.pools[pool].mayClaim(at: now) {
             let before = self.backends[backend].breaker.state
             guard let permit = self.backends[backend].breaker.permit(at: now) else { break }
@@ -47,6 +50,12 @@ extension DispatchMachine {
             let reservation = self.pools[pool].limit.reserve(tokens, now: now)
             self.noteBudget(pool, &effects)
             let seat = self.pools[pool].queue.notePermit(lease.handle, permit, reservation, of: tokens)
+            let lane = self.pools[pool].queue.lane(lease.handle)
+            if lane > 0 {
+                let account = self.backends[backend].lanes.charge(lane, tokens: tokens)
+                self.pools[pool].queue.noteAccount(lease.handle, account)
+            }
+            if self.backends[backend].concurrency != nil { self.followConcurrency(backend) }
             if self.reportsSteps, let record = self.pools[pool].queue.record(lease.handle) {
                 self.report(record, .claimed, now, &effects)
             }
@@ -56,6 +65,8 @@ extension DispatchMachine {
                 effects.grants.append(Grant(seat: seat, lease: lease, backend: self.backends[backend].name))
             }
         }
+        self.followService(pool, now: now)
+        self.shed(pool, now: now, &effects)
         return ownLease
     }
 
@@ -68,6 +79,7 @@ extension DispatchMachine {
     ) -> QueueLease? {
         var expired: [EndedRequest] = []
         let budget = self.pools[pool].limit.budget(at: now)
+        self.followLanes(pool, now: now)
         let answer = self.pools[pool].queue.claim(now: now, expiry: expiry, budget: budget) { expired.append($0) }
         for request in expired {
             self.report(request.record, .ended, now, &effects)
@@ -79,6 +91,7 @@ extension DispatchMachine {
         case .blocked(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: false, now: now) { self.wake(by: due) }
             self.noteBudget(pool, &effects)
+            self.awaitLanes(pool, needs: needs, now: now)
             return nil
         case .held(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: true, now: now) { self.wake(by: due) }

@@ -38,6 +38,7 @@ package struct DispatchMachine: Sendable {
             self.backends[backend].pools.append(index)
             self.pools.append(DispatchPool(configuration, index: index, backend: backend))
         }
+        for backend in self.backends.indices { self.adoptConcurrency(backend, now: .zero) }
     }
 
     private mutating func backendIndex(_ name: String) -> Int {
@@ -74,6 +75,7 @@ package struct DispatchMachine: Sendable {
             self.pump(backendOf: pool, now: now, &effects)
             return .ended(request)
         case .proceed(let attempt):
+            self.noteStart(pool, now: now)
             self.pools[pool].attemptsStarted += 1
             self.pools[pool].budget.count(at: now)
             if self.reportsSteps, let record = self.pools[pool].queue.record(handle) {
@@ -90,13 +92,18 @@ package struct DispatchMachine: Sendable {
         _ = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
     }
 
+    /// - Parameter limits: what the backend said about its limits with the head of its answer.
     package mutating func firstByte(
         _ handle: RequestHandle,
         _ token: LeaseToken,
+        limits: ProviderObservation? = nil,
         now: Instant,
         _ effects: inout DispatchEffects
     ) {
         guard Int(handle.pool) < self.pools.count else { return }
+        if limits != nil, let facts = self.pools[Int(handle.pool)].queue.attemptFacts(handle, token) {
+            self.note(limits, facts, pool: Int(handle.pool), now: now)
+        }
         let isCurrent = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
         guard isCurrent, self.reportsSteps, let record = self.pools[Int(handle.pool)].queue.record(handle) else {
             return
@@ -128,6 +135,7 @@ package struct DispatchMachine: Sendable {
             return self.finishUnowned(handle, token, result, now: now, &effects)
         }
         self.observe(result, facts, pool: pool, now: now, &effects)
+        self.note(result.limits, facts, pool: pool, now: now)
         let verdict = self.verdict(on: result, facts, pool: pool, now: now)
         self.note(verdict, on: result, pool: pool, now: now)
         let answer = self.pools[pool].queue.finish(handle, token, result: result, verdict: verdict, now: now)
@@ -212,19 +220,21 @@ package struct DispatchMachine: Sendable {
         let usual = self.pools[pool].service.trusted
         var verdict = BackendVerdict.neutral
         if facts.wasStarted {
+            self.followService(pool, now: now)
             switch result {
             case .success:
                 verdict = .healthy
-                self.pools[pool].service.record(patience)
+                self.pools[pool].service.record(patience, tokens: facts.tokens)
             case .failure(let failure):
                 verdict = failure.verdict(patience: patience, usual: usual)
                 switch failure.failureClass {
                 case .serverError, .readTimeout, .reset, .malformedResponse, .deadline:
-                    self.pools[pool].service.record(patience)
+                    self.pools[pool].service.record(patience, tokens: facts.tokens)
                 default: break
                 }
             }
         }
+        self.noteEnd(result, verdict, facts, pool: pool, now: now)
         self.settle(facts.notes, verdict, facts.wasStarted ? result.use : .none, pool: pool, now: now, &effects)
     }
 

@@ -9,16 +9,23 @@ struct DispatchPool: Sendable {
     var queue: InMemoryQueue
     /// The backend asked for patience until then.
     var throttledUntil = Instant.zero
-    var service = ServiceTime()
+    var service = ServiceRate()
     /// Starts, and retries as marks, within the last minute.
     var budget = RollingRatio(window: .seconds(60))
     var attemptsStarted: UInt64 = 0
     var retries: UInt64 = 0
     var rejections = OutcomeCounts()
     var limit: PoolLimit
+    /// Nothing of what waits fits what the backend's provider allows before.
+    var laneDue: Instant?
+    /// How many more requests the backend takes, and how many in all, if its concurrency adapts.
+    var room = Int.max
+    var ceiling = Int.max
+    var shedding: SheddingController
 
     init(_ configuration: PoolConfiguration, index: Int, backend: Int) {
         self.limit = PoolLimit(configuration.scheduling.limit, now: .zero)
+        self.shedding = SheddingController(configuration.scheduling.shedding)
         self.configuration = configuration
         self.backend = backend
         self.queue = InMemoryQueue(rules: Self.rules(configuration, self.limit), pool: UInt16(index))
@@ -43,7 +50,9 @@ struct DispatchPool: Sendable {
     // `mutating` though they change nothing: a mutable path to an element of an array borrows it, a plain one copies
     // all of its collections, always in debug builds and often in others.
 
-    mutating func freeSlots() -> Int { max(0, self.configuration.slots - self.queue.stats.inFlight) }
+    mutating func freeSlots() -> Int { max(0, min(self.room, self.configuration.slots - self.queue.stats.inFlight)) }
+    /// As many as can be in flight.
+    mutating func slots() -> Int { min(self.ceiling, self.configuration.slots) }
     mutating func readyCount() -> Int { self.queue.stats.queued - self.queue.stats.delayed }
 
     mutating func mayClaim(at now: Instant) -> Bool {
@@ -56,8 +65,10 @@ struct DispatchPool: Sendable {
 
     /// When time alone changes something here, not counting the breaker.
     mutating func nextDue(after now: Instant) -> Instant {
-        let due = self.queue.nextDue.map { max($0, now) } ?? .distantFuture
+        var due = self.queue.nextDue.map { max($0, now) } ?? .distantFuture
         guard self.readyCount() > 0 else { return due }
+        if let shed = self.shedding.due { due = min(due, max(shed, now)) }
+        if let lane = self.laneDue, lane > now { due = min(due, lane) }
         let gate = max(self.throttledUntil, self.limit.due ?? .zero)
         return gate > now ? min(due, gate) : due
     }
@@ -80,6 +91,9 @@ struct DispatchPool: Sendable {
 struct DispatchBackend: Sendable {
     let name: String
     var breaker: CircuitBreaker
+    var lanes = ProviderLanes()
+    /// `nil`: as many as its pools have slots.
+    var concurrency: ConcurrencyLimit?
     /// Pools that call it, in order of configuration.
     var pools: [Int] = []
     /// Which of them is asked first next time, so that none starves the others of probes.

@@ -114,6 +114,18 @@ struct PoolLimit: Sendable {
         if self.due != nil { _ = self.block(needs: self.needs, isHeld: self.isHeld, now: now) }
     }
 
+    /// What is left of the limit, for predictions; `nil`: there is none, or others share it, and what they leave is not
+    /// known.
+    mutating func left(of limit: RateLimit?, at now: Instant) -> StartQuestion.Budget? {
+        guard self.throttle != nil, let limit else { return nil }
+        return StartQuestion.Budget(
+            tokens: self.availableTokens(at: now),
+            tokensPerMinute: limit.tokensPerMinute ?? 0,
+            requests: self.availableRequests(at: now),
+            requestsPerMinute: limit.requestsPerMinute ?? 0
+        )
+    }
+
     /// How many more requests of the usual size could start at once.
     ///
     /// With a shared limit at least 1: what it leases depends on what waits here.

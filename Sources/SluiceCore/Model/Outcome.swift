@@ -31,11 +31,16 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
     case oversize
     case paused
     case wouldMissDeadline = "would_miss_deadline"
+    /// The pool is shedding, and this would be among the first.
+    case overloaded
     case malformed
     case duplicateConflict = "duplicate_conflict"
     // dropped
     case offlineProducerBeforeDispatch = "offline_producer_before_dispatch"
     case offlineProducerBeforeReply = "offline_producer_before_reply"
+    /// Accepted, but never sent: others have been waiting too long. Not `rejected`, which was never accepted, nor
+    /// `expired`, which is the clock's doing.
+    case shed
     // lost
     case dispatcherCrash = "dispatcher_crash"
     // dead
@@ -49,8 +54,9 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
         case .backend, .malformedResponse, .resultTooLarge: .failed
         case .clientGone, .operatorRequest, .shutdown: .cancelled
         case .deadline: .expired
-        case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .malformed, .duplicateConflict: .rejected
-        case .offlineProducerBeforeDispatch, .offlineProducerBeforeReply: .dropped
+        case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .overloaded, .malformed, .duplicateConflict:
+            .rejected
+        case .offlineProducerBeforeDispatch, .offlineProducerBeforeReply, .shed: .dropped
         case .dispatcherCrash: .lost
         case .attempts, .poison, .outcomeUnknown: .dead
         }

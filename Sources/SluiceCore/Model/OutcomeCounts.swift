@@ -57,14 +57,16 @@ extension OutcomeReason {
         case .oversize: 11
         case .paused: 12
         case .wouldMissDeadline: 13
-        case .malformed: 14
-        case .duplicateConflict: 15
-        case .offlineProducerBeforeDispatch: 16
-        case .offlineProducerBeforeReply: 17
-        case .dispatcherCrash: 18
-        case .attempts: 19
-        case .poison: 20
-        case .outcomeUnknown: 21
+        case .overloaded: 14
+        case .malformed: 15
+        case .duplicateConflict: 16
+        case .offlineProducerBeforeDispatch: 17
+        case .offlineProducerBeforeReply: 18
+        case .shed: 19
+        case .dispatcherCrash: 20
+        case .attempts: 21
+        case .poison: 22
+        case .outcomeUnknown: 23
         }
     }
 }

@@ -38,6 +38,22 @@ package enum PoolMode: String, Sendable, CaseIterable {
     case draining
 }
 
+/// How many requests a backend gets at once, when that follows from its latency.
+package struct ConcurrencyStatus: Sendable, Equatable {
+    /// Requests in flight at most, at the backend; its pools share them.
+    package var limit: Int
+    /// How many times longer than on an unloaded backend requests take; `nil` while that is not known.
+    package var stretch: Double?
+    /// What the limit is doing: learning, growing, steady, unused, shrinking, refused, failing or probing.
+    package var movement: String
+
+    package init(limit: Int, stretch: Double?, movement: String) {
+        self.limit = limit
+        self.stretch = stretch
+        self.movement = movement
+    }
+}
+
 /// A pool at one instant. Its books balance: `accepted + redriven = live + sum(outcomes)`.
 package struct PoolStatus: Sendable, Equatable {
     package var configuration: PoolConfiguration
@@ -56,6 +72,10 @@ package struct PoolStatus: Sendable, Equatable {
     package var retries: UInt64
     /// Mean time from claim to end of recent requests; `nil` before the first.
     package var meanServiceTime: Duration?
+    /// `nil`: as many as there are slots.
+    package var concurrency: ConcurrencyStatus?
+    /// Whether what is least important is being given up, because the rest waits too long.
+    package var isShedding = false
     /// What holds back the head of the queue; `nil` when nothing is queued.
     package var waitingReason: WaitingReason?
 

@@ -220,10 +220,15 @@ package struct ServiceRate: Sendable {
         expected = min(1e9, max(expected, limited))
         let spread = Self.spread * min(1e9, deviation)
         return StartPrediction(
-            expected: .seconds(expected),
-            earliest: .seconds(max(question.gate.inSeconds, limited, expected - spread)),
-            latest: .seconds(expected + spread)
+            expected: Self.span(expected),
+            earliest: Self.span(max(question.gate.inSeconds, limited, expected - spread)),
+            latest: Self.span(expected + spread)
         )
+    }
+
+    /// To the microsecond.
+    private static func span(_ seconds: Double) -> Duration {
+        .microseconds(Int64((min(1e9, max(0, seconds)) * 1e6).rounded()))
     }
 
     /// Seconds in slots that have to pass, and how many requests that is.

@@ -21,6 +21,8 @@ package struct SheddingController: Sendable {
     /// Since when the age has been above the target.
     private var aboveSince: Instant?
     private var nextAt = Instant.zero
+    /// When the oldest request would be too old.
+    private var crossesAt: Instant?
     /// The count that the last time of shedding began with.
     private var beganWith = 0
 
@@ -43,7 +45,7 @@ package struct SheddingController: Sendable {
     /// When to look again, if nothing happens before; `nil`: no need to.
     package var due: Instant? {
         if self.isShedding { return self.nextAt }
-        return self.aboveSince.map { $0 + self.policy.interval }
+        return self.aboveSince.map { $0 + self.policy.interval } ?? self.crossesAt
     }
 
     /// - Parameter oldest: since when the oldest request that could run has been waiting; `nil`: none waits. To be told
@@ -54,9 +56,9 @@ package struct SheddingController: Sendable {
         guard let oldest, now - oldest > target else {
             self.isShedding = false
             self.aboveSince = nil
+            self.crossesAt = oldest.map { $0 + target + .nanoseconds(1) }
             return 0
         }
-        // It has been above since it became so old, or since the last look when it was not.
         guard let since = self.aboveSince else {
             self.aboveSince = now
             return 0

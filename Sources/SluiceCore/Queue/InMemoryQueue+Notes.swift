@@ -9,6 +9,9 @@ struct AttemptFacts {
     let claimedAt: Instant
     let deadline: Instant
     let cancelCause: CancelCause?
+    let lane: UInt8
+    /// Prompt and expected completion.
+    let tokens: Int
 }
 
 // The dispatcher's own notes with a request.
@@ -22,7 +25,9 @@ extension InMemoryQueue {
             attempts: self.entries[slot].attempts,
             claimedAt: self.entries[slot].claimedAt,
             deadline: self.entries[slot].deadline,
-            cancelCause: self.entries[slot].cancelCause
+            cancelCause: self.entries[slot].cancelCause,
+            lane: self.entries[slot].lane,
+            tokens: self.entries[slot].tokens
         )
     }
 
@@ -61,6 +66,12 @@ extension InMemoryQueue {
         guard case .throttle = verdict else { return }
         self.entries[slot].notes.isThrottled = true
         self.entries[slot].notes.throttles += 1
+    }
+
+    func lane(_ handle: RequestHandle) -> UInt8 { self.slot(handle).map { self.entries[$0].lane } ?? 0 }
+
+    mutating func noteAccount(_ handle: RequestHandle, _ account: LaneAccount) {
+        self.entries[Int(handle.slot)].notes.account = account
     }
 
     func isTenantAtCap(_ handle: RequestHandle) -> Bool {

@@ -158,6 +158,8 @@ package struct DispatchNotes: Sendable, Equatable {
     package var reservation: ThrottleReservation?
     /// How many tokens that is.
     package var reservedTokens = 0
+    /// Where the account of its lane stood when it was claimed.
+    package var account = LaneAccount()
 
     package init(seat: UInt64 = 0) {
         self.seat = seat

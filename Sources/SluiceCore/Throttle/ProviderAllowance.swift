@@ -103,9 +103,12 @@ package struct ProviderAllowance: Sendable, Equatable {
     }
 
     /// Counts what is sent against what is known. Input and output are what the tokens consist of; `nil`: not known.
-    package mutating func charge(_ tokens: Int, input: Int? = nil, output: Int? = nil) {
+    package mutating func charge(_ tokens: Int, requests: Int = 1, input: Int? = nil, output: Int? = nil) {
         for budget in Budget.allCases {
-            let amount = Self.amount(budget, tokens: tokens, input: input, output: output)
+            let amount =
+                budget == .requests
+                ? TokenBucket.bounded(requests)
+                : Self.amount(budget, tokens: tokens, input: input, output: output)
             guard let charged = self.facts[budget.rawValue]?.charged else { continue }
             self.facts[budget.rawValue]?.charged = min(charged &+ amount, TokenBucket.largest)
         }

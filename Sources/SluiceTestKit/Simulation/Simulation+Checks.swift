@@ -119,6 +119,9 @@ extension Simulation {
         case .outcomeUnknown:
             isRight = self.pools[request.pool].configuration.retry.mode == .neverAfterSend
         case .poison: isRight = request.recoveries > 2
+        case .shed:
+            let target = self.pools[request.pool].configuration.scheduling.shedding.target
+            isRight = target != nil && request.phase == .queued && request.due == nil
         default: isRight = false
         }
         guard isRight else { throw self.violation("request \(number) ended as \(reason), result \(result as Any)") }
@@ -198,6 +201,7 @@ extension Simulation {
                 pool.tenants[request.submission.tenant, default: 0] >= pool.configuration.maximumRequestsPerTenant
                 ?? .max
         case .wouldMissDeadline: isRight = pool.mode == .running && pool.queued + pool.inFlight >= 0
+        case .overloaded: isRight = pool.configuration.scheduling.shedding.target != nil && !pool.ready.isEmpty
         default: isRight = false
         }
         guard isRight, !rejection.message.isEmpty else { throw self.violation("rejected: \(rejection)") }
@@ -232,7 +236,8 @@ extension Simulation {
     /// Whether one of the requests that are ready may run. What a limit lets through is the lineup's own test.
     private func hasFeasibleWork(_ index: Int) -> Bool {
         let pool = self.pools[index]
-        guard pool.configuration.scheduling.limit == nil else { return false }
+        let scheduling = pool.configuration.scheduling
+        guard scheduling.limit == nil, !scheduling.isAdaptive, !pool.followsLimits else { return false }
         return pool.ready.contains { pool.mayRun(self.requests[$0.request].submission.tenant) }
     }
 
@@ -289,7 +294,8 @@ extension Simulation {
         case .poolPaused: isRight = pool.mode == .paused
         case .circuitOpen: isRight = self.backends[pool.backend].state != .closed
         case .rateLimited:
-            isRight = pool.throttledUntil >= self.now || pool.configuration.scheduling.limit != nil
+            isRight =
+                pool.throttledUntil >= self.now || pool.configuration.scheduling.limit != nil || pool.followsLimits
         case .aheadInQueue: isRight = place > 1
         case .slotsFull: isRight = place == 1
         case .tenantSlotsFull: isRight = !pool.mayRun(self.requests[entry.request].submission.tenant)

@@ -166,7 +166,8 @@ extension Simulation {
     mutating func firstByte(_ number: Int) throws(Violation) {
         var effects = DispatchEffects()
         let flight = self.flights[number]
-        self.machine.firstByte(flight.lease.handle, flight.lease.token, now: self.now, &effects)
+        let limits = self.random.unit() < 0.3 ? SimulationPlan.observation(&self.random) : nil
+        self.machine.firstByte(flight.lease.handle, flight.lease.token, limits: limits, now: self.now, &effects)
         let state = self.machine.record(flight.lease.handle)?.state
         guard !self.owns(number) || state == .streaming else {
             throw self.violation("request \(flight.request) is \(state as Any) after its first byte")

@@ -247,6 +247,8 @@ package struct Simulation {
             } else {
                 let limit = self.random.unit() < 0.5 ? SimulationPlan.limit(&self.random) : nil
                 self.pools[pool].configuration.scheduling.limit = limit
+                self.pools[pool].configuration.scheduling.isAdaptive = self.random.unit() < 0.5
+                self.pools[pool].configuration.scheduling.shedding = SimulationPlan.shedding(&self.random)
                 self.pools[pool].configuration.scheduling.tenants.isFair = self.random.unit() < 0.5
                 self.pools[pool].limitedSince = self.now
                 self.pools[pool].spent = 0

@@ -67,6 +67,9 @@ struct PoolModel {
         return true
     }
 
+    /// Whether what the backend says about its limits holds anything back.
+    var followsLimits: Bool { self.configuration.scheduling.followsProviderLimits }
+
     /// Whether the tenant may have one more in flight.
     func mayRun(_ tenant: String) -> Bool {
         self.running[tenant, default: 0] < self.configuration.scheduling.tenants.maximumInFlight ?? .max

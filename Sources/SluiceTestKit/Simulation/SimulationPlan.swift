@@ -70,7 +70,9 @@ package struct SimulationPlan: Sendable {
                     order: random.unit() < 0.5 ? .fifo : .priority,
                     maximumWait: .seconds(1_000_000)
                 ),
-                tenants: TenantPolicy(isFair: false)
+                tenants: TenantPolicy(isFair: false),
+                followsProviderLimits: false,
+                shedding: Self.shedding(&random)
             )
         }
         let presets: [ScoringWeights] = [.balanced, .simplePriority, .throughputOptimized, .fair]
@@ -84,7 +86,37 @@ package struct SimulationPlan: Sendable {
                 weights: ["tenant-0": 0.5 + 3 * random.unit()],
                 maximumInFlight: random.unit() < 0.3 ? Int.random(in: 1...4, using: &random) : nil
             ),
-            limit: random.unit() < 0.6 ? Self.limit(&random) : nil
+            limit: random.unit() < 0.6 ? Self.limit(&random) : nil,
+            followsProviderLimits: random.unit() < 0.5,
+            isAdaptive: random.unit() < 0.4,
+            shedding: Self.shedding(&random)
+        )
+    }
+
+    static func shedding(_ random: inout SeededRandom) -> SheddingPolicy {
+        guard random.unit() < 0.3 else { return SheddingPolicy() }
+        return SheddingPolicy(
+            target: .milliseconds(Int.random(in: 1...5_000, using: &random)),
+            interval: .milliseconds(Int.random(in: 10...5_000, using: &random))
+        )
+    }
+
+    /// What a backend says about its limits: anything.
+    static func observation(_ random: inout SeededRandom) -> ProviderObservation? {
+        guard random.unit() < 0.5 else { return nil }
+        func budget(_ largest: Int, _ random: inout SeededRandom) -> ProviderObservation.Budget? {
+            guard random.unit() < 0.6 else { return nil }
+            return ProviderObservation.Budget(
+                limit: random.unit() < 0.8 ? Int.random(in: 0...largest, using: &random) : nil,
+                remaining: random.unit() < 0.9 ? Int.random(in: 0...largest, using: &random) : nil,
+                resetsIn: random.unit() < 0.8 ? .milliseconds(Int.random(in: 0...90_000, using: &random)) : nil
+            )
+        }
+        return ProviderObservation(
+            requests: budget(500, &random),
+            tokens: budget(1_000_000, &random),
+            inputTokens: budget(500_000, &random),
+            outputTokens: budget(500_000, &random)
         )
     }
 
@@ -165,7 +197,8 @@ struct SimulatedBackend: Sendable {
                         isLimit ? .rateLimited : .overloaded,
                         status: isLimit ? 429 : 503,
                         retryAfter: asked,
-                        message: "later"
+                        message: "later",
+                        limits: SimulationPlan.observation(&random)
                     )
                 )
             )
@@ -181,7 +214,8 @@ struct SimulatedBackend: Sendable {
             firstByteAfter: streams ? span * 0.3 : nil,
             result: .success(
                 status: 200,
-                usage: TokenUsage(prompt: Int.random(in: 0...10_000, using: &random), completion: 20)
+                usage: TokenUsage(prompt: Int.random(in: 0...10_000, using: &random), completion: 20),
+                limits: SimulationPlan.observation(&random)
             )
         )
     }

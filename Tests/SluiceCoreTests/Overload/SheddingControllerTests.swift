@@ -18,7 +18,7 @@ struct SheddingControllerTests {
             #expect(controller.look(oldest: now - .seconds(5), at: now) == 0)
         }
         #expect(!controller.isShedding)
-        #expect(controller.due == nil)
+        #expect(controller.due == Self.at(99) + .nanoseconds(1))
     }
 
     @Test("The age has to stay above the target for a whole interval")

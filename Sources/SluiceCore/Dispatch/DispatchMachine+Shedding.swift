@@ -1,0 +1,123 @@
+import SluiceBasics
+
+// Overload: who has to go, and who is not let in.
+extension DispatchMachine {
+    /// Sheds what is due. To be called whenever something has left the line, or time has passed.
+    mutating func shed(_ pool: Int, now: Instant, _ effects: inout DispatchEffects) {
+        guard self.pools[pool].shedding.isEnabled else { return }
+        // A paused pool waits because somebody wants it to.
+        let oldest = self.pools[pool].mode == .paused ? nil : self.pools[pool].queue.oldestReadyAt
+        let count = self.pools[pool].shedding.look(oldest: oldest, at: now)
+        if let due = self.pools[pool].shedding.due { self.wake(by: due) }
+        guard count > 0, let oldest else { return }
+        for _ in 0..<count {
+            guard let victim = self.victim(pool, now: now),
+                let request = self.pools[pool].queue.shed(
+                    victim,
+                    message: self.sheddingMessage(victim, pool: pool, oldest: oldest, now: now),
+                    now: now
+                )
+            else { break }
+            self.pools[pool].limit.reconsider()
+            self.report(request.record, .ended, now, &effects)
+            effects.ended.append(request)
+        }
+        self.assertBooks(pool)
+    }
+
+    /// Of the lowest class that waits: who would miss his deadline anyhow, else the newest.
+    private mutating func victim(_ pool: Int, now: Instant) -> RequestHandle? {
+        let last = self.pools[pool].queue.newestOfLowest()
+        guard let newest = last.first else { return nil }
+        let ready = self.pools[pool].readyCount()
+        for (offset, handle) in last.enumerated() {
+            let wait = self.estimatedWait(pool, ahead: max(0, ready - 1 - offset), now: now) ?? .zero
+            guard let deadline = self.pools[pool].queue.deadline(handle), deadline > now + wait else { return handle }
+        }
+        return newest
+    }
+
+    private mutating func sheddingMessage(
+        _ handle: RequestHandle,
+        pool: Int,
+        oldest: Instant,
+        now: Instant
+    ) -> String {
+        let record = self.pools[pool].queue.record(handle)
+        let priority = record?.submission.priority.name ?? "low"
+        let waited = record.map { now - $0.submittedAt } ?? .zero
+        return "\(self.overload(pool, oldest: oldest, now: now)). What is least important goes first: this request, of "
+            + "priority \(priority), had waited \(Self.seconds(waited)) s and was not sent. "
+            + "Try again in \(Self.seconds(self.sheddingRelief(pool))) s or later."
+    }
+
+    private mutating func overload(_ pool: Int, oldest: Instant, now: Instant) -> String {
+        let policy = self.pools[pool].configuration.scheduling.shedding
+        return "Pool '\(self.pools[pool].configuration.name)' is overloaded: its oldest request has waited "
+            + "\(Self.seconds(now - oldest)) s, and for \(Self.seconds(policy.interval)) s (shedding.interval) the "
+            + "oldest has waited longer than \(Self.seconds(policy.target ?? .zero)) s (shedding.target)"
+    }
+
+    /// When trying again makes sense.
+    private mutating func sheddingRelief(_ pool: Int) -> Duration {
+        max(.seconds(1), self.pools[pool].configuration.scheduling.shedding.interval)
+    }
+
+    /// Whoever would be the next to be shed is not let in.
+    mutating func overloadRefusal(_ submission: Submission, pool: Int, now: Instant) -> Rejection? {
+        guard self.pools[pool].shedding.isShedding, self.pools[pool].mode == .running else { return nil }
+        let lowest = self.pools[pool].queue.lowestReady
+        guard self.pools[pool].shedding.refuses(submission.priority, lowest: lowest) else { return nil }
+        let oldest = self.pools[pool].queue.oldestReadyAt ?? now
+        let message =
+            "\(self.overload(pool, oldest: oldest, now: now)). Until that has passed, requests of priority "
+            + "\((lowest ?? .low).name) or lower are not accepted; this one is \(submission.priority.name). "
+            + "Try again in \(Self.seconds(self.sheddingRelief(pool))) s or later."
+        return Rejection(.overloaded, message: message, retryAfter: self.sheddingRelief(pool))
+    }
+}
+
+extension InMemoryQueue {
+    /// How far from the end of the line to look for the lowest class where the line does not go by class.
+    private static let reach = 64
+
+    /// When the oldest request came in that could run.
+    var oldestReadyAt: Instant? {
+        var oldest: Instant?
+        for rank in UInt64(0)...UInt64(Priority.low.rawValue) {
+            let position = self.ready.rank(of: OrderKey(rank: rank, sequence: 0))
+            guard let element = self.ready.element(at: position) else { continue }
+            let at = self.entries[Int(element.value)].submittedAt
+            oldest = min(oldest ?? at, at)
+        }
+        return oldest
+    }
+
+    /// Of those at the end of the line, the ones of the lowest class, the newest first.
+    func newestOfLowest() -> [RequestHandle] {
+        var slots: [Int] = []
+        for offset in 0..<min(Self.reach, self.ready.count) {
+            guard let element = self.ready.element(at: self.ready.count - 1 - offset) else { break }
+            slots.append(Int(element.value))
+        }
+        guard let lowest = slots.map({ self.entries[$0].priority }).max() else { return [] }
+        return slots.filter { self.entries[$0].priority == lowest }.map { self.handle($0) }
+    }
+
+    /// The lowest class of those at the end of the line.
+    var lowestReady: Priority? {
+        var lowest: Priority?
+        let reach = self.rules.order == .priority ? 1 : Self.reach
+        for offset in 0..<min(reach, self.ready.count) {
+            guard let element = self.ready.element(at: self.ready.count - 1 - offset) else { break }
+            lowest = max(lowest ?? .urgent, self.entries[Int(element.value)].priority)
+        }
+        return lowest
+    }
+
+    /// Ends a request that waits because others have waited too long.
+    mutating func shed(_ handle: RequestHandle, message: String, now: Instant) -> EndedRequest? {
+        guard let slot = self.slot(handle), self.entries[slot].phase == .ready else { return nil }
+        return self.conclude(slot, .shed, message: message, now: now)
+    }
+}
