@@ -121,14 +121,16 @@ package final class Dispatcher: Sendable {
     }
 
     /// The first content came back.
-    package func firstByte(_ lease: Lease) {
+    ///
+    /// - Parameter limits: what the backend said about its limits with the head of its answer.
+    package func firstByte(_ lease: Lease, limits: ProviderObservation? = nil) {
         let now = self.clock.now()
-        guard self.observer.wantsSteps else {
+        guard self.observer.wantsSteps || limits != nil else {
             self.state.withLock { $0.machine.firstByte(lease.handle, lease.token, now: now) }
             return
         }
         self.perform(now) { state, effects in
-            state.machine.firstByte(lease.handle, lease.token, now: now, &effects)
+            state.machine.firstByte(lease.handle, lease.token, limits: limits, now: now, &effects)
         }
     }
 

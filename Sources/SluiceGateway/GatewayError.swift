@@ -107,7 +107,7 @@ package struct GatewayError: Error, Sendable {
     }
 
     /// Rounded up: who comes back sooner is refused again.
-    private static func wholeSeconds(_ span: Duration) -> Int64 {
+    static func wholeSeconds(_ span: Duration) -> Int64 {
         let (seconds, fraction) = span.components
         return max(1, fraction > 0 ? seconds + 1 : seconds)
     }

@@ -86,6 +86,13 @@ extension Metrics {
         gauge("sluice_queue_depth", "Requests that wait.") { Double($0.queued) }
         gauge("sluice_in_flight", "Requests that hold a slot.") { Double($0.inFlight) }
         gauge("sluice_slots", "Requests that may run at once.") { Double($0.configuration.slots) }
+        gauge("sluice_concurrency_limit", "Requests that the backend gets at once: as its latency allows, or the slots.") {
+            Double($0.concurrency?.limit ?? $0.configuration.slots)
+        }
+        gauge("sluice_latency_stretch", "Latency over that of the unloaded backend; 1 when not measured.") {
+            $0.concurrency?.stretch ?? 1
+        }
+        gauge("sluice_pool_shedding", "1 while the pool sheds.") { $0.isShedding ? 1 : 0 }
         gauge("sluice_held_bytes", "Payload bytes of live requests.") { Double($0.bytes) }
         gauge("sluice_oldest_queued_seconds", "Age of the oldest waiting request.") {
             $0.oldestQueuedAge?.inSeconds ?? 0

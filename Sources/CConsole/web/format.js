@@ -40,7 +40,7 @@ const faults = {
   backend: "backend", malformed_response: "backend", result_too_large: "backend", outcome_unknown: "backend",
   attempts: "backend", client_gone: "client left", operator_request: "operator", shutdown: "shutdown",
   offline_producer_before_dispatch: "client left", offline_producer_before_reply: "client left",
-  dispatcher_crash: "dispatcher", poison: "request",
+  dispatcher_crash: "dispatcher", poison: "request", shed: "overload",
 };
 
 // Who has to act, as far as the record says.

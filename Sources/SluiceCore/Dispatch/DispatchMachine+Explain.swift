@@ -20,11 +20,13 @@ extension DispatchMachine {
         explanation.position = waiting.position
         explanation.tenant = self.pools[pool].queue.share(handle)
         let budget = self.pools[pool].limit.budget(at: now).map { max(0, $0) }
+        self.followLanes(pool, now: now)
         let best = self.pools[pool].queue.winner(budget: budget, now: now)
         explanation.score = self.pools[pool].queue.score(handle, budget: budget, now: now)
         if let best, best.handle != handle { explanation.winner = best.winner }
         explanation.gates = self.backendGates(handle, pool: pool, now: now)
         explanation.gates += self.limitGates(handle, pool: pool, now: now)
+        explanation.gates += self.providerGates(handle, pool: pool, now: now)
         explanation.gates += self.slotGates(pool: pool, explanation)
         explanation.gates += self.orderGates(pool: pool, explanation)
         // What it waits for by itself comes on top of those before it.

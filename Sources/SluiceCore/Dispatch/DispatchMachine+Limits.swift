@@ -26,7 +26,6 @@ extension DispatchMachine {
     /// Tells the line what each lane has left.
     mutating func followLanes(_ pool: Int, now: Instant) {
         let backend = self.pools[pool].backend
-        self.pools[pool].laneDue = nil
         if self.backends[backend].lanes.isEmpty && self.pools[pool].queue.lineup.laneRooms.isEmpty { return }
         self.backends[backend].lanes.fill(&self.pools[pool].queue.lineup.laneRooms, at: now)
     }
@@ -104,6 +103,48 @@ extension DispatchMachine {
             inFlight: inFlight,
             at: now
         )
+    }
+}
+
+extension DispatchMachine {
+    /// What the backend's own limits, said or seen, have to do with a request that waits.
+    mutating func providerGates(_ handle: RequestHandle, pool: Int, now: Instant) -> [Explanation.Reading] {
+        var gates: [Explanation.Reading] = []
+        let backend = self.pools[pool].backend
+        let lane = self.pools[pool].queue.lane(handle)
+        let room = self.backends[backend].lanes.room(lane, at: now)
+        if room < .max {
+            let needs = self.pools[pool].queue.chargeable(handle)
+            let lacksRequests = self.backends[backend].lanes.lacksRequests(lane, at: now)
+            let wait = self.backends[backend].lanes.wait(lane, tokens: needs, at: now)
+            gates.append(
+                Explanation.Reading(
+                    .providerLimit,
+                    isOpen: room >= needs,
+                    value: lacksRequests ? 0 : Double(max(0, room)),
+                    threshold: lacksRequests ? 1 : Double(needs),
+                    unit: lacksRequests ? .requests : .tokens,
+                    reopensIn: room < needs && wait > .zero ? wait : nil,
+                    detail: self.pools[pool].queue.record(handle)?.submission.model
+                )
+            )
+        }
+        if self.pools[pool].configuration.scheduling.isAdaptive,
+            let limit = self.backends[backend].concurrency?.limit
+        {
+            let inFlight = self.adaptiveInFlight(backend)
+            gates.append(
+                Explanation.Reading(
+                    .adaptiveLimit,
+                    isOpen: inFlight < limit,
+                    value: Double(inFlight),
+                    threshold: Double(limit),
+                    unit: .slots,
+                    detail: self.backends[backend].name
+                )
+            )
+        }
+        return gates
     }
 }
 

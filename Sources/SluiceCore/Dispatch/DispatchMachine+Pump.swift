@@ -79,6 +79,7 @@ extension DispatchMachine {
     ) -> QueueLease? {
         var expired: [EndedRequest] = []
         let budget = self.pools[pool].limit.budget(at: now)
+        self.pools[pool].laneDue = nil
         self.followLanes(pool, now: now)
         let answer = self.pools[pool].queue.claim(now: now, expiry: expiry, budget: budget) { expired.append($0) }
         for request in expired {

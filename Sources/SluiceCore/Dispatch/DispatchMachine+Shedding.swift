@@ -47,15 +47,15 @@ extension DispatchMachine {
         let priority = record?.submission.priority.name ?? "low"
         let waited = record.map { now - $0.submittedAt } ?? .zero
         return "\(self.overload(pool, oldest: oldest, now: now)). What is least important goes first: this request, of "
-            + "priority \(priority), had waited \(Self.seconds(waited)) s and was not sent. "
-            + "Try again in \(Self.seconds(self.sheddingRelief(pool))) s or later."
+            + "priority \(priority), had waited \(Rejection.seconds(waited)) s and was not sent. "
+            + "Try again in \(Rejection.seconds(self.sheddingRelief(pool))) s or later."
     }
 
     private mutating func overload(_ pool: Int, oldest: Instant, now: Instant) -> String {
         let policy = self.pools[pool].configuration.scheduling.shedding
         return "Pool '\(self.pools[pool].configuration.name)' is overloaded: its oldest request has waited "
-            + "\(Self.seconds(now - oldest)) s, and for \(Self.seconds(policy.interval)) s (shedding.interval) the "
-            + "oldest has waited longer than \(Self.seconds(policy.target ?? .zero)) s (shedding.target)"
+            + "\(Rejection.seconds(now - oldest)) s, and for \(Rejection.seconds(policy.interval)) s (shed_interval) the "
+            + "oldest has waited longer than \(Rejection.seconds(policy.target ?? .zero)) s (shed_after)"
     }
 
     /// When trying again makes sense.
@@ -72,7 +72,7 @@ extension DispatchMachine {
         let message =
             "\(self.overload(pool, oldest: oldest, now: now)). Until that has passed, requests of priority "
             + "\((lowest ?? .low).name) or lower are not accepted; this one is \(submission.priority.name). "
-            + "Try again in \(Self.seconds(self.sheddingRelief(pool))) s or later."
+            + "Try again in \(Rejection.seconds(self.sheddingRelief(pool))) s or later."
         return Rejection(.overloaded, message: message, retryAfter: self.sheddingRelief(pool))
     }
 }

@@ -120,6 +120,12 @@ struct ProviderLanes: Sendable {
         return tokens < 1 ? -1 : tokens
     }
 
+    /// Whether requests, rather than tokens, are used up.
+    func lacksRequests(_ lane: UInt8, at now: Instant) -> Bool {
+        guard let index = self.index(lane), self.lanes[index].isKnown else { return false }
+        return (self.lanes[index].allowance.availableRequests(at: now) ?? 1) < 1
+    }
+
     /// How long a request of so many tokens has to wait for its lane alone.
     func wait(_ lane: UInt8, tokens: Int, at now: Instant) -> Duration {
         guard let index = self.index(lane), self.lanes[index].isKnown,

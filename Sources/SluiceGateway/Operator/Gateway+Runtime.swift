@@ -139,6 +139,7 @@ extension Gateway {
         json.field("request_queue_depth", pool.queued)
         json.nullField("request_queue_depth_error")
         json.field("total_concurrency", pool.configuration.slots)
+        json.field("concurrency_limit", pool.concurrency?.limit)
         json.field("max_buffered_requests_per_pool", pool.configuration.maximumRequests)
         json.field("waiting_reason", pool.waitingReason?.rawValue)
         json.field("breaker_state", pool.breaker.state.rawValue)

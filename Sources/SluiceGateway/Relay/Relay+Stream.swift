@@ -28,7 +28,7 @@ extension Relay {
             case .call(let lease, let request, let deadline, let attempt):
                 switch await self.open(call, request, deadline) {
                 case .stream(let opening):
-                    self.dispatcher.firstByte(lease)
+                    self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return self.relayed(call, lease, opening, attempt: attempt, deadline)
                 case .whole(let attempted):
                     if let response = self.finish(call, lease, attempted) { return response }
@@ -115,6 +115,11 @@ extension Relay {
             status: status,
             message: "the backend's stream ended without a finish_reason or [DONE]: the answer is not whole"
         )
+    }
+
+    /// What the backend says about its limits with a stream's head; a list has none.
+    private func limits(_ call: Call, _ opening: Opening) -> ProviderObservation? {
+        call.backend.isFabric ? nil : OpenAIClassifier.limits(opening.stream.headers, now: self.epochSeconds)
     }
 
     // MARK: After the first content

@@ -120,7 +120,12 @@ struct Relay: Sendable {
         }
         var headers = HTTPFields()
         TraceHeaders.append(call, record, to: &headers)
-        return Endings.error(record, call).response(headers)
+        var error = Endings.error(record, call)
+        if record.reason == .shed {
+            let interval = self.dispatcher.pool(call.submission.pool)?.configuration.scheduling.shedding.interval
+            error.headers.append(("Retry-After", String(GatewayError.wholeSeconds(interval ?? .seconds(1)))))
+        }
+        return error.response(headers)
     }
 
     /// The backend's refusal of the request itself passes as it is; its own troubles get our words. So does its refusal
@@ -182,6 +187,13 @@ enum Endings {
             return GatewayError(
                 status: 503,
                 message: Self.cancelled(reason),
+                type: "server_error",
+                code: reason.rawValue
+            )
+        case .shed:
+            return GatewayError(
+                status: 503,
+                message: Self.detail(record, call) ?? "The pool is overloaded; try again later.",
                 type: "server_error",
                 code: reason.rawValue
             )

@@ -170,7 +170,7 @@ extension DoctorChecks {
 
     // MARK: Our own doors
 
-    private static let doors = ["full", "tenant_full", "would_miss_deadline", "oversize", "paused"]
+    private static let doors = ["full", "tenant_full", "would_miss_deadline", "overloaded", "oversize", "paused"]
 
     static func admission(_ seen: DoctorCase) -> [DoctorFinding] {
         (seen.last?.pools ?? []).compactMap { pool in

@@ -329,8 +329,8 @@ struct SheddingMachineTests {
         #expect(rig.reasons == [.shed])
         #expect(rig.ended.first?.notes.seat == 6)
         let message = rig.ended.first?.record.message ?? ""
-        #expect(message.contains("longer than 5.0 s (shedding.target)"))
-        #expect(message.contains("for 10.0 s (shedding.interval)"))
+        #expect(message.contains("longer than 5.0 s (shed_after)"))
+        #expect(message.contains("for 10.0 s (shed_interval)"))
         #expect(message.contains("priority low"))
         #expect(message.contains("Try again in 10.0 s"))
         #expect(rig.status()?.isShedding == true)
@@ -372,7 +372,7 @@ struct SheddingMachineTests {
         }
         #expect(rejection.reason == .overloaded)
         #expect(rejection.retryAfter == .seconds(10))
-        #expect(rejection.message.contains("shedding.target"))
+        #expect(rejection.message.contains("shed_after"))
         #expect(rejection.message.contains("priority low or lower are not accepted"))
         guard case .accepted = rig.submit(priority: .normal) else {
             Issue.record("refused")

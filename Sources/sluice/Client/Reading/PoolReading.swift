@@ -7,6 +7,9 @@ struct PoolReading: Sendable, Equatable {
     var queued: Int?
     var inFlight: Int?
     var slots: Int?
+    /// What the backend's latency allows; `nil`: all slots.
+    var concurrencyLimit: Int?
+    var isShedding: Bool?
     var oldestQueuedMilliseconds: Double?
     var waitingReason: String?
     var meanServiceMilliseconds: Double?
@@ -62,6 +65,8 @@ extension PoolReading {
         self.queued = json["queued"]?.counted
         self.inFlight = json["in_flight"]?.counted
         self.slots = json["slots"]?.counted
+        self.concurrencyLimit = json["concurrency_limit"]?.counted
+        self.isShedding = json["is_shedding"]?.bool
         self.oldestQueuedMilliseconds = json["oldest_queued_ms"]?.measured
         self.waitingReason = json["waiting_reason"]?.string
         self.meanServiceMilliseconds = json["mean_service_ms"]?.measured
