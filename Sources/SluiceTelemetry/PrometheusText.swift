@@ -86,7 +86,10 @@ extension Metrics {
         gauge("sluice_queue_depth", "Requests that wait.") { Double($0.queued) }
         gauge("sluice_in_flight", "Requests that hold a slot.") { Double($0.inFlight) }
         gauge("sluice_slots", "Requests that may run at once.") { Double($0.configuration.slots) }
-        gauge("sluice_concurrency_limit", "Requests that the backend gets at once: as its latency allows, or the slots.") {
+        gauge(
+            "sluice_concurrency_limit",
+            "Requests that the backend gets at once: as its latency allows, or the slots."
+        ) {
             Double($0.concurrency?.limit ?? $0.configuration.slots)
         }
         gauge("sluice_latency_stretch", "Latency over that of the unloaded backend; 1 when not measured.") {

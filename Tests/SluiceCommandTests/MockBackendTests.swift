@@ -165,6 +165,36 @@ import Testing
         #expect(statuses == [200, 200, 429])
     }
 
+    @Test func `limits are told in the provider's words`() async throws {
+        let limits = #""requests_per_minute":60,"tokens_per_minute":6000,"limit_mode":"bucket""#
+        let openAI = await self.ask(try self.backend("{\(limits),\"limit_headers\":\"openai\"}"), Self.plain)
+        #expect(openAI.headers["x-ratelimit-limit-requests"] == "60")
+        #expect(openAI.headers["x-ratelimit-remaining-requests"] == "59")
+        #expect(openAI.headers["x-ratelimit-reset-requests"]?.hasSuffix("ms") == true)
+        #expect(openAI.headers["x-ratelimit-limit-tokens"] == "6000")
+        let backend = try self.backend("{\(limits),\"limit_headers\":\"anthropic\"}")
+        let anthropic = await self.ask(backend, Self.plain)
+        #expect(anthropic.headers["anthropic-ratelimit-requests-remaining"] == "59")
+        let reset = anthropic.headers["anthropic-ratelimit-requests-reset"] ?? ""
+        #expect(reset.count == 24 && reset.hasPrefix("20") && reset.hasSuffix("Z"))
+        #expect(
+            await self.ask(try self.backend("{\(limits)}"), Self.plain).headers["x-ratelimit-limit-requests"] == nil
+        )
+    }
+
+    @Test func `beyond the knee all share the speed`() async throws {
+        let backend = try self.backend(#"{"latency":100,"knee":1}"#)
+        _ = await self.ask(backend, Self.plain)
+        let alone = self.slept.withLock { $0.reduce(.zero, +) }
+        #expect(alone >= .milliseconds(99) && alone <= .milliseconds(101))
+        self.slept.withLock { $0 = [] }
+        // One that never ends is in flight as well.
+        _ = backend.executions.began("other", at: .zero)
+        _ = await self.ask(backend, Self.plain)
+        let shared = self.slept.withLock { $0.reduce(.zero, +) }
+        #expect(shared >= .milliseconds(199) && shared <= .milliseconds(201))
+    }
+
     @Test(arguments: ["garbage", "wrong_type", "half_body", "disconnect", "disconnect_mid_body"])
     func `broken answers are broken`(fault: String) async throws {
         let response = await self.ask(try self.backend("{\"\(fault)\":1}"), Self.plain)

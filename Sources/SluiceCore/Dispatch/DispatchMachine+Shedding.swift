@@ -22,6 +22,8 @@ extension DispatchMachine {
             self.report(request.record, .ended, now, &effects)
             effects.ended.append(request)
         }
+        // Who is left may not be too old.
+        _ = self.pools[pool].shedding.look(oldest: self.pools[pool].queue.oldestReadyAt, at: now)
         self.assertBooks(pool)
     }
 
@@ -52,10 +54,12 @@ extension DispatchMachine {
     }
 
     private mutating func overload(_ pool: Int, oldest: Instant, now: Instant) -> String {
+        let name = self.pools[pool].configuration.name
         let policy = self.pools[pool].configuration.scheduling.shedding
-        return "Pool '\(self.pools[pool].configuration.name)' is overloaded: its oldest request has waited "
-            + "\(Rejection.seconds(now - oldest)) s, and for \(Rejection.seconds(policy.interval)) s (shed_interval) the "
-            + "oldest has waited longer than \(Rejection.seconds(policy.target ?? .zero)) s (shed_after)"
+        return
+            "Pool '\(name)' is overloaded: its oldest request has waited \(Rejection.seconds(now - oldest)) s, and for "
+            + "\(Rejection.seconds(policy.interval)) s (pools.\(name).shed_interval) the oldest has waited longer than "
+            + "\(Rejection.seconds(policy.target ?? .zero)) s (pools.\(name).shed_after)"
     }
 
     /// When trying again makes sense.

@@ -46,6 +46,12 @@ extension ClientCommand {
         self.terminal.out(table.render(style: self.terminal.style))
     }
 
+    /// `12/64`: of 64 slots the backend's latency allows 12.
+    private static func slots(_ pool: JSONValue) -> TextTable.Cell {
+        let slots = "\(pool["slots"]?.int ?? 0)"
+        return TextTable.Cell(pool["concurrency_limit"]?.int.map { "\($0)/\(slots)" } ?? slots)
+    }
+
     private func poolRow(_ pool: JSONValue) -> [TextTable.Cell] {
         let style = self.terminal.style
         let mode = pool["mode"]?.string ?? ""
@@ -56,7 +62,7 @@ extension ClientCommand {
         return [
             TextTable.Cell(pool["id"]?.string ?? "", style.bold),
             TextTable.Cell(mode, modePaint),
-            count("queued"), count("in_flight"), count("slots"),
+            count("queued"), count("in_flight"), Self.slots(pool),
             TextTable.Cell(Self.span(pool["oldest_queued_ms"]?.double)),
             TextTable.Cell(breaker, breakerPaint),
             TextTable.Cell(pool["waiting_reason"]?.string ?? "-"),

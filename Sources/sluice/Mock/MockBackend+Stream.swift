@@ -30,7 +30,7 @@ extension MockBackend {
     private struct Cut: Error {}
 
     private func write(_ run: Run, to writer: any HTTPBodyWriter) async throws {
-        try await self.wait(run.behaviour.firstToken)
+        try await self.wait(run.behaviour.firstToken, run.behaviour)
         let error = SSEWriter.event(
             data: Array(#"{"error":{"message":"simulated","type":"server_error","code":500}}"#.utf8)
         )
@@ -43,7 +43,7 @@ extension MockBackend {
         let count = run.answer.chunkCount
         let pause = run.behaviour.tokensPerSecond > 0 ? Duration.seconds(1 / run.behaviour.tokensPerSecond) : .zero
         for index in 0..<count {
-            if index > 0 && pause > .zero { try await self.sleep(pause) }
+            if index > 0 && pause > .zero { try await self.work(pause, run.behaviour) }
             if index == count / 2 { try await self.misbehave(run, error, writer, &opening) }
             try await writer.write(opening + run.answer.piece(index))
             opening = []

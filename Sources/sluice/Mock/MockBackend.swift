@@ -142,9 +142,9 @@ final class MockBackend: HTTPHandler {
         }
     }
 
-    func wait(_ distribution: Distribution) async throws {
+    func wait(_ distribution: Distribution, _ behaviour: MockBehaviour) async throws {
         guard !distribution.isZero else { return }
-        try await self.sleep(self.random.withLock { distribution.sample(&$0) })
+        try await self.work(self.random.withLock { distribution.sample(&$0) }, behaviour)
     }
 
     func ended(_ run: Run, abandoned: Bool = false) {
@@ -152,6 +152,13 @@ final class MockBackend: HTTPHandler {
     }
 
     private func answer(_ run: Run) async -> HTTPResponse {
+        var response = await self.answered(run)
+        let epoch = self.clock.wallClockNanoseconds()
+        self.tellLimits(run.behaviour, in: &response.headers, at: self.clock.now(), epoch: epoch)
+        return response
+    }
+
+    private func answered(_ run: Run) async -> HTTPResponse {
         let tokens = run.answer.request.promptTokens + run.behaviour.tokens
         guard self.executions.admits(run.behaviour, tokens: tokens, at: self.clock.now()) else {
             self.ended(run)
@@ -159,7 +166,7 @@ final class MockBackend: HTTPHandler {
         }
         do {
             if case .fault(.hang) = run.fault { try await self.sleep(.seconds(3600)) }
-            try await self.wait(run.behaviour.latency)
+            try await self.wait(run.behaviour.latency, run.behaviour)
             if run.answer.request.isStream { return self.stream(run) }
         } catch {
             self.ended(run, abandoned: true)

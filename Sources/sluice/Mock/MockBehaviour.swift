@@ -14,6 +14,11 @@ struct MockBehaviour: Equatable, Sendable {
     var requestsPerMinute = 0
     var tokensPerMinute = 0
     var retryAfterSeconds = 1
+    /// How the limits are counted, and whether answers tell of them.
+    var limitMode = LimitMode.window
+    var limitHeaders = LimitHeaders.none
+    /// Requests at once that run at full speed; more of them share it. 0: any number.
+    var knee = 0
     var faults: [Fault: Double] = [:]
     /// With an override: the first so many executions of the same request misbehave, later ones do not.
     var times: Int?
@@ -30,6 +35,19 @@ struct MockBehaviour: Equatable, Sendable {
         case halfBody = "half_body"
     }
 
+    enum LimitMode: String, CaseIterable, Sendable {
+        /// So many within any 60 s.
+        case window
+        /// What is used comes back evenly, as with the large providers.
+        case bucket
+    }
+
+    enum LimitHeaders: String, CaseIterable, Sendable {
+        case none
+        case openai
+        case anthropic
+    }
+
     struct Problem: Error, Equatable {
         var message: String
     }
@@ -38,7 +56,7 @@ struct MockBehaviour: Equatable, Sendable {
         [
             "latency", "first_token", "tokens_per_second", "tokens", "errors", "requests_per_minute",
             "tokens_per_minute",
-            "retry_after", "status", "times",
+            "retry_after", "limit_mode", "limit_headers", "knee", "status", "times",
         ] + Fault.allCases.map(\.rawValue)
 
     /// Takes over what an object says; unknown fields are refused.
@@ -60,6 +78,9 @@ struct MockBehaviour: Equatable, Sendable {
             try Self.whole(root, "requests_per_minute", 0...1_000_000_000) ?? self.requestsPerMinute
         self.tokensPerMinute = try Self.whole(root, "tokens_per_minute", 0...1_000_000_000) ?? self.tokensPerMinute
         self.retryAfterSeconds = try Self.whole(root, "retry_after", 0...86_400) ?? self.retryAfterSeconds
+        self.limitMode = try Self.choice(root, "limit_mode") ?? self.limitMode
+        self.limitHeaders = try Self.choice(root, "limit_headers") ?? self.limitHeaders
+        self.knee = try Self.whole(root, "knee", 0...1_000_000) ?? self.knee
         self.times = try Self.whole(root, "times", 1...1_000_000) ?? self.times
         if let status = try Self.whole(root, "status", 300...599) { self.errors = [status: 1] }
         try self.applyErrors(root)
@@ -129,6 +150,18 @@ struct MockBehaviour: Equatable, Sendable {
         return number
     }
 
+    private static func choice<Choice: RawRepresentable & CaseIterable>(
+        _ root: JSONValue,
+        _ name: StaticString
+    ) throws(Problem) -> Choice? where Choice.RawValue == String {
+        guard let value = root[name] else { return nil }
+        guard let choice = value.string.flatMap({ Choice(rawValue: $0) }) else {
+            let known = Choice.allCases.map { $0.rawValue }.joined(separator: ", ")
+            throw Problem(message: "'\(name)' must be one of \(known)")
+        }
+        return choice
+    }
+
     func write(to json: inout JSONWriter) {
         json.field("latency", self.latency.text)
         json.field("first_token", self.firstToken.text)
@@ -137,6 +170,9 @@ struct MockBehaviour: Equatable, Sendable {
         json.field("requests_per_minute", self.requestsPerMinute)
         json.field("tokens_per_minute", self.tokensPerMinute)
         json.field("retry_after", self.retryAfterSeconds)
+        json.field("limit_mode", self.limitMode.rawValue)
+        json.field("limit_headers", self.limitHeaders.rawValue)
+        json.field("knee", self.knee)
         json.object("errors") { json in
             for (status, rate) in self.errors.sorted(by: { $0.key < $1.key }) { json.field(String(status), rate) }
         }

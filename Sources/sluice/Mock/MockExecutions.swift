@@ -22,6 +22,8 @@ final class MockExecutions: Sendable {
         var running = 0
         var requestTimes: [Instant] = []
         var tokenTimes: [(at: Instant, tokens: Int)] = []
+        var requestBucket = MockBucket()
+        var tokenBucket = MockBucket()
     }
 
     private static let maximumIDs = 200_000
@@ -74,6 +76,16 @@ final class MockExecutions: Sendable {
         guard behaviour.requestsPerMinute > 0 || behaviour.tokensPerMinute > 0 else { return true }
         let start = now - .seconds(60)
         return self.state.withLock { state in
+            guard behaviour.limitMode == .window else {
+                state.requestBucket.advance(behaviour.requestsPerMinute, to: now)
+                state.tokenBucket.advance(behaviour.tokensPerMinute, to: now)
+                guard state.requestBucket.takes(1, of: behaviour.requestsPerMinute),
+                    state.tokenBucket.takes(tokens, of: behaviour.tokensPerMinute)
+                else { return false }
+                state.requestBucket.used += 1
+                state.tokenBucket.used += Double(tokens)
+                return true
+            }
             state.requestTimes.removeAll { $0 < start }
             state.tokenTimes.removeAll { $0.at < start }
             if behaviour.requestsPerMinute > 0 && state.requestTimes.count >= behaviour.requestsPerMinute {
@@ -84,6 +96,33 @@ final class MockExecutions: Sendable {
             state.requestTimes.append(now)
             state.tokenTimes.append((now, tokens))
             return true
+        }
+    }
+
+    /// Requests that are being answered.
+    var running: Int { self.state.withLock { $0.running } }
+
+    /// What is used of the limits, and how long until it has all come back.
+    func used(
+        _ behaviour: MockBehaviour,
+        at now: Instant
+    ) -> (requests: (used: Double, resetsIn: Duration), tokens: (used: Double, resetsIn: Duration)) {
+        self.state.withLock { state in
+            guard behaviour.limitMode == .window else {
+                state.requestBucket.advance(behaviour.requestsPerMinute, to: now)
+                state.tokenBucket.advance(behaviour.tokensPerMinute, to: now)
+                return (
+                    (state.requestBucket.used, state.requestBucket.resetsIn(behaviour.requestsPerMinute)),
+                    (state.tokenBucket.used, state.tokenBucket.resetsIn(behaviour.tokensPerMinute))
+                )
+            }
+            let start = now - .seconds(60)
+            let requests = state.requestTimes.filter { $0 >= start }
+            let tokens = state.tokenTimes.filter { $0.at >= start }
+            return (
+                (Double(requests.count), requests.last.map { $0 - start } ?? .zero),
+                (tokens.reduce(0) { $0 + Double($1.tokens) }, tokens.last.map { $0.at - start } ?? .zero)
+            )
         }
     }
 

@@ -42,6 +42,8 @@ enum TopDocument {
         json.field("breaker", pool.breaker)
         json.field("waiting_reason", pool.waitingReason)
         json.field("backend_address", pool.address)
+        json.field("concurrency_limit", pool.concurrencyLimit)
+        json.field("is_shedding", pool.isShedding)
     }
 
     private static func write(_ row: TopModel.Dispatcher, _ json: inout JSONWriter) {

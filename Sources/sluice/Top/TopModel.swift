@@ -18,6 +18,9 @@ struct TopModel: Sendable, Equatable {
         var slots: Int?
         var inFlight: Int?
         var pending: Int?
+        /// As many as its backend's latency allows; `nil`: all slots.
+        var concurrencyLimit: Int?
+        var isShedding: Bool?
         /// Seconds.
         var oldestWait: Double?
         var requestsPerSecond: Double?

@@ -21,8 +21,8 @@ extension TopRenderer {
         for pool in model.pools {
             table.rows.append([
                 .init(text: self.word(pool.id), look: .bold),
-                .init(text: self.word(pool.state), look: pool.state == "running" ? .good : .caution),
-                .init(text: self.count(pool.slots)), .init(text: self.count(pool.inFlight)),
+                .init(text: self.word(Self.state(pool)), look: Self.state(pool) == "running" ? .good : .caution),
+                .init(text: self.slots(pool)), .init(text: self.count(pool.inFlight)),
                 .init(text: self.count(pool.pending)),
                 .init(text: self.span(pool.oldestWait)), .init(text: self.rate(pool.requestsPerSecond)),
                 .init(
@@ -33,6 +33,16 @@ extension TopRenderer {
             ])
         }
         return table
+    }
+
+    private static func state(_ pool: TopModel.Pool) -> String? {
+        pool.state == "running" && pool.isShedding == true ? "shedding" : pool.state
+    }
+
+    /// `12/64`: of 64 slots the backend's latency allows 12.
+    private func slots(_ pool: TopModel.Pool) -> String {
+        guard let limit = pool.concurrencyLimit, let slots = pool.slots else { return self.count(pool.slots) }
+        return "\(limit)/\(slots)"
     }
 
     private func dispatchers(_ model: TopModel) -> TopTable {

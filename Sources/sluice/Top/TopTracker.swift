@@ -127,6 +127,8 @@ struct TopTracker: Sendable {
         pool.state = reading?.mode ?? (configured?.isEnabled == false ? "disabled" : nil)
         pool.slots = configured?.slots ?? reading?.slots
         pool.inFlight = reading?.inFlight
+        pool.concurrencyLimit = reading?.concurrencyLimit
+        pool.isShedding = reading?.isShedding
         pool.pending = reading?.queued
         pool.address = reading?.address ?? configured?.address
         if Self.runsOnValkey(reading, rows) {

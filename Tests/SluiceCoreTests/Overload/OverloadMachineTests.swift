@@ -329,8 +329,8 @@ struct SheddingMachineTests {
         #expect(rig.reasons == [.shed])
         #expect(rig.ended.first?.notes.seat == 6)
         let message = rig.ended.first?.record.message ?? ""
-        #expect(message.contains("longer than 5.0 s (shed_after)"))
-        #expect(message.contains("for 10.0 s (shed_interval)"))
+        #expect(message.contains("longer than 5.0 s (pools.default.shed_after)"))
+        #expect(message.contains("for 10.0 s (pools.default.shed_interval)"))
         #expect(message.contains("priority low"))
         #expect(message.contains("Try again in 10.0 s"))
         #expect(rig.status()?.isShedding == true)
