@@ -185,13 +185,13 @@ import Testing
     @Test func `beyond the knee all share the speed`() async throws {
         let backend = try self.backend(#"{"latency":100,"knee":1}"#)
         _ = await self.ask(backend, Self.plain)
-        let alone = self.slept.withLock { $0.reduce(.zero, +) }
+        let alone = self.slept.withLock { $0.reduce(Duration.zero, +) }
         #expect(alone >= .milliseconds(99) && alone <= .milliseconds(101))
         self.slept.withLock { $0 = [] }
         // One that never ends is in flight as well.
         _ = backend.executions.began("other", at: .zero)
         _ = await self.ask(backend, Self.plain)
-        let shared = self.slept.withLock { $0.reduce(.zero, +) }
+        let shared = self.slept.withLock { $0.reduce(Duration.zero, +) }
         #expect(shared >= .milliseconds(199) && shared <= .milliseconds(201))
     }
 

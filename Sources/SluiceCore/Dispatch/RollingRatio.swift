@@ -54,25 +54,3 @@ package struct RollingRatio: Sendable {
 
     private var index: Int { Int(max(0, self.newest) % Int64(Self.bucketCount)) }
 }
-
-/// How long one slot is busy with one request: a moving average that starts as the plain mean of what there is.
-package struct ServiceTime: Sendable {
-    /// Measurements before anything is decided on them.
-    package static let trustworthyCount = 8
-    /// Weight of the newest measurement in the long run.
-    private static let weight = 0.1
-
-    private var mean = 0.0
-    package private(set) var count = 0
-
-    package init() {}
-
-    package mutating func record(_ span: Duration) {
-        self.count += 1
-        let weight = max(Self.weight, 1 / Double(self.count))
-        self.mean += (Double(span.wholeNanoseconds) - self.mean) * weight
-    }
-
-    package var average: Duration? { self.count > 0 ? .nanoseconds(Int64(self.mean)) : nil }
-    package var trusted: Duration? { self.count >= Self.trustworthyCount ? self.average : nil }
-}
