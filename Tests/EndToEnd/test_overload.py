@@ -76,7 +76,7 @@ def test_a_model_whose_limit_is_used_up_says_so_and_holds_no_other_up(start, moc
     status, _, body = runtime.call("GET", f"/api/requests/{waiting}/explain")
     assert status == 200, body
     gate = next(g for g in body["gates"] if g["gate"] == "provider_limit")
-    assert gate["open"] is False and gate["detail"] == "a", body
+    assert gate["state"] == "closed" and gate["detail"] == "a", body
     mock.behave()
     assert runtime.chat(model="b", timeout=5)[0] == 200
 
