@@ -40,6 +40,7 @@ struct Histogram: Sendable {
     }
 
     mutating func add(_ other: Histogram) {
+        guard other.count > 0 else { return }
         for index in self.buckets.indices { self.buckets[index] &+= other.buckets[index] }
         self.count += other.count
         self.sum += other.sum

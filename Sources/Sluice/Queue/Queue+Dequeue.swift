@@ -170,10 +170,13 @@ extension Queue {
             reservation = made
         }
         do {
-            if let taken = try await self.claim(pick, terms),
-                try await self.isWorthAnAttempt(taken.message, terms)
-            {
-                return .work(self.deliver(taken, limiter, reservation, terms))
+            if let taken = try await self.claim(pick, terms) {
+                if try await self.isWorthAnAttempt(taken.message, terms) {
+                    return .work(self.deliver(taken, limiter, reservation, terms))
+                }
+                if let place = taken.place {
+                    self.state.withLock { _ = $0.letGo(place, taken.message.receipt.token) }
+                }
             }
         } catch {
             self.putBack(pick)

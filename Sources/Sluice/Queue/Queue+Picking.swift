@@ -48,7 +48,8 @@ extension Queue {
         self.note(contest.failures)
         if let oldest = list.oldest, let pick = contest.overdue(oldest, query) { return pick }
         guard let best = contest.winner else {
-            let needs = list.smallest.map { Need(tokens: $0.value, model: $0.key.isEmpty ? nil : $0.key) }
+            let ours = buffered.map(\.message.attributes).map { Need(tokens: $0.estimatedTokens, model: $0.model) }
+            let needs = list.smallest.map { Need(tokens: $0.value, model: $0.key.isEmpty ? nil : $0.key) } + ours
             guard !needs.isEmpty else { return .nothing(nextChange: list.nextChange) }
             return .blocked(needs, nextChange: list.nextChange)
         }

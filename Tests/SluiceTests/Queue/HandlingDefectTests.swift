@@ -46,6 +46,23 @@ struct HandlingDefectTests {
         #expect(try await test.queue.deadLetters().first?.reason == .tooManyReceives)
     }
 
+    @Test func `D-15 nothing is held of what was fetched ahead and is not worth another attempt`() async throws {
+        let test = RemoteHarness()
+        let loser = try test.worker(QueuePolicy(lease: .seconds(1), renewal: .manual))
+        let queue = try test.worker(QueuePolicy.prefetching.with { $0.retry.maximumReceives = 1 })
+        await test.add(["a", "b", "c", "d"], to: queue)
+        while await loser.dequeue().message != nil {}
+        test.clock.advance(by: .seconds(1))
+        await test.add(["e"], to: queue)
+        let message = try #require(await queue.dequeue().message)
+        #expect(message.id == "e")
+        #expect(try await queue.metrics().buffered == 1)
+        try await message.complete()
+        #expect(await queue.dequeue().refusal?.reason == .empty)
+        #expect(try await queue.deadLetters().count == 4)
+        #expect(queue.state.withLock { $0.heldCount } == 0)
+    }
+
     @Test func `D-15 nothing is held of messages whose consumers are gone, or whose store does not answer`()
         async throws
     {
