@@ -143,6 +143,16 @@ struct ExplanationTests {
         #expect(try world.explain(small).winner?.id == RequestID(high: 1, low: 2))
     }
 
+    @Test func `a limit that dispatchers share, of which this one holds nothing yet`() throws {
+        var world = World(slots: 9, SchedulingConfiguration(limit: RateLimit(tokensPerMinute: 600)))
+        var effects = DispatchEffects()
+        world.machine.shareBudgets(of: ["default"], now: world.now, &effects)
+        let handle = try world.handle(1, tokens: 10)
+        let reading = try world.gate(.tokensPerMinute, handle)
+        #expect(!reading.isOpen && reading.value == 0 && reading.threshold == 10 && reading.unit == .tokens)
+        #expect(reading.detail == "nothing is leased yet")
+    }
+
     @Test func `a tenant at its cap, and whose turn it is`() throws {
         let tenants = TenantPolicy(weights: ["honest": 2], maximumInFlight: 1)
         var world = World(slots: 2, SchedulingConfiguration(tenants: tenants))

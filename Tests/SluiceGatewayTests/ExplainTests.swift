@@ -88,7 +88,14 @@ import Testing
             "it needs 900 tokens and the tokens a minute of pool 'chat' leave 100 for another 4 s"
         ),
         (.init(.requestsPerMinute, isOpen: false, value: 0, threshold: 1), "requests a minute of pool 'chat' are used"),
-        (.init(.sharedBudget, isOpen: false), "the budget that all dispatchers share is used up"),
+        (
+            .init(.tokensPerMinute, isOpen: false, value: 3, threshold: 9, unit: .tokens, detail: "leased"),
+            "leave 3 (leased)"
+        ),
+        (
+            .init(.tokensPerMinute, isOpen: false, value: 30, threshold: 9, unit: .tokens, detail: "kept for x"),
+            "the tokens a minute of pool 'chat' are kept for x"
+        ),
         (.init(.adaptiveLimit, isOpen: false, value: 3, threshold: 3), "latency bears only 3 at once, and 3 run"),
         (
             .init(.tenantInFlight, isOpen: false, value: 2, threshold: 2),

@@ -13,10 +13,9 @@ package struct Explanation: Sendable, Equatable {
         case backendPatience = "backend_patience"
         /// Requests or tokens that the backend's own headers leave, per model.
         case providerLimit = "provider_limit"
+        /// Of the pool, or, where dispatchers share a limit, of what this one has leased.
         case requestsPerMinute = "requests_per_minute"
         case tokensPerMinute = "tokens_per_minute"
-        /// The part of a limit that all dispatchers share which this one has leased.
-        case sharedBudget = "shared_budget"
         case slots
         /// The backend's concurrency as it follows the latency.
         case adaptiveLimit = "adaptive_limit"

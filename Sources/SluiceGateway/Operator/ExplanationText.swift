@@ -52,13 +52,14 @@ enum ExplanationText {
             return "the provider's own limit\(gate.detail.map { " for \($0)" } ?? "") leaves \(value) of the "
                 + "\(threshold) \(Self.unit(gate)) that it needs" + after
         case .requestsPerMinute:
-            return "the requests a minute of pool '\(explanation.pool)' are used up" + after
-        case .tokensPerMinute where gate.detail != nil:
-            return "tokens are \(gate.detail ?? "")" + after
+            return "the requests a minute of pool '\(explanation.pool)' are used up\(after)\(Self.aside(gate.detail))"
         case .tokensPerMinute:
-            return "it needs \(threshold) tokens and the tokens a minute of pool '\(explanation.pool)' leave \(value)"
-                + after
-        case .sharedBudget: return "the budget that all dispatchers share is used up" + after
+            guard gate.value.map({ $0 < gate.threshold ?? 0 }) ?? true else {
+                return
+                    "the tokens a minute of pool '\(explanation.pool)' are \(gate.detail ?? "kept for another")\(after)"
+            }
+            return "it needs \(threshold) tokens and the tokens a minute of pool '\(explanation.pool)' leave "
+                + "\(value)\(after)\(Self.aside(gate.detail))"
         case .slots: return Self.slots(gate, explanation, threshold)
         case .adaptiveLimit: return "the backend's latency bears only \(threshold) at once, and \(value) run"
         case .tenantInFlight:
@@ -109,6 +110,8 @@ enum ExplanationText {
         let hundredths = Int((value * 100).rounded())
         return "\(hundredths / 100).\(String(100 + abs(hundredths % 100)).dropFirst())"
     }
+
+    private static func aside(_ detail: String?) -> String { detail.map { " (\($0))" } ?? "" }
 
     private static func named(_ name: String?) -> String { name.map { " '\($0)'" } ?? "" }
 
