@@ -61,7 +61,7 @@ struct SimulateCommandTests {
         let (code, out, _) = ClientCommandTests.capture(words, [:])
         #expect(code == ExitCode.success)
         for name in SimulatedPolicy.Name.allCases { #expect(out.contains("\n\(name.rawValue) ")) }
-        #expect(out.hasPrefix("mixed: nine short chats for each long document\n500 requests, of 4 tenants, 8 slots"))
+        #expect(out.hasPrefix("mixed: four short chats for each long document\n500 requests, of 4 tenants, 64 slots"))
         #expect(out == ClientCommandTests.capture(words, [:]).out)
     }
 

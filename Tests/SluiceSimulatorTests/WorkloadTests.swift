@@ -107,7 +107,7 @@ struct WorkloadTests {
         shape.kinds[0].priorities = [.init(.high, share: 1), .init(.low, share: 3)]
         let arrivals = shape.workload(rate: 5, requests: 40_000, seed: 1).arrivals
         let short = arrivals.filter(\.isShort)
-        #expect(abs(Double(short.count) / 40_000 - 0.9) < 0.01)
+        #expect(abs(Double(short.count) / 40_000 - 0.8) < 0.01)
         #expect(abs(Double(short.count { $0.priority == .high }) / Double(short.count) - 0.25) < 0.01)
         #expect(abs(Double(arrivals.count { $0.tenant == 0 }) / 40_000 - 0.75) < 0.01)
     }

@@ -92,6 +92,11 @@ package struct PoolSimulation {
         return self.books.report(name: name)
     }
 
+    /// By request, in the order of the workload.
+    package var lives: [SimulatedLife] { self.books.lives }
+    /// Requests in the order in which they started.
+    package var starts: [Int] { self.books.starts }
+
     /// After the end: `nil`, or which request is unaccounted for.
     package func audit() -> String? { self.machine.checkBooks() ?? self.books.audit() }
 
@@ -141,6 +146,7 @@ package struct PoolSimulation {
             operation: "chat/completions",
             messageCount: 1,
             tokenEstimate: arrival.tokenEstimate,
+            completionEstimate: arrival.completionEstimate,
             deadline: self.now + (arrival.deadline ?? Self.patience)
         )
         switch self.machine.submit(submission, seat: UInt64(request), now: self.now, &effects) {

@@ -12,6 +12,8 @@ struct ShadowBudget {
     private static let window = Duration.seconds(60)
 
     private let limit: RateLimit
+    /// Who has waited longer is not passed by: tokens are kept for it.
+    private let maximumWait: Duration
     private let tokenCapacity: Double
     private let requestCapacity: Double
     private var now: Instant
@@ -24,10 +26,18 @@ struct ShadowBudget {
     private var admitted = 0
     /// By request: what it was charged, and where that stands in `charges`.
     private var reservations: [Int: (estimate: Int, place: Int)] = [:]
+    /// By size.
     private var waiting = CountedTree()
+    /// By group and arrival, for each request that waits: a group's oldest may be kept tokens for.
+    private var ages: [CountedTree]
+    private var waiters: [Int: (sequence: UInt64, since: Instant, estimate: Int)] = [:]
+    private var arrivals: UInt64 = 0
 
-    init(_ limit: RateLimit, now: Instant) {
+    /// - Parameter groups: crowds in each of which the oldest counts: tenants, or one.
+    init(_ limit: RateLimit, maximumWait: Duration, groups: Int, now: Instant) {
         self.limit = limit
+        self.maximumWait = maximumWait
+        self.ages = Array(repeating: CountedTree(), count: groups)
         self.now = now
         self.tokenCapacity = Double(limit.burstTokens ?? limit.tokensPerMinute ?? 0)
         self.requestCapacity = Double(limit.burstRequests ?? limit.requestsPerMinute ?? 0)
@@ -41,12 +51,17 @@ struct ShadowBudget {
         OrderKey(rank: UInt64(max(0, estimate)), sequence: UInt64(request))
     }
 
-    mutating func waits(_ request: Int, estimate: Int) {
+    mutating func waits(_ request: Int, estimate: Int, group: Int) {
         self.waiting.insert(self.key(request, estimate), UInt32(request))
+        self.arrivals += 1
+        self.waiters[request] = (self.arrivals, self.now, estimate)
+        self.ages[group].insert(OrderKey(rank: 0, sequence: self.arrivals), UInt32(request))
     }
 
-    mutating func leaves(_ request: Int, estimate: Int) {
+    mutating func leaves(_ request: Int, estimate: Int, group: Int) {
         self.waiting.remove(self.key(request, estimate))
+        guard let waiter = self.waiters.removeValue(forKey: request) else { return }
+        self.ages[group].remove(OrderKey(rank: 0, sequence: waiter.sequence))
     }
 
     // MARK: What is used
@@ -86,13 +101,24 @@ struct ShadowBudget {
 
     // MARK: What would fit
 
-    /// When the smallest of what waits would have fitted if nothing else had happened since `now`.
+    /// When something that waits could have started if nothing else had happened since `now`: the smallest, unless
+    /// tokens are kept for somebody who is overdue.
     func feasibleFrom(_ now: Instant) -> Instant {
         guard let least = self.waiting.first else { return .distantFuture }
-        let need = Int(least.key.rank)
+        var from = self.fits(Int(least.key.rank), from: now)
+        for group in self.ages {
+            guard let oldest = group.first, let waiter = self.waiters[Int(oldest.value)],
+                now - waiter.since >= self.maximumWait
+            else { continue }
+            from = max(from, self.fits(waiter.estimate, from: now))
+        }
+        return from
+    }
+
+    private func fits(_ need: Int, from now: Instant) -> Instant {
         switch self.limit.mode {
-        case .smooth: return self.refilled(need, from: now)
-        case .strict: return self.expired(need, from: now)
+        case .smooth: self.refilled(need, from: now)
+        case .strict: self.expired(need, from: now)
         }
     }
 

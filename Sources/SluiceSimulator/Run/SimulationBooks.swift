@@ -1,18 +1,20 @@
 import SluiceBasics
 import SluiceCore
 
+/// What became of one request.
+package struct SimulatedLife: Sendable, Equatable {
+    package var arrivedAt = Instant.zero
+    package var startedAt: Instant?
+    package var endedAt: Instant?
+    /// `nil`: it never came, or has not ended.
+    package var reason: OutcomeReason?
+}
+
 /// What happened in a run: told of every step, with the time; counts on its own, without asking the machine.
 struct SimulationBooks {
-    struct Life {
-        var arrivedAt = Instant.zero
-        var startedAt: Instant?
-        var endedAt: Instant?
-        var reason: OutcomeReason?
-    }
-
     let workload: Workload
     let configuration: PoolSimulation.Configuration
-    private(set) var lives: [Life]
+    private(set) var lives: [SimulatedLife]
     /// Requests in the order in which they started.
     private(set) var starts: [Int] = []
     private(set) var live = 0
@@ -26,17 +28,23 @@ struct SimulationBooks {
     private var waitingOf: [Int]
     private var waiting = 0
     private var budget: ShadowBudget?
+    private let hasGroups: Bool
 
     init(_ workload: Workload, _ configuration: PoolSimulation.Configuration) {
         self.workload = workload
         self.configuration = configuration
-        self.lives = Array(repeating: Life(), count: workload.arrivals.count)
+        self.lives = Array(repeating: SimulatedLife(), count: workload.arrivals.count)
         self.starts.reserveCapacity(workload.arrivals.count)
         self.runningOf = Array(repeating: 0, count: workload.tenants.count)
         self.waitingOf = Array(repeating: 0, count: workload.tenants.count)
         let policy = configuration.pool.scheduling.tenants
         self.minutes = MinuteBooks(weights: workload.tenants.map { policy.weights[$0] ?? policy.defaultWeight })
-        self.budget = configuration.pool.scheduling.limit.map { ShadowBudget($0, now: .zero) }
+        let maximumWait = configuration.pool.scheduling.policy.maximumWait
+        self.hasGroups = policy.isFair
+        let groups = self.hasGroups ? workload.tenants.count : 1
+        self.budget = configuration.pool.scheduling.limit.map {
+            ShadowBudget($0, maximumWait: maximumWait, groups: groups, now: .zero)
+        }
     }
 
     // MARK: Time
@@ -106,10 +114,11 @@ struct SimulationBooks {
         self.waiting += change
         self.waitingOf[arrival.tenant] += change
         self.minutes.waits(tenant: arrival.tenant, self.waitingOf[arrival.tenant], all: self.waiting, at: self.now)
+        let group = self.hasGroups ? arrival.tenant : 0
         if change > 0 {
-            self.budget?.waits(request, estimate: arrival.tokenEstimate)
+            self.budget?.waits(request, estimate: arrival.tokenEstimate, group: group)
         } else {
-            self.budget?.leaves(request, estimate: arrival.tokenEstimate)
+            self.budget?.leaves(request, estimate: arrival.tokenEstimate, group: group)
         }
     }
 

@@ -47,6 +47,9 @@ package struct Arrival: Sendable, Equatable {
         self.service = service
     }
 
+    /// The completion's part of the estimate: prompts are counted well.
+    package var completionEstimate: Int { max(0, self.tokenEstimate - min(self.promptTokens, self.tokenEstimate)) }
+
     /// Prompt and completion, saturating.
     package var tokens: Int {
         let (sum, overflow) = self.promptTokens.addingReportingOverflow(self.completionTokens)

@@ -19,7 +19,7 @@ extension WorkloadShape {
             case .bursty: "the same in bursts"
             case .diurnal: "the same by day and night; a day lasts an hour"
             case .closed: "users who wait for each answer, then think for 5 s"
-            case .mixed: "nine short chats for each long document"
+            case .mixed: "four short chats for each long document"
             case .flood: "three tenants who ask for a tenth of what there is, each, and one who asks for twice of it"
             case .backlog: "mixed, and all of it waits from the start"
             case .exponential: "service times and arrivals of queueing theory's textbooks"
@@ -71,13 +71,13 @@ extension WorkloadShape {
 
     private static let chatsAndDocuments = [
         RequestKind(
-            share: 0.9,
+            share: 0.8,
             isShort: true,
             prompt: .heavyTailed(median: 250, sigma: 0.8, longest: 4_000),
             completion: .heavyTailed(median: 80, sigma: 0.6, longest: 500)
         ),
         RequestKind(
-            share: 0.1,
+            share: 0.2,
             isShort: false,
             prompt: .heavyTailed(
                 median: 6_000,
@@ -88,10 +88,10 @@ extension WorkloadShape {
                 longest: 120_000
             ),
             completion: .heavyTailed(
-                median: 1_000,
+                median: 2_000,
                 sigma: 0.5,
                 tailShare: 0.1,
-                tailFrom: 2_500,
+                tailFrom: 5_000,
                 tailIndex: 1.5,
                 longest: 16_000
             )

@@ -16,7 +16,7 @@ extension CommandTree {
             OptionShape("duration", value: "span", "No arrivals after this time."),
             OptionShape("load", value: "share", "Arrivals as a share of what slots and limits allow, e.g. 0.9."),
             OptionShape("rate", value: "n", "Arrivals a second, instead of a load."),
-            OptionShape("slots", value: "n", "Requests that run at once (default: 8)."),
+            OptionShape("slots", value: "n", "Requests that run at once (default: 64)."),
             OptionShape("requests-per-minute", value: "n", "The pool's limit."),
             OptionShape("tokens-per-minute", value: "n", "The pool's limit."),
             OptionShape("burst", value: "n", "Tokens at once (default: a minute's)."),

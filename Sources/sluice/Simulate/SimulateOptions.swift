@@ -17,7 +17,7 @@ struct SimulateOptions {
     var load: Double?
     /// Arrivals per second, instead of a load.
     var rate: Double?
-    var slots = 8
+    var slots = 64
     var limit: RateLimit?
     var tenants: [WorkloadShape.Tenant]?
     var only: String?
