@@ -238,8 +238,10 @@ enum TraceRecorder {
         return lines.enumerated().sorted { ($0.element.arrival, $1.offset) < ($1.element.arrival, $0.offset) }
             .map { _, line in
                 var shifted = line
-                // As exact as the API is: a thousandth of a millisecond would be made up.
+                // Wall clock is told in milliseconds, spans to the nanosecond, of which a microsecond is plenty.
                 shifted.arrival = (line.arrival - first).rounded()
+                shifted.deadline = line.deadline?.rounded()
+                shifted.service = line.service.map { ($0 * 1_000).rounded() / 1_000 }
                 return shifted.text
             }
     }
