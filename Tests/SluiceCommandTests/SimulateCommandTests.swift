@@ -75,7 +75,7 @@ struct SimulateCommandTests {
             "priority=1",
             "--json",
             "--tokens-per-minute",
-            "90000"
+            "900000"
         )
         #expect(run.code == ExitCode.success)
         try JSON.read(Array(run.out.utf8)) { root in
