@@ -43,9 +43,9 @@ package struct SimulationReport: Sendable, Equatable {
     /// Did not end well in time.
     package var missed: Int { self.requests - self.inTime }
     /// Given up by the pool because it was overloaded, at the door or while it waited.
-    package var shed: Int { self.count { $0.rawValue == "shed" || $0.rawValue == "overloaded" } }
+    package var shed: Int { self.count { $0 == .shed || $0 == .overloaded } }
     /// Refused at the door for another reason.
-    package var refused: Int { self.count { $0.outcome == .rejected } }
+    package var refused: Int { self.count { $0.outcome == .rejected && $0 != .overloaded } }
     package var expired: Int { self.count { $0.outcome == .expired } }
 
     private func count(_ isWanted: (OutcomeReason) -> Bool) -> Int {

@@ -39,7 +39,7 @@ struct SimulationSummary {
         for report in self.reports {
             table.add([
                 .init(report.policy), .init("\(report.inTime)"), .init("\(report.missed)"),
-                .init("\(report.refused - report.shed)"), .init("\(report.shed)"), .init("\(report.expired)"),
+                .init("\(report.refused)"), .init("\(report.shed)"), .init("\(report.expired)"),
                 .init(Self.decimal(report.goodput, 3)), .init(Self.decimal(report.tokenGoodput, 0)),
                 .init(Self.percent(report.utilization)), .init(Self.percent(report.idle)),
                 .init(Self.decimal(report.fairness, 4)),
@@ -138,7 +138,7 @@ struct SimulationSummary {
         json.field("duration_s", report.duration)
         json.field("in_time", report.inTime)
         json.field("missed", report.missed)
-        json.field("refused", report.refused - report.shed)
+        json.field("refused", report.refused)
         json.field("shed", report.shed)
         json.field("expired", report.expired)
         json.object("outcomes") { json in
