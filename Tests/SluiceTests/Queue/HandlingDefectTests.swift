@@ -142,6 +142,16 @@ struct HandlingDefectTests {
         try await taken.complete()
     }
 
+    @Test func `D-16 a busy worker leaves half of what it sees to others`() async throws {
+        let test = RemoteHarness()
+        let busy = try test.worker(QueuePolicy.prefetching)
+        let other = try test.worker(QueuePolicy.prefetching)
+        await test.add((0..<11).map { "m\($0)" }, to: busy)
+        for _ in 0..<6 { try await busy.dequeue().message?.complete() }
+        #expect(try await busy.metrics().buffered > 1)
+        #expect(await other.dequeue().message != nil)
+    }
+
     @Test func `D-16 what another worker has purged is not handed out`() async throws {
         let test = RemoteHarness()
         let first = try test.worker()
