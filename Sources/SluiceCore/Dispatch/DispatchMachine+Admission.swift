@@ -12,15 +12,19 @@ extension DispatchMachine {
             let known = self.poolNames.joined(separator: ", ")
             return .rejected(Rejection(.malformed, message: "Unknown pool '\(submission.pool)'. Pools: \(known)."))
         }
-        if let rejection = self.refusal(of: submission, pool: pool, now: now) {
+        let charged = self.correction.corrected(submission.estimate, model: submission.model)
+        // What has been learned may let a request in, but does not shut out what fits by its own number.
+        let least = min(charged.total, submission.tokenEstimate)
+        if let rejection = self.refusal(of: submission, tokens: least, pool: pool, now: now) {
             self.pools[pool].rejections.add(rejection.reason)
             return .rejected(rejection)
         }
         let lane = self.lane(submission, pool: pool, now: now)
-        switch self.pools[pool].queue.enqueue(submission, seat: seat, lane: lane, now: now) {
+        switch self.pools[pool].queue.enqueue(submission, charged: charged, seat: seat, lane: lane, now: now) {
         case .accepted(let handle):
             self.wake(by: submission.deadline)
-            self.pools[pool].limit.arrive(tokens: submission.tokenEstimate)
+            self.pools[pool].limit.arrive(tokens: charged.total)
+            if self.pools[pool].readyCount() == 1 { self.pools[pool].limit.reconsider() }
             if self.reportsSteps, let record = self.pools[pool].queue.record(handle) {
                 self.report(record, .queued, now, &effects)
             }
@@ -59,13 +63,18 @@ extension DispatchMachine {
 
     // `mutating` though it changes nothing: reading through a mutable path borrows the pool, where a plain method makes
     // the compiler copy its collections, a dozen reference counts.
-    private mutating func refusal(of submission: Submission, pool: Int, now: Instant) -> Rejection? {
+    private mutating func refusal(
+        of submission: Submission,
+        tokens: Int,
+        pool: Int,
+        now: Instant
+    ) -> Rejection? {
         let name = self.pools[pool].configuration.name
         if self.pools[pool].mode == .draining {
             return .draining(name)
         }
-        if let capacity = self.pools[pool].limit.tokenCapacity, submission.tokenEstimate > capacity {
-            return .tooManyTokens(submission.tokenEstimate, capacity: capacity, self.pools[pool].configuration)
+        if let capacity = self.pools[pool].limit.tokenCapacity, tokens > capacity {
+            return .tooManyTokens(tokens, capacity: capacity, self.pools[pool].configuration)
         }
         let remaining = submission.deadline - now
         guard remaining > .zero else {
@@ -129,6 +138,7 @@ extension DispatchMachine {
     private mutating func wakeForGate(_ pool: Int, now: Instant) {
         let gate = self.gate(pool, now: now)
         if gate > .zero { self.wake(by: now + gate) }
+        if let due = self.pools[pool].limit.due { self.wake(by: due) }
     }
 
     // MARK: Estimates

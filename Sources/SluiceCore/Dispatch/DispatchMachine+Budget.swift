@@ -7,6 +7,9 @@ extension DispatchMachine {
         for pool in names.compactMap({ self.poolIndex($0) }) {
             let limit = self.pools[pool].configuration.scheduling.limit
             self.pools[pool].limit.beginSharing(limit, now: now)
+            self.pools[pool].queue.configure(
+                DispatchPool.rules(self.pools[pool].configuration, self.pools[pool].limit)
+            )
         }
         effects.wantsBudget = true
     }
@@ -35,6 +38,9 @@ extension DispatchMachine {
             self.pools[pool].limit.share?.disown(at: now)
         }
         self.pools[pool].limit.reconsider()
+        // Another dispatcher's limit may be the smaller one.
+        let rules = DispatchPool.rules(self.pools[pool].configuration, self.pools[pool].limit)
+        if rules.tokenCapacity != self.pools[pool].queue.rules.tokenCapacity { self.pools[pool].queue.configure(rules) }
         _ = self.pump(pool, now: now, &effects, own: nil)
         self.noteBudget(pool, &effects)
     }

@@ -14,6 +14,8 @@ package struct DispatchMachine: Sendable {
     private(set) var names: [String] = []
     var random: SeededRandom
     let leaseMode: LeaseMode
+    /// By how much estimates of tokens miss what backends count.
+    var correction = EstimateCorrection()
     /// Whether effects carry an event for every step.
     package var reportsSteps = false
     /// Call `tick` at this time or before.
@@ -140,6 +142,9 @@ package struct DispatchMachine: Sendable {
         self.note(verdict, on: result, pool: pool, now: now)
         let answer = self.pools[pool].queue.finish(handle, token, result: result, verdict: verdict, now: now)
         let ending = self.conclude(answer, handle, verdict, now: now, &effects)
+        if case .success(_, let usage?, _) = result, case .ended(let request) = ending {
+            self.correction.learn(request.record.submission, usage)
+        }
         self.pump(backendOf: pool, now: now, &effects)
         self.assertBooks(pool)
         return ending
@@ -178,6 +183,8 @@ package struct DispatchMachine: Sendable {
             return .ended(request)
         case .requeued(let due):
             self.pools[Int(handle.pool)].queue.noteRequeue(handle, verdict)
+            let tokens = self.pools[Int(handle.pool)].queue.chargeable(handle)
+            self.pools[Int(handle.pool)].limit.arrive(tokens: tokens)
             self.wake(by: due)
             if self.reportsSteps, let record = self.pools[Int(handle.pool)].queue.record(handle) {
                 self.report(record, .queued, waiting: verdict.waitingReason, now, &effects)
@@ -268,7 +275,9 @@ package struct DispatchMachine: Sendable {
     package mutating func tick(now: Instant, _ effects: inout DispatchEffects) {
         for pool in self.pools.indices {
             let reaped = self.pools[pool].queue.reap(now: now)
-            if !reaped.ended.isEmpty { self.pools[pool].limit.reconsider() }
+            if !reaped.ended.isEmpty || !reaped.recovered.isEmpty || reaped.ready > 0 {
+                self.pools[pool].limit.reconsider()
+            }
             for request in reaped.ended {
                 self.settle(request.notes, .neutral, .estimated, pool: pool, now: now, &effects)
                 self.report(request.record, .ended, now, &effects)

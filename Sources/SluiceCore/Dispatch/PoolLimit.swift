@@ -97,6 +97,8 @@ struct PoolLimit: Sendable {
     mutating func reconsider() { self.due = nil }
 
     mutating func reserve(_ tokens: Int, now: Instant) -> ThrottleReservation? {
+        // Whoever was awaited has started, or need not be waited for.
+        self.due = nil
         self.meanTokens += (Double(tokens) - self.meanTokens) * 0.1
         if self.share != nil { return try? self.share?.reserve(tokens, at: now).get() }
         return try? self.throttle?.reserve(tokens, at: now).get()
@@ -111,7 +113,7 @@ struct PoolLimit: Sendable {
         case (_, true): self.share?.settle(reservation, actual: used, at: now)
         case (_, false): self.throttle?.settle(reservation, actual: used, at: now)
         }
-        if self.due != nil { _ = self.block(needs: self.needs, isHeld: self.isHeld, now: now) }
+        if let due, due > now { _ = self.block(needs: self.needs, isHeld: self.isHeld, now: now) }
     }
 
     /// What is left of the limit, for predictions; `nil`: there is none, or others share it, and what they leave is not

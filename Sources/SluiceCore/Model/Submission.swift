@@ -19,6 +19,8 @@ package struct Submission: Sendable {
     package var tokenEstimate: Int
     /// The completion's part of `tokenEstimate`.
     package var completionEstimate: Int
+    /// Whether that is the client's own limit rather than a guess.
+    package var isCompletionLimited: Bool
     /// Absolute; waiting counts.
     package var deadline: Instant
     package var traceparent: String?
@@ -40,6 +42,7 @@ package struct Submission: Sendable {
         messageCount: Int = 0,
         tokenEstimate: Int = 0,
         completionEstimate: Int = 0,
+        isCompletionLimited: Bool = true,
         deadline: Instant,
         traceparent: String? = nil,
         respondsLater: Bool = false,
@@ -57,6 +60,7 @@ package struct Submission: Sendable {
         self.messageCount = messageCount
         self.tokenEstimate = tokenEstimate
         self.completionEstimate = completionEstimate
+        self.isCompletionLimited = isCompletionLimited
         self.deadline = deadline
         self.traceparent = traceparent
         self.respondsLater = respondsLater
@@ -65,7 +69,25 @@ package struct Submission: Sendable {
 }
 
 extension Submission {
-    package var promptEstimate: Int { max(0, self.tokenEstimate - self.completionEstimate) }
+    /// As it came, before it is corrected by what has been learned of its model.
+    package var estimate: TokenEstimate {
+        TokenEstimate(
+            prompt: self.tokenEstimate - self.completionEstimate,
+            completion: self.completionEstimate,
+            isCompletionLimited: self.isCompletionLimited
+        )
+    }
+}
+
+extension EstimateCorrection {
+    mutating func learn(_ submission: Submission, _ usage: TokenUsage) {
+        self.learn(
+            submission.estimate,
+            prompt: usage.prompt,
+            completion: usage.completion,
+            model: submission.model
+        )
+    }
 }
 
 /// Work that was not accepted, and what the client can do about it.

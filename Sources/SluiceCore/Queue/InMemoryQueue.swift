@@ -94,9 +94,12 @@ package struct InMemoryQueue: Sendable {
 
     // MARK: Coming in
 
-    /// - Parameter lane: whose limits beside the pool's apply to it.
+    /// - Parameters:
+    ///   - charged: what it is expected to take; `nil`: as it estimates itself.
+    ///   - lane: whose limits beside the pool's apply to it.
     package mutating func enqueue(
         _ submission: Submission,
+        charged: TokenEstimate? = nil,
         seat: UInt64 = 0,
         lane: UInt8 = 0,
         now: Instant
@@ -115,7 +118,9 @@ package struct InMemoryQueue: Sendable {
         let key = OrderKey(rank: self.rules.order.rank(submission.priority), sequence: self.sequence)
         let tenant = self.lineup.enter(submission.tenant)
         self.entries[slot].fill(submission, key: key, tenant: tenant, lane: lane, seat: seat, now: now)
-        self.entries[slot].cost = self.cost(prompt: submission.promptEstimate, submission.completionEstimate)
+        let estimate = charged ?? submission.estimate
+        self.entries[slot].tokens = estimate.total
+        self.entries[slot].cost = self.cost(prompt: estimate.prompt, estimate.completion)
         self.ready.insert(key, UInt32(slot))
         self.lineUp(slot)
         self.watchDeadline(slot)

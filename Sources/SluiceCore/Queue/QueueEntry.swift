@@ -86,7 +86,6 @@ extension QueueEntry {
         self.recoveries = 0
         self.calls = 0
         self.deadline = submission.deadline
-        self.tokens = submission.tokenEstimate
         self.priority = submission.priority
         self.lane = lane
         self.submittedAt = submission.remote?.submittedAt ?? now

@@ -248,6 +248,7 @@ extension FabricDispatcher {
             messageCount: envelope.call.messageCount,
             tokenEstimate: demand.tokenEstimate,
             completionEstimate: demand.completionEstimate,
+            isCompletionLimited: demand.isCompletionLimited,
             deadline: now + .seconds(min(max(remaining, -1), 315_360_000)),
             traceparent: envelope.traceparent,
             remote: RemoteOrigin(

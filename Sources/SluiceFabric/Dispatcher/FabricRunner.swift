@@ -17,11 +17,14 @@ package struct FabricDemand: Sendable, Equatable {
     package var tokenEstimate: Int
     /// The completion's part of `tokenEstimate`.
     package var completionEstimate: Int
+    /// Whether that is the client's own limit rather than a guess.
+    package var isCompletionLimited: Bool
 
-    package init(operation: String, tokenEstimate: Int, completionEstimate: Int = 0) {
+    package init(operation: String, tokenEstimate: Int, completionEstimate: Int = 0, isCompletionLimited: Bool = true) {
         self.operation = operation
         self.tokenEstimate = tokenEstimate
         self.completionEstimate = completionEstimate
+        self.isCompletionLimited = isCompletionLimited
     }
 }
 

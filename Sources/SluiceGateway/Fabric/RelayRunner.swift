@@ -36,7 +36,8 @@ package struct RelayRunner: FabricRunner {
             FabricDemand(
                 operation: operation.rawValue,
                 tokenEstimate: estimate?.total ?? 0,
-                completionEstimate: estimate?.completion ?? 0
+                completionEstimate: estimate?.completion ?? 0,
+                isCompletionLimited: estimate?.isCompletionLimited ?? true
             )
         )
     }

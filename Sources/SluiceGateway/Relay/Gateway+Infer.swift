@@ -107,6 +107,7 @@ extension Gateway {
             messageCount: head.messageCount,
             tokenEstimate: head.tokenEstimate,
             completionEstimate: head.completionEstimate,
+            isCompletionLimited: head.estimate.isCompletionLimited,
             deadline: self.clock.now() + timeout,
             traceparent: Ingress.traceparent(request.headers),
             respondsLater: respondsLater
