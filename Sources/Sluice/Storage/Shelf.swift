@@ -125,7 +125,8 @@ struct Shelf<Payload: Sendable>: Sendable {
             self.timers.remove(slot)
             self.leased -= 1
             let (correction, overflow) = (actualTokens ?? 0).subtractingReportingOverflow(entry.tokens)
-            self.lineup.settle(entry.tenant, correction: overflow ? 0 : correction)
+            let served = actualTokens ?? 0
+            self.lineup.settle(entry.tenant, correction: overflow ? 0 : correction, served: served)
         case .dead:
             self.dead.remove(OrderKey(rank: 0, sequence: entry.token))
         case .free: break

@@ -19,8 +19,11 @@ struct PoolLimit: Sendable {
     /// Tokens charged per request, as a moving average.
     private(set) var meanTokens = 0.0
 
+    /// Grows with every new book of reservations: what was kept by an older one means nothing to the next.
+    private var generation: UInt32 = 1
+
     init(_ limit: RateLimit?, now: Instant) {
-        self.throttle = limit.map { Throttle($0, now: now) }
+        self.throttle = limit.map { Throttle($0, number: self.generation, now: now) }
     }
 
     /// From now on the limit is shared with other dispatchers.
@@ -28,6 +31,7 @@ struct PoolLimit: Sendable {
         guard self.share == nil else { return }
         self.due = nil
         self.throttle = nil
+        self.generation &+= 1
         self.share = BudgetShare(limit ?? RateLimit(), now: now)
     }
 
@@ -42,7 +46,8 @@ struct PoolLimit: Sendable {
             return
         }
         guard self.throttle == nil else { return self.throttle?.configure(limit, at: now) ?? () }
-        self.throttle = Throttle(limit, now: now)
+        self.generation &+= 1
+        self.throttle = Throttle(limit, number: self.generation, now: now)
     }
 
     /// The most tokens that one request may take; `nil`: any number.
@@ -100,11 +105,15 @@ struct PoolLimit: Sendable {
         // Whoever was awaited has started, or need not be waited for.
         self.due = nil
         self.meanTokens += (Double(tokens) - self.meanTokens) * 0.1
-        if self.share != nil { return try? self.share?.reserve(tokens, at: now).get() }
+        if self.share != nil {
+            let reservation = try? self.share?.reserve(tokens, at: now).get()
+            return reservation.map { ThrottleReservation(serial: $0.serial, limiter: self.generation) }
+        }
         return try? self.throttle?.reserve(tokens, at: now).get()
     }
 
     mutating func settle(_ reservation: ThrottleReservation, of tokens: Int, _ use: TokenUse, now: Instant) {
+        guard reservation.limiter == self.generation else { return }
         var used = tokens
         if case .counted(let tokens) = use { used = tokens }
         switch (use, self.share != nil) {
@@ -160,7 +169,23 @@ extension AttemptResult {
         case .failure(let failure):
             guard failure.failureClass.mayHaveExecuted else { return .none }
             // A refusal counts as a request, not as tokens.
-            return failure.failureClass == .rateLimited ? .counted(0) : .estimated
+            return failure.failureClass.isRefusal ? .counted(0) : .estimated
+        }
+    }
+
+    /// Whether the tenant had something of it, though nobody has counted what: it left before the end.
+    var wasGivenUp: Bool {
+        guard case .failure(let failure) = self else { return false }
+        return failure.failureClass == .cancelled || failure.failureClass == .deadline || failure.committed
+    }
+}
+
+extension FailureClass {
+    /// The backend has said no before it did anything.
+    var isRefusal: Bool {
+        switch self {
+        case .rateLimited, .overloaded, .authentication, .invalidRequest, .routeOrModel, .providerRejected: true
+        default: false
         }
     }
 }

@@ -123,6 +123,8 @@ extension InMemoryQueue {
         }
         let wasStarted = self.entries[slot].phase == .started
         if wasStarted, let result { self.entries[slot].closeAttempt(result, verdict, now: now) }
+        // Who leaves in the middle has been served so far; how much of it nobody knows.
+        if wasStarted, result?.wasGivenUp == true { self.entries[slot].served = self.entries[slot].cost }
         switch verdict {
         case .done(let usage):
             self.entries[slot].record?.usage = usage

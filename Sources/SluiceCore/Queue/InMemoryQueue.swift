@@ -173,8 +173,9 @@ package struct InMemoryQueue: Sendable {
             self.leases.remove(UInt32(slot))
             self.stats.inFlight -= 1
             guard self.rules.policy != nil else { return }
-            let correction = self.entries[slot].served - self.entries[slot].cost
-            self.lineup.settle(self.entries[slot].tenant, correction: correction)
+            let served = self.entries[slot].served
+            let correction = served - self.entries[slot].cost
+            self.lineup.settle(self.entries[slot].tenant, correction: correction, served: served)
         case .dead, .free: break
         }
     }

@@ -100,14 +100,11 @@ extension Lineup {
         }
         if let oldest = search.oldest, search.oldestFacts.wait(at: now) >= policy.maximumWait {
             let facts = search.oldestFacts
-            // Beyond its lane's room nothing can be kept for it: that is the backend's to give.
-            if facts.tokens <= self.laneRoom(facts.lane) {
-                guard facts.tokens <= budget ?? .max else { return .held(slot: oldest, needs: facts.tokens) }
-                let available = self.available(budget, facts.lane)
-                return .chosen(
-                    Chosen(slot: oldest, score: 0, reason: .overdue, available: available, compared: search.compared)
-                )
-            }
+            guard facts.tokens <= budget ?? .max else { return .held(slot: oldest, needs: facts.tokens) }
+            let available = self.available(budget, facts.lane)
+            return .chosen(
+                Chosen(slot: oldest, score: 0, reason: .overdue, available: available, compared: search.compared)
+            )
         }
         if search.compared < policy.candidates, search.best != nil, case .scored = policy.order {
             self.lookFurther(in: group, policy, budget: budget, now: now, bonus, &search)
@@ -141,7 +138,8 @@ extension Lineup {
         let room = self.laneRoom(head.lane)
         search.least = min(search.least, head.tokens)
         guard room >= 0 else { return }
-        if head.sequence < search.oldestFacts.sequence, head.tokens <= self.capacity {
+        // Beyond its lane's room nothing can be kept for it: that is the backend's to give.
+        if head.sequence < search.oldestFacts.sequence, head.tokens <= min(self.capacity, room) {
             search.oldest = slot
             search.oldestFacts = head
         }

@@ -218,9 +218,13 @@ package struct Lineup: Sendable {
     /// A request of the tenant has ended.
     package mutating func leave(_ tenant: UInt32) { self.ledger.leave(tenant) }
 
-    /// A claimed request is not under way any more; `correction`: tokens beyond what it was charged.
-    package mutating func settle(_ tenant: UInt32, correction: Int) {
-        self.ledger.settle(tenant, correction: correction)
+    /// A claimed request is not under way any more.
+    ///
+    /// - Parameters:
+    ///   - correction: tokens beyond what it was charged.
+    ///   - served: tokens that its tenant has had of it.
+    package mutating func settle(_ tenant: UInt32, correction: Int, served: Int) {
+        self.ledger.settle(tenant, correction: correction, served: served)
     }
 
     // MARK: Rules

@@ -4,25 +4,31 @@ import SluiceBasics
 ///
 /// Virtual token counters (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024): of the tenants that
 /// wait, the one with the least service is next. Service is tokens over the tenant's weight: charged as estimated when
-/// a request is claimed, corrected by what was used. A tenant that comes back is lifted to the least of those that
-/// wait, so that being idle earns nothing; one that has had more than that keeps what it owes. Of two tenants that
-/// always wait, neither is ahead by more than what the largest batch in flight of one of them is charged.
+/// a request is claimed, corrected by what was used. A tenant that comes back is lifted to the virtual time, so that
+/// being idle earns nothing; one that has had more than that keeps what it owes. Of two tenants that always wait,
+/// neither is ahead by more than what the largest batch in flight of one of them is charged.
 ///
-/// DESIGN. `turns` orders tenants that wait and may start something; `floor` is the virtual time, which never goes
-/// back. A tenant without live requests is kept while its counter is beyond the floor: before that it would be lifted
-/// anyway.
+/// DESIGN. `turns` orders tenants that wait and may start something, of equals the one that has been there longest.
+/// `floor` is the virtual time: the service of whoever is next, and at least what all have had, over the weights of those
+/// who are here (Parekh and Gallager, 1993). So it grows with any service, and newcomers, however many, are lifted past
+/// whoever waits. It counts no estimates: whoever promises to take much does not hold newcomers back. A tenant without
+/// live requests is kept while its counter is beyond the floor: before that it would be lifted anyway.
 package struct TenantLedger: Sendable {
     struct Account: Sendable {
         var name = ""
         var weight: UInt64 = TenantLedger.unit
         /// Virtual service, in tokens · `unit` / weight.
         var counter: UInt64 = 0
+        /// What of it is charged for requests that are under way.
+        var outstanding: UInt64 = 0
         /// Live requests: who has none is forgotten sooner or later.
         var live = 0
         var waiting = 0
         var inFlight = 0
         /// Whether it is in `turns`.
         var hasTurn = false
+        /// Orders equals in `turns` and `idle`; changes only while it is in neither.
+        var arrival: UInt64 = 0
         /// Whether it is in `idle`.
         var isIdle = false
     }
@@ -41,6 +47,9 @@ package struct TenantLedger: Sendable {
     /// Tenants without live requests, by counter.
     private var idle = CountedTree()
     private var floor: UInt64 = 0
+    /// Of tenants with live requests.
+    private var totalWeight: UInt64 = 0
+    private var arrivals: UInt64 = 0
 
     package init(policy: TenantPolicy) {
         self.policy = policy
@@ -67,6 +76,7 @@ package struct TenantLedger: Sendable {
         if let number = self.numbers[name] {
             self.wake(number)
             self.accounts[Int(number)].live += 1
+            if self.accounts[Int(number)].live == 1 { self.totalWeight += self.accounts[Int(number)].weight }
             return number
         }
         let number: UInt32
@@ -82,6 +92,7 @@ package struct TenantLedger: Sendable {
         account.counter = self.floor
         account.live = 1
         self.accounts[Int(number)] = account
+        self.totalWeight += account.weight
         self.numbers[name] = number
         return number
     }
@@ -96,8 +107,10 @@ package struct TenantLedger: Sendable {
     package mutating func leave(_ number: UInt32) {
         self.accounts[Int(number)].live -= 1
         guard self.accounts[Int(number)].live <= 0 else { return }
+        self.totalWeight -= min(self.totalWeight, self.accounts[Int(number)].weight)
         guard self.accounts[Int(number)].counter > self.floor else { return self.forget(number) }
         self.accounts[Int(number)].isIdle = true
+        self.arrive(number)
         self.idle.insert(self.key(number), number)
         if self.idle.count > Self.maximumIdle { self.forgetFirstIdle() }
     }
@@ -118,7 +131,12 @@ package struct TenantLedger: Sendable {
 
     @inline(always)
     private func key(_ number: UInt32) -> OrderKey {
-        OrderKey(rank: self.accounts[Int(number)].counter, sequence: UInt64(number))
+        OrderKey(rank: self.accounts[Int(number)].counter, sequence: self.accounts[Int(number)].arrival)
+    }
+
+    private mutating func arrive(_ number: UInt32) {
+        self.arrivals += 1
+        self.accounts[Int(number)].arrival = self.arrivals
     }
 
     /// One more of its requests waits.
@@ -144,37 +162,65 @@ package struct TenantLedger: Sendable {
         let deserves = self.deservesTurn(number)
         guard deserves != self.accounts[Int(number)].hasTurn else { return }
         self.accounts[Int(number)].hasTurn = deserves
-        if deserves { self.turns.insert(self.key(number), number) } else { self.turns.remove(self.key(number)) }
+        guard deserves else {
+            self.turns.remove(self.key(number))
+            return
+        }
+        self.arrive(number)
+        self.turns.insert(self.key(number), number)
     }
 
     // MARK: Service
 
     /// A request has been claimed: `cost` is what it will probably take.
     package mutating func claim(_ number: UInt32, cost: Int) {
-        if let least = self.turns.first?.key.rank, least > self.floor {
-            self.floor = least
-            while let first = self.idle.first, first.key.rank <= self.floor { self.forgetFirstIdle() }
-        }
         self.accounts[Int(number)].inFlight += 1
         self.charge(number, cost)
+        self.accounts[Int(number)].outstanding += Self.service(cost, self.accounts[Int(number)].weight)
+        if let next = self.turns.first?.value { self.raiseFloor(to: self.settled(next)) }
     }
 
-    /// A claimed request is not under way any more: `correction` is what it took beyond what it was charged.
-    package mutating func settle(_ number: UInt32, correction: Int) {
+    /// A claimed request is not under way any more.
+    ///
+    /// - Parameters:
+    ///   - correction: what it took beyond what it was charged.
+    ///   - served: what its tenant has had of it.
+    package mutating func settle(_ number: UInt32, correction: Int, served: Int) {
         self.accounts[Int(number)].inFlight -= 1
         self.charge(number, correction)
+        let charged = Self.service(served.subtractingReportingOverflow(correction).partialValue, self.accounts[Int(number)].weight)
+        self.accounts[Int(number)].outstanding -= min(self.accounts[Int(number)].outstanding, charged)
+        self.raiseFloor(to: min(UInt64.max / 2, self.floor + Self.service(max(0, served), self.totalWeight)))
+    }
+
+    /// Service that is certain.
+    private func settled(_ number: UInt32) -> UInt64 {
+        let counter = self.accounts[Int(number)].counter
+        return counter - min(counter, self.accounts[Int(number)].outstanding)
+    }
+
+    private mutating func raiseFloor(to level: UInt64) {
+        guard level > self.floor else { return }
+        self.floor = level
+        while let first = self.idle.first, first.key.rank <= self.floor { self.forgetFirstIdle() }
+    }
+
+    /// Tokens · `unit` / weight, bounded so that sums do not overflow.
+    private static func service(_ cost: Int, _ weight: UInt64) -> UInt64 {
+        let (product, overflow) = cost.magnitude.multipliedReportingOverflow(by: UInt(Self.unit * Self.unit))
+        return overflow ? UInt64.max / 4 : min(UInt64.max / 4, UInt64(product) / max(1, weight))
     }
 
     private mutating func charge(_ number: UInt32, _ cost: Int) {
         let hadTurn = self.accounts[Int(number)].hasTurn
         if hadTurn { self.turns.remove(self.key(number)) }
-        let (product, overflow) = cost.magnitude.multipliedReportingOverflow(by: UInt(Self.unit * Self.unit))
-        let service = overflow ? UInt64.max / 4 : UInt64(product) / max(1, self.accounts[Int(number)].weight)
+        let service = Self.service(cost, self.accounts[Int(number)].weight)
         let counter = self.accounts[Int(number)].counter
         self.accounts[Int(number)].counter =
-            cost >= 0 ? min(UInt64.max / 2, counter + min(service, UInt64.max / 4)) : counter - min(counter, service)
+            cost >= 0 ? min(UInt64.max / 2, counter + service) : counter - min(counter, service)
         let deserves = self.deservesTurn(number)
         self.accounts[Int(number)].hasTurn = deserves
+        if deserves && !hadTurn { self.arrive(number) }
         if deserves { self.turns.insert(self.key(number), number) }
     }
 
@@ -201,6 +247,7 @@ package struct TenantLedger: Sendable {
             self.accounts[Int(number)].weight = Self.scaled(policy.weights[name] ?? policy.defaultWeight)
             self.setTurn(number)
         }
+        self.totalWeight = self.accounts.reduce(0) { $1.live > 0 ? $0 + $1.weight : $0 }
     }
 
     /// At least 1/1024, at most a million.

@@ -259,10 +259,12 @@ extension Simulation {
 
     /// One-sided: what was let through and not given back is within what has come in since the limit was set.
     func checkLimit(_ pool: Int) throws(Violation) {
-        guard let limit = self.pools[pool].configuration.scheduling.limit, let rate = limit.tokensPerMinute else {
+        guard self.pools[pool].isSpendingKnown, let limit = self.pools[pool].configuration.scheduling.limit,
+            let rate = limit.tokensPerMinute
+        else {
             return
         }
-        let minutes = (self.now - self.pools[pool].limitedSince).inSeconds / 60
+        let minutes = (self.now - .zero).inSeconds / 60
         let burst = limit.mode == .smooth ? limit.burstTokens ?? rate : rate
         let most = Double(burst) + Double(rate) * (limit.mode == .smooth ? minutes : minutes.rounded(.up))
         guard Double(self.pools[pool].spent) <= most + 1 else {

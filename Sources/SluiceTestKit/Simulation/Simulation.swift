@@ -250,8 +250,8 @@ package struct Simulation {
                 self.pools[pool].configuration.scheduling.isAdaptive = self.random.unit() < 0.5
                 self.pools[pool].configuration.scheduling.shedding = SimulationPlan.shedding(&self.random)
                 self.pools[pool].configuration.scheduling.tenants.isFair = self.random.unit() < 0.5
-                self.pools[pool].limitedSince = self.now
-                self.pools[pool].spent = 0
+                // What was under way when the limit changed belongs to neither.
+                self.pools[pool].isSpendingKnown = false
             }
         }
         var effects = DispatchEffects()

@@ -56,9 +56,10 @@ struct PoolModel {
     var throttledUntil = Instant.zero
     var starts: [Instant] = []
     var retries: [Instant] = []
-    /// Tokens that were let through since the limit was set, less what was given back.
+    /// Tokens that were let through, less what was given back.
     var spent = 0
-    var limitedSince = Instant.zero
+    /// The limit has been the same from the start.
+    var isSpendingKnown = true
     var running: [String: Int] = [:]
 
     /// Whether requests run exactly in line.

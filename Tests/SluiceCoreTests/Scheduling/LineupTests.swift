@@ -193,7 +193,7 @@ struct LineupTests {
                 #expect(facts.tokens <= budget ?? .max)
                 if budget == nil && lineup.laneRooms[1] > 40_000 { #expect(facts.sequence == expected) }
                 lineup.claim(chosen.slot, cost: facts.tokens)
-                lineup.settle(facts.tenant, correction: 0)
+                lineup.settle(facts.tenant, correction: 0, served: facts.tokens)
                 lineup.leave(facts.tenant)
                 model.waiting[chosen.slot] = nil
             }

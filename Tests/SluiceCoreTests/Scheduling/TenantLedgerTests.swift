@@ -35,7 +35,7 @@ struct TenantLedgerTests {
             self.lineup.claim(chosen.slot, cost: facts.tokens)
             self.served[name, default: 0] += facts.tokens
             if finishes {
-                self.lineup.settle(facts.tenant, correction: 0)
+                self.lineup.settle(facts.tenant, correction: 0, served: facts.tokens)
                 self.lineup.leave(facts.tenant)
             }
             return name
@@ -90,6 +90,49 @@ struct TenantLedgerTests {
         #expect(crowd.lineup.ledger.remembered <= 2)
     }
 
+    @Test func `idleness earns nothing among those who take little either`() {
+        var crowd = Crowd(TenantPolicy())
+        crowd.add("busy", tokens: 100, 2_000)
+        for number in 0..<9 { crowd.add("light-\(number)", tokens: 1, 2) }
+        for _ in 0..<1_000 { _ = crowd.serve() }
+        for number in 0..<9 { crowd.add("light-\(number)", tokens: 1, 2) }
+        crowd.add("late", tokens: 100, 300)
+        crowd.served = [:]
+        for _ in 0..<200 { _ = crowd.serve() }
+        #expect((crowd.served["busy"] ?? 0) >= 8_000)
+    }
+
+    @Test func `newcomers without end do not keep a tenant waiting that owes something`() {
+        var crowd = Crowd(TenantPolicy())
+        crowd.add("debtor", tokens: 1_000)
+        #expect(crowd.serve() == "debtor")
+        crowd.add("debtor", tokens: 10)
+        var served = 0
+        for number in 0..<1_000 {
+            crowd.add("new-\(number)", tokens: 10)
+            crowd.add("newer-\(number)", tokens: 10)
+            served += crowd.serve() == "debtor" ? 1 : 0
+        }
+        #expect(served == 1)
+    }
+
+    @Test func `who is to take much does not lead those who come later`() {
+        var crowd = Crowd(TenantPolicy())
+        // Charged 10,000 each, and 100 in truth.
+        crowd.add("boaster", tokens: 10_000, 100)
+        for _ in 0..<50 {
+            guard case .chosen(let chosen) = crowd.lineup.choose(.init(), budget: nil, now: .zero),
+                let facts = crowd.lineup.facts(chosen.slot)
+            else { return }
+            crowd.lineup.claim(chosen.slot, cost: facts.tokens)
+            crowd.lineup.settle(facts.tenant, correction: 100 - facts.tokens, served: 100)
+            crowd.lineup.leave(facts.tenant)
+        }
+        crowd.add("modest", tokens: 100, 10)
+        let first = (0..<4).map { _ in crowd.serve() }
+        #expect(first.contains("modest"))
+    }
+
     @Test func `a tenant at its cap is passed by until one of its requests ends`() {
         var crowd = Crowd(TenantPolicy(maximumInFlight: 2))
         crowd.add("wide", tokens: 1, 10)
@@ -102,7 +145,7 @@ struct TenantLedgerTests {
             Issue.record("the tenant is not known")
             return
         }
-        crowd.lineup.settle(number, correction: 0)
+        crowd.lineup.settle(number, correction: 0, served: 1)
         crowd.lineup.leave(number)
         #expect(crowd.serve(finishes: false) == "wide")
         #expect(crowd.lineup.audit() == nil)
@@ -139,7 +182,7 @@ struct TenantLedgerTests {
                 add(index)
             }
             let ended = flying.remove(at: Int(random.next() % UInt64(flying.count)))
-            lineup.settle(ended.tenant, correction: ended.actual - ended.estimate)
+            lineup.settle(ended.tenant, correction: ended.actual - ended.estimate, served: ended.actual)
             lineup.leave(ended.tenant)
             served[ended.index] += ended.actual
             // Counters differ by one request at most; on top comes what is charged and not served yet, and the errors
