@@ -9,18 +9,16 @@ import SluiceBasics
 /// neither is ahead by more than what the largest batch in flight of one of them is charged.
 ///
 /// DESIGN. `turns` orders tenants that wait and may start something, of equals the one that has been there longest.
-/// `floor` is the virtual time: the service of whoever is next, and at least what all have had, over the weights of those
-/// who are here (Parekh and Gallager, 1993). So it grows with any service, and newcomers, however many, are lifted past
-/// whoever waits. It counts no estimates: whoever promises to take much does not hold newcomers back. A tenant without
-/// live requests is kept while its counter is beyond the floor: before that it would be lifted anyway.
+/// `floor` is the virtual time: the counter of whoever is next, and at least what all have had over the weights of
+/// those who are here (Parekh and Gallager, 1993). So it grows with any service, and newcomers, however many, are
+/// lifted past whoever waits. A tenant without live requests is kept while its counter is beyond the floor: before
+/// that it would be lifted anyway.
 package struct TenantLedger: Sendable {
     struct Account: Sendable {
         var name = ""
         var weight: UInt64 = TenantLedger.unit
         /// Virtual service, in tokens · `unit` / weight.
         var counter: UInt64 = 0
-        /// What of it is charged for requests that are under way.
-        var outstanding: UInt64 = 0
         /// Live requests: who has none is forgotten sooner or later.
         var live = 0
         var waiting = 0
@@ -174,10 +172,9 @@ package struct TenantLedger: Sendable {
 
     /// A request has been claimed: `cost` is what it will probably take.
     package mutating func claim(_ number: UInt32, cost: Int) {
+        if let least = self.turns.first?.key.rank { self.raiseFloor(to: least) }
         self.accounts[Int(number)].inFlight += 1
         self.charge(number, cost)
-        self.accounts[Int(number)].outstanding += Self.service(cost, self.accounts[Int(number)].weight)
-        if let next = self.turns.first?.value { self.raiseFloor(to: self.settled(next)) }
     }
 
     /// A claimed request is not under way any more.
@@ -188,15 +185,7 @@ package struct TenantLedger: Sendable {
     package mutating func settle(_ number: UInt32, correction: Int, served: Int) {
         self.accounts[Int(number)].inFlight -= 1
         self.charge(number, correction)
-        let charged = Self.service(served.subtractingReportingOverflow(correction).partialValue, self.accounts[Int(number)].weight)
-        self.accounts[Int(number)].outstanding -= min(self.accounts[Int(number)].outstanding, charged)
         self.raiseFloor(to: min(UInt64.max / 2, self.floor + Self.service(max(0, served), self.totalWeight)))
-    }
-
-    /// Service that is certain.
-    private func settled(_ number: UInt32) -> UInt64 {
-        let counter = self.accounts[Int(number)].counter
-        return counter - min(counter, self.accounts[Int(number)].outstanding)
     }
 
     private mutating func raiseFloor(to level: UInt64) {

@@ -56,7 +56,7 @@ struct PoolModel {
     var throttledUntil = Instant.zero
     var starts: [Instant] = []
     var retries: [Instant] = []
-    /// Tokens that were let through, less what was given back.
+    /// Tokens that backends have counted.
     var spent = 0
     /// The limit has been the same from the start.
     var isSpendingKnown = true
@@ -78,13 +78,11 @@ struct PoolModel {
 
     mutating func launch(_ request: SimulatedRequest) {
         self.running[request.submission.tenant, default: 0] += 1
-        self.spent += request.submission.tokenEstimate
     }
 
-    /// What it takes for certain stays spent.
+    /// What was counted is spent for certain; what is under way is charged by what the machine has learned.
     mutating func land(_ request: SimulatedRequest, _ result: AttemptResult?) {
         self.running[request.submission.tenant, default: 0] -= 1
-        self.spent -= request.submission.tokenEstimate
         guard case .success(_, let usage, _) = result, let usage else { return }
         let used = usage.prompt + usage.completion
         let isStrict = self.configuration.scheduling.limit?.mode == .strict
