@@ -94,22 +94,49 @@ extension Queue {
             let patience = state.policy.prefetch?.patience ?? .zero
             while let place = state.renewals.popFirst(until: now) {
                 guard let held = state.held[Int(place)] else { continue }
-                if let item = state.buffer.items.first(where: { $0.place == place }) {
-                    guard item.claimedAt + patience > now, state.mode != .stopped else {
-                        _ = state.buffer.remove(token: held.receipt.token)
-                        state.letGo(place, held.receipt.token)
+                if held.isFetchedAhead {
+                    // It was claimed when it was put there.
+                    let isUnwanted = held.startedAt + patience <= now || state.mode == .stopped
+                    if isUnwanted, unwanted.count < Self.givenBackAtOnce {
                         unwanted.append((place, held.receipt))
                         continue
                     }
-                } else if held.renewedUntil <= now {
-                    continue
+                    state.renewals.set(place, at: now + (isUnwanted ? min(lease / 3, .seconds(1)) : lease / 3))
+                } else {
+                    if held.renewedUntil <= now { continue }
+                    state.renewals.set(place, at: now + lease / 3)
                 }
-                state.renewals.set(place, at: now + lease / 3)
                 renewed.append((place, held.receipt))
             }
+            // What somebody is taking just now is not unwanted.
+            let given = state.buffer.removeAll(Set(unwanted.map(\.receipt.token)))
+            for item in unwanted {
+                if given.contains(item.receipt.token) {
+                    state.letGo(item.place, item.receipt.token)
+                } else {
+                    state.renewals.set(item.place, at: now + lease / 3)
+                    renewed.append(item)
+                }
+            }
+            unwanted.removeAll { !given.contains($0.receipt.token) }
             return lease
         }
-        for item in unwanted { await self.giveBack(item.receipt) }
+        // First what is worked on: a slow store must not make its leases lapse.
+        await self.renew(renewed, lease)
+        guard !unwanted.isEmpty else { return }
+        // Nor one that does not answer at all.
+        let receipts = unwanted.map(\.receipt)
+        Task {
+            await withTaskGroup(of: Void.self) { group in
+                for receipt in receipts { group.addTask { await self.giveBack(receipt) } }
+            }
+        }
+    }
+
+    /// How many messages are given back at the same time, before leases are looked at again.
+    private static var givenBackAtOnce: Int { 64 }
+
+    private func renew(_ renewed: [(place: UInt32, receipt: Receipt)], _ lease: Duration) async {
         guard !renewed.isEmpty,
             let answers = try? await self.storage.extend(renewed.map(\.receipt), lease: lease)
         else { return }

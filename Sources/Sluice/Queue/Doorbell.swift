@@ -53,6 +53,12 @@ final class Doorbell: Sendable {
         self.state.withLock { $0.popFirst(before: rings) }?.resume()
     }
 
+    /// Somebody was refused because of a look that brought nothing: wakes the one who has waited longest. Not a ring,
+    /// which would make the one who has looked look again.
+    func wake() {
+        self.state.withLock { $0.popFirst(before: .max) }?.resume()
+    }
+
     /// What changed concerns everybody.
     func ringAll() {
         let woken = self.state.withLock { state in

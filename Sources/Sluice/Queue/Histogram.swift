@@ -6,7 +6,8 @@ struct Histogram: Sendable {
 
     private var buckets = [UInt32](repeating: 0, count: Self.bucketCount)
     private(set) var count = 0
-    private(set) var sum: Int64 = 0
+    /// Wider than the spans themselves: a million messages that waited for hours are more than 64 bits of nanoseconds.
+    private(set) var sum = Duration.zero
     private(set) var maximum: Int64 = 0
 
     /// In microseconds; the last bucket holds everything from 12 days on.
@@ -27,7 +28,7 @@ struct Histogram: Sendable {
     mutating func record(_ nanoseconds: Int64) {
         self.buckets[Self.bucket(nanoseconds / 1_000)] &+= 1
         self.count += 1
-        self.sum = self.sum.addingReportingOverflow(nanoseconds).partialValue
+        self.sum += .nanoseconds(nanoseconds)
         self.maximum = max(self.maximum, nanoseconds)
     }
 
@@ -35,7 +36,7 @@ struct Histogram: Sendable {
         guard self.count > 0 else { return }
         for index in self.buckets.indices { self.buckets[index] = 0 }
         self.count = 0
-        self.sum = 0
+        self.sum = .zero
         self.maximum = 0
     }
 
@@ -93,7 +94,7 @@ struct RecentHistogram: Sendable {
         for slice in self.slices { all.add(slice) }
         return DurationSummary(
             count: all.count,
-            mean: all.count == 0 ? .zero : .nanoseconds(all.sum / Int64(all.count)),
+            mean: all.count == 0 ? .zero : .nanoseconds((all.sum / all.count).wholeNanoseconds),
             p50: all.quantile(0.5),
             p90: all.quantile(0.9),
             p95: all.quantile(0.95),

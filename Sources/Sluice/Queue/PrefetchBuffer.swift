@@ -38,6 +38,19 @@ struct PrefetchBuffer<Payload: Sendable>: Sendable {
         return max(1, self.delivered, self.deliveredBefore)
     }
 
+    /// Takes these out in one pass; answers which were there.
+    mutating func removeAll(_ tokens: Set<UInt64>) -> Set<UInt64> {
+        guard !tokens.isEmpty else { return [] }
+        var removed: Set<UInt64> = []
+        self.items.removeAll { item in
+            let token = item.message.receipt.token
+            guard tokens.contains(token) else { return false }
+            removed.insert(token)
+            return true
+        }
+        return removed
+    }
+
     mutating func remove(token: UInt64) -> Item? {
         guard let index = self.items.firstIndex(where: { $0.message.receipt.token == token }) else { return nil }
         return self.items.remove(at: index)

@@ -23,6 +23,8 @@ extension Queue {
             return true
         }
         guard changed else { return }
+        // Whoever waits for the end of a stopped queue waits for nothing.
+        self.drained.ringAll()
         self.tell(.resumed)
         self.bell.ringAll()
     }
@@ -62,12 +64,17 @@ extension Queue {
     /// - Returns: how many messages there were.
     @discardableResult
     public func purge() async throws(StorageError) -> Int {
+        // What comes while the store is at it may be good: if it is not, its next renewal tells.
+        let before = self.state.withLock { state in Set(state.held.compactMap { $0?.receipt.token }) }
         let count = try await self.storage.purge()
         self.state.withLock { state in
             state.book.totals.purged += count
-            for item in state.buffer.items { state.letGo(item.place, item.message.receipt.token) }
-            state.buffer.items = []
-            for place in state.held.indices where state.held[place] != nil {
+            for item in state.buffer.items where before.contains(item.message.receipt.token) {
+                state.letGo(item.place, item.message.receipt.token)
+            }
+            state.buffer.items.removeAll { before.contains($0.message.receipt.token) }
+            for place in state.held.indices {
+                guard let token = state.held[place]?.receipt.token, before.contains(token) else { continue }
                 state.held[place]?.isLost = true
                 state.renewals.remove(UInt32(place))
             }
@@ -91,21 +98,33 @@ extension Queue {
             self.noteCancelled(id)
             return .cancelled
         }
-        let result = try await self.storage.cancel(id)
-        switch result {
-        case .cancelled: self.noteCancelled(id)
-        case .inFlight:
-            self.state.withLock { state in
-                for place in state.held.indices where state.held[place]?.receipt.id == id {
-                    state.held[place]?.isCancelled = true
-                }
-            }
-        case .unknown: break
+        var result = CancelResult.inFlight
+        // A second time if the consumer has settled it in between.
+        for _ in 0..<2 {
+            result = try await self.storage.cancel(id)
+            if result == .cancelled { self.noteCancelled(id) }
+            guard result == .inFlight, !self.markCancelled(id) else { break }
         }
         return result
     }
 
-    private func noteCancelled(_ id: String) {
+    /// Whether a consumer of this queue has the message.
+    private func markCancelled(_ id: String) -> Bool {
+        self.state.withLock { state in
+            var isMarked = false
+            for place in state.held.indices where state.held[place]?.receipt.id == id {
+                state.held[place]?.isCancelled = true
+                isMarked = true
+            }
+            // It may be on its way from the store to a consumer.
+            if !isMarked, state.looking > 0, state.cancelledDuringLook.count < 1_024 {
+                state.cancelledDuringLook[id] = state.looks
+            }
+            return isMarked
+        }
+    }
+
+    func noteCancelled(_ id: String) {
         self.state.withLock { $0.book.totals.cancelled += 1 }
         self.tell(.cancelled(id: id))
     }

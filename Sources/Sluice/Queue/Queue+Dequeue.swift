@@ -11,6 +11,8 @@ struct DequeueTerms: Sendable {
     var renewal: Duration?
     var prefetch: QueuePolicy.Prefetch?
     var polling: Duration
+    /// The dequeue's number.
+    var look: UInt64 = 0
 
     init(_ policy: QueuePolicy) {
         self.scheduling = policy.scheduling
@@ -30,6 +32,8 @@ enum Pick<Payload: Sendable>: Sendable {
     case candidate(MessageAttributes, Selection, further: [String])
     /// A message that was fetched ahead.
     case buffered(PrefetchBuffer<Payload>.Item, Selection)
+    /// Somebody else was faster.
+    case beaten
     case nothing(nextChange: Duration?)
     case blocked([Need], nextChange: Duration?)
     case failed(StorageError)
@@ -63,21 +67,18 @@ extension Queue {
     }
 
     func look(under limiter: (any WorkLimiter)?) async -> Look {
-        let (terms, refusal) = self.state.withLock { state -> (DequeueTerms, NoWork.Reason?) in
-            let terms = DequeueTerms(state.policy)
-            switch state.mode {
-            case .running: break
-            case .paused: return (terms, .paused)
-            case .stopped: return (terms, .stopped)
-            }
-            guard state.inFlight < state.policy.maximumInFlight ?? .max else { return (terms, .atCapacity) }
-            state.inFlight += 1
-            return (terms, nil)
+        let (terms, refusal) = self.state.withLock { state -> (DequeueTerms, NoWork?) in
+            var terms = DequeueTerms(state.policy)
+            let (number, refusal) = state.beginLook()
+            terms.look = number
+            return (terms, refusal)
         }
-        if let refusal { return Look(refusal, .onChange) }
+        if let refusal { return Look(.nothing(refusal)) }
         let look = await self.find(limiter, terms)
         self.noteExpired()
-        if case .nothing = look.answer { self.leave() }
+        let hasWork = if case .work = look.answer { true } else { false }
+        if !hasWork { self.leave() }
+        if self.state.withLock({ $0.endLook(hasWork: hasWork) }) { self.bell.wake() }
         return look
     }
 
@@ -92,13 +93,16 @@ extension Queue {
 
     private func find(_ limiter: (any WorkLimiter)?, _ terms: DequeueTerms) async -> Look {
         var doubts = 0
+        var refusals = Refusals()
         // Whoever is in the way got work himself: a bound is only there so that nothing can make this spin.
         for _ in 0..<1_000 where doubts < 3 {
             var budget = limiter?.budget() ?? WorkBudget()
             // Nothing fits less than nothing: the store names what would be first.
             if budget.isExhausted { budget.tokens = min(-1, budget.tokens ?? -1) }
-            let pick = await self.pick(budget, terms)
+            refusals.apply(to: &budget)
+            let pick = await self.pick(budget, terms, looksFurther: refusals.repeated)
             switch pick {
+            case .beaten: continue
             case .failed(let error):
                 return Look(.unavailable(error.description), .after(terms.polling))
             case .nothing(let nextChange):
@@ -110,7 +114,11 @@ extension Queue {
                 }
                 return nothing
             case .ticket, .candidate, .buffered:
-                if let answer = await self.take(pick, limiter, terms) { return Look(answer) }
+                switch await self.take(pick, limiter, terms) {
+                case .answer(let answer): return Look(answer)
+                case .beaten: continue
+                case .refused(let need): refusals.note(need)
+                }
             }
         }
         // What is small enough belongs to a tenant at its cap.
@@ -139,19 +147,53 @@ extension Queue {
             if span < first?.availableIn ?? .nanoseconds(Int64.max) { first = refusal }
         }
         let least = needs.map(\.tokens).min() ?? 0
+        // Limits may be changed, or tokens given back, without anybody being told.
+        let change = min(nextChange ?? terms.polling, terms.polling)
         guard let first, let span = first.availableIn else {
-            return Look(.allRefused(needs: least), self.retry(nextChange, terms))
+            return Look(.allRefused(needs: least), self.retry(nextChange, terms), nextChange: change)
         }
-        let change = self.storageTells ? nextChange : min(nextChange ?? terms.polling, terms.polling)
         return Look(.rateLimited(first.limit), .after(span), nextChange: change)
     }
 
-    /// Reserves and claims what was picked; `nil`: somebody else was faster.
+    /// What a limiter has refused in the course of one dequeue: not to be picked again, whatever its budget says.
+    private struct Refusals {
+        private var rooms: [String: Int] = [:]
+        private var room: Int?
+        private var needs: [Need] = []
+        /// The store has picked again what was refused.
+        private(set) var repeated = false
+
+        mutating func note(_ need: Need) {
+            self.repeated = self.repeated || self.needs.contains(need)
+            self.needs.append(need)
+            if let model = need.model {
+                self.rooms[model] = min(self.rooms[model] ?? .max, need.tokens - 1)
+            } else {
+                self.room = min(self.room ?? .max, need.tokens - 1)
+            }
+        }
+
+        func apply(to budget: inout WorkBudget) {
+            if let room = self.room { budget.tokens = min(room, budget.tokens ?? .max) }
+            for (model, room) in self.rooms {
+                budget.modelTokens[model] = min(room, budget.modelTokens[model] ?? .max)
+            }
+        }
+    }
+
+    private enum Outcome {
+        case answer(DequeueAnswer<Payload>)
+        /// Somebody else was faster.
+        case beaten
+        case refused(Need)
+    }
+
+    /// Reserves and claims what was picked.
     private func take(
         _ pick: Pick<Payload>,
         _ limiter: (any WorkLimiter)?,
         _ terms: DequeueTerms
-    ) async -> DequeueAnswer<Payload>? {
+    ) async -> Outcome {
         let tokens: Int
         let model: String?
         switch pick {
@@ -159,20 +201,20 @@ extension Queue {
         case .candidate(let attributes, _, _): (tokens, model) = (attributes.estimatedTokens, attributes.model)
         case .buffered(let item, _):
             (tokens, model) = (item.message.attributes.estimatedTokens, item.message.attributes.model)
-        case .nothing, .blocked, .failed: return nil
+        case .nothing, .blocked, .failed, .beaten: return .beaten
         }
         var reservation: WorkReservation?
         if let limiter {
             guard case .success(let made) = limiter.reserve(tokens: tokens, model: model) else {
                 self.putBack(pick)
-                return nil
+                return .refused(Need(tokens: tokens, model: model))
             }
             reservation = made
         }
         do {
             if let taken = try await self.claim(pick, terms) {
                 if try await self.isWorthAnAttempt(taken.message, terms) {
-                    return .work(self.deliver(taken, limiter, reservation, terms))
+                    return .answer(.work(self.deliver(taken, limiter, reservation, terms)))
                 }
                 if let place = taken.place {
                     self.state.withLock { _ = $0.letGo(place, taken.message.receipt.token) }
@@ -182,17 +224,17 @@ extension Queue {
             self.putBack(pick)
             if let limiter, let reservation { limiter.cancel(reservation) }
             let retry = NoWork.Retry.after(terms.polling)
-            return .nothing(NoWork(reason: .unavailable(error.description), retry: retry))
+            return .answer(.nothing(NoWork(reason: .unavailable(error.description), retry: retry)))
         }
         if let limiter, let reservation { limiter.cancel(reservation) }
-        return nil
+        return .beaten
     }
 
     /// A message that was fetched ahead stays so.
     private func putBack(_ pick: Pick<Payload>) {
         guard case .buffered(let item, _) = pick else { return }
         self.state.withLock { state in
-            guard state.held(item.place, item.message.receipt.token) != nil else { return }
+            guard state.held(item.place, item.message.receipt.token)?.isFetchedAhead == true else { return }
             state.buffer.items.append(item)
         }
     }
@@ -229,7 +271,7 @@ extension Queue {
                 return nil
             }
             return Taken(message: item.message, selection: selection, place: item.place)
-        case .nothing, .blocked, .failed: return nil
+        case .nothing, .blocked, .failed, .beaten: return nil
         }
     }
 
@@ -255,18 +297,24 @@ extension Queue {
         let now = self.clock.now()
         let message = taken.message
         let place = self.state.withLock { state in
-            if let place = taken.place { state.letGo(place, message.receipt.token) }
-            let place = state.hold(
-                .init(
-                    receipt: message.receipt,
-                    priority: message.attributes.priority,
-                    startedAt: now,
-                    renewedUntil: now + (terms.renewal ?? .zero),
-                    tokens: message.attributes.estimatedTokens,
-                    limiter: limiter,
-                    reservation: reservation
-                )
+            var held = HeldMessage(
+                receipt: message.receipt,
+                priority: message.attributes.priority,
+                startedAt: now,
+                renewedUntil: now + (terms.renewal ?? .zero),
+                tokens: message.attributes.estimatedTokens,
+                limiter: limiter,
+                reservation: reservation
             )
+            // Whoever cancelled it while it was on its way is not forgotten.
+            if let number = state.cancelledDuringLook[message.receipt.id], terms.look <= number {
+                held.isCancelled = true
+            }
+            if let place = taken.place, let before = state.letGo(place, message.receipt.token) {
+                held.isCancelled = held.isCancelled || before.isCancelled
+                held.isLost = before.isLost
+            }
+            let place = state.hold(held)
             if terms.renewal != nil { state.renewals.set(place, at: now + terms.lease / 3) }
             state.book.totals.delivered += 1
             if message.attributes.receiveCount <= 1 { state.book.wait.record(message.attributes.age, at: now) }

@@ -3,8 +3,9 @@ import SluiceCore
 
 // Choosing among the candidates of a store that does not choose itself, or with scorers of the program's own.
 extension Queue {
-    func pick(_ budget: WorkBudget, _ terms: DequeueTerms) async -> Pick<Payload> {
-        if let chooser = self.chooser, self.scorers.isEmpty {
+    /// - Parameter looksFurther: the store's own choice does not do, because it does not know all of the limiter.
+    func pick(_ budget: WorkBudget, _ terms: DequeueTerms, looksFurther: Bool) async -> Pick<Payload> {
+        if let chooser = self.chooser, self.scorers.isEmpty, !looksFurther {
             let choice = chooser.choose(
                 ChoiceBudget(tokens: budget.tokens, modelTokens: budget.modelTokens, capacity: budget.capacity)
             )
@@ -15,7 +16,7 @@ extension Queue {
             }
         }
         do {
-            return try await self.pickAmongCandidates(budget, terms)
+            return try await self.pickAmongCandidates(budget, terms, looksFurther: looksFurther)
         } catch {
             return .failed(error)
         }
@@ -23,23 +24,29 @@ extension Queue {
 
     private func pickAmongCandidates(
         _ budget: WorkBudget,
-        _ terms: DequeueTerms
+        _ terms: DequeueTerms,
+        looksFurther: Bool
     ) async throws(StorageError) -> Pick<Payload> {
         try await self.expireNow(terms)
         let query = CandidateQuery(
-            limit: terms.scheduling.candidates,
+            limit: looksFurther ? max(1_000, terms.scheduling.candidates) : terms.scheduling.candidates,
             maximumTokens: budget.tokens,
             modelTokens: budget.modelTokens,
             capacity: budget.capacity,
             needsPayloads: !self.scorers.isEmpty
         )
         if let pick = self.pickFromBuffer(query, budget, terms) { return pick }
-        let list = try await self.storage.candidates(query)
-        var contest = Contest<Payload>(budget: budget, terms: terms, scorers: self.scorers)
-        let buffered = self.state.withLock { state in
-            state.buffer.isStale = false
-            return state.buffer.items
+        // What comes in from here on may be better than what the store answers.
+        self.state.withLock { $0.buffer.isStale = false }
+        let list: CandidateList<Payload>
+        do {
+            list = try await self.storage.candidates(query)
+        } catch {
+            self.state.withLock { $0.buffer.isStale = true }
+            throw error
         }
+        var contest = Contest<Payload>(budget: budget, terms: terms, scorers: self.scorers)
+        let buffered = self.state.withLock { $0.buffer.items }
         let candidates = list.candidates.filter {
             query.admits(tokens: $0.attributes.estimatedTokens, model: $0.attributes.model)
         }
@@ -54,8 +61,8 @@ extension Queue {
             return .blocked(needs, nextChange: list.nextChange)
         }
         if let item = best.item {
-            self.state.withLock { _ = $0.buffer.remove(token: item.message.receipt.token) }
-            return .buffered(item, best.selection)
+            let isOurs = self.state.withLock { $0.buffer.remove(token: item.message.receipt.token) != nil }
+            return isOurs ? .buffered(item, best.selection) : .beaten
         }
         let others = candidates.map(\.attributes.id).filter { $0 != best.attributes.id }
         return .candidate(best.attributes, best.selection, further: self.worthFetching(others, terms))
@@ -107,7 +114,7 @@ extension Queue {
         self.note(contest.failures)
         guard let best = contest.winner, let item = best.item else { return nil }
         let isOurs = self.state.withLock { $0.buffer.remove(token: item.message.receipt.token) != nil }
-        return isOurs ? .buffered(item, best.selection) : nil
+        return isOurs ? .buffered(item, best.selection) : .beaten
     }
 
     /// As many as were wanted lately, and at most half of what is there: others want work too.
@@ -144,7 +151,8 @@ extension Queue {
                         priority: message.attributes.priority,
                         startedAt: now,
                         renewedUntil: .distantFuture,
-                        tokens: message.attributes.estimatedTokens
+                        tokens: message.attributes.estimatedTokens,
+                        isFetchedAhead: true
                     )
                 )
                 state.renewals.set(place, at: attention)

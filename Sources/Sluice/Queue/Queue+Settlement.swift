@@ -36,9 +36,9 @@ extension Queue {
             self.resume(place, token)
             throw .storage(error)
         }
-        self.state.withLock { state in
-            _ = state.letGo(place, token)
+        let last = self.state.withLock { state in
             if !isOurs { state.book.totals.leasesLost += 1 }
+            return state.letGo(place, token)
         }
         if !isOurs {
             // It was sent, by whatever became of it: the estimate stands.
@@ -46,7 +46,15 @@ extension Queue {
             self.finish(.leaseLost(id: message.id))
             throw .stale
         }
-        return held
+        // It may have been cancelled while the store was being told something else.
+        return last ?? held
+    }
+
+    /// What was put back in line for another attempt is not tried again if somebody cancelled it meanwhile.
+    private func withdraw(_ held: HeldMessage, wasTold: Bool) async {
+        guard held.isCancelled, !wasTold else { return }
+        // If the store does not answer, it is as if the request had been cancelled a moment too late.
+        _ = try? await self.storage.cancel(held.receipt.id)
     }
 
     private func settleLimits(_ held: HeldMessage, tokens: Int) {
@@ -58,7 +66,8 @@ extension Queue {
     private func finish(_ event: @autoclosure () -> QueueEvent) {
         self.leave()
         self.tell(event())
-        if self.bell.waiters > 0 { self.bell.ring() }
+        // Also if nobody waits: somebody may have looked, and be about to.
+        self.bell.ring()
     }
 
     func complete(
@@ -91,11 +100,14 @@ extension Queue {
         if case .retryAfter(let least) = advice { delay = max(delay, min(least, .seconds(15 * 86_400))) }
         let dies = advice == .giveUp || receives >= rules.maximumReceives
         let reason: DeadLetterReason = advice == .giveUp ? .permanentFailure : .tooManyReceives
+        var wasTold = false
         let held = try await self.settle(message, place) { (held) async throws(StorageError) -> Bool in
+            wasTold = held.isCancelled
             if held.isCancelled { return try await self.storage.complete(message.receipt, actualTokens: 0) }
             if dies { return try await self.storage.bury(message.receipt, reason: reason, error: error) }
             return try await self.storage.release(message.receipt, after: delay, undoesReceive: false, error: error)
         }
+        await self.withdraw(held, wasTold: wasTold)
         self.settleLimits(held, tokens: min(actualTokens, 1 << 40))
         self.state.withLock { state in
             state.book.totals.failed += 1
@@ -113,10 +125,13 @@ extension Queue {
     }
 
     func release(_ message: ProcessableMessage<Payload>, _ place: UInt32) async throws(MessageError) {
+        var wasTold = false
         let held = try await self.settle(message, place) { (held) async throws(StorageError) -> Bool in
+            wasTold = held.isCancelled
             if held.isCancelled { return try await self.storage.complete(message.receipt, actualTokens: 0) }
             return try await self.storage.release(message.receipt, after: .zero, undoesReceive: true, error: nil)
         }
+        await self.withdraw(held, wasTold: wasTold)
         if let limiter = held.limiter, let reservation = held.reservation { limiter.cancel(reservation) }
         self.state.withLock { state in
             if held.isCancelled { state.book.totals.cancelled += 1 } else { state.book.totals.released += 1 }
@@ -148,11 +163,13 @@ extension Queue {
             return next
         }
         if let next { self.caretaker.attend(self, before: next) }
+        // Who sleeps until the lease's end sleeps for too long if it ends sooner.
+        self.bell.ring()
         if !isOurs { throw .stale }
     }
 
     /// A consumer has let go of a message: its lease is not renewed any more. What it has used is not known; the
-    /// estimate stands.
+    /// estimate stands. If it was cancelled it ends here.
     func abandon(_ place: UInt32, _ token: UInt64) {
         let held = self.state.withLock { state -> HeldMessage? in
             guard let held = state.letGo(place, token) else { return nil }
@@ -162,6 +179,12 @@ extension Queue {
         guard let held else { return }
         self.settleLimits(held, tokens: held.tokens)
         self.leave()
-        if self.bell.waiters > 0 { self.bell.ring() }
+        self.bell.ring()
+        guard held.isCancelled, !held.isLost else { return }
+        Task {
+            if case .some(true) = try? await self.storage.complete(held.receipt, actualTokens: held.tokens) {
+                self.noteCancelled(held.receipt.id)
+            }
+        }
     }
 }

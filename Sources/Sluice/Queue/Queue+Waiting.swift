@@ -6,7 +6,7 @@ extension Queue {
     ///
     /// Nothing is polled: a waiting consumer is woken by a request that comes in, by a delay or a lease that ends, by
     /// tokens that become available, by a message that is settled, by `resume`. Only a store that cannot tell when it
-    /// changes is asked again every `storagePolling`.
+    /// changes is asked again every `storagePolling`, and a limiter, whose limits may be changed.
     ///
     /// - Throws: `CancellationError` as soon as the task is cancelled.
     public func next(
@@ -30,8 +30,9 @@ extension Queue {
                 // What this consumer cannot use may do for another, with another limiter.
                 if nothing.reason != .empty { self.bell.passOn(rings) }
                 var end: Instant?
-                if case .after(let span) = nothing.retry {
-                    end = self.clock.now() + max(min(span, look.nextChange ?? span), .nanoseconds(1))
+                switch nothing.retry {
+                case .after(let span): end = self.clock.now() + max(min(span, look.nextChange ?? span), .nanoseconds(1))
+                case .onChange: end = look.nextChange.map { self.clock.now() + max($0, .nanoseconds(1)) }
                 }
                 await self.bell.wait(since: rings, until: end, self.clock)
             }

@@ -23,6 +23,8 @@ struct HeldMessage: Sendable {
     var isLost = false
     /// Somebody wants it to be given up.
     var isCancelled = false
+    /// Nobody works on it yet.
+    var isFetchedAhead = false
 }
 
 /// What a queue keeps behind its lock.
@@ -39,6 +41,14 @@ struct QueueState<Payload: Sendable>: Sendable {
     var renewals = IndexedHeap()
     /// Messages handed out and not settled, and dequeues that may still get one.
     var inFlight = 0
+    /// Those dequeues, and how many there have been.
+    var looking = 0
+    var looks: UInt64 = 0
+    /// Somebody found no room because dequeues that were looking took it.
+    var refusedForLooks = false
+    /// Requests that were cancelled while a dequeue may have had them, though not in `held`, by the number of the
+    /// newest dequeue then.
+    var cancelledDuringLook: [String: UInt64] = [:]
     var buffer = PrefetchBuffer<Payload>()
     /// When to look for expired messages in a store that does not choose itself.
     var nextExpiry = Instant.zero
@@ -75,6 +85,40 @@ struct QueueState<Payload: Sendable>: Sendable {
             number >>= 5
         } while number > 0
         return id
+    }
+
+    // MARK: Dequeues
+
+    /// Makes room for a dequeue, or says why there is none.
+    mutating func beginLook() -> (number: UInt64, refusal: NoWork?) {
+        let refusal: NoWork.Reason
+        switch self.mode {
+        case .running:
+            guard self.inFlight >= self.policy.maximumInFlight ?? .max else {
+                self.inFlight += 1
+                self.looking += 1
+                self.looks += 1
+                return (self.looks, nil)
+            }
+            refusal = .atCapacity
+            if self.looking > 0 {
+                // Whoever looks may find nothing and go away.
+                self.refusedForLooks = true
+                return (0, NoWork(reason: refusal, retry: .after(self.policy.storagePolling)))
+            }
+        case .paused: refusal = .paused
+        case .stopped: refusal = .stopped
+        }
+        return (0, NoWork(reason: refusal, retry: .onChange))
+    }
+
+    /// The dequeue has brought something or not; whether somebody was refused because of it who may look now.
+    mutating func endLook(hasWork: Bool) -> Bool {
+        self.looking -= 1
+        if self.looking == 0 { self.cancelledDuringLook = [:] }
+        guard !hasWork, self.refusedForLooks else { return false }
+        self.refusedForLooks = false
+        return true
     }
 
     // MARK: Held messages

@@ -83,22 +83,31 @@ public final class InMemoryStorage<Payload: Sendable>: QueueStorage, Sendable {
     }
 
     public func extend(_ receipts: [Receipt], lease: Duration) async throws(StorageError) -> [Bool] {
-        self.settled { shelf, now in
-            receipts.map { receipt in
+        let (answers, isSooner) = self.settled { shelf, now in
+            let end = now + max(.zero, lease)
+            var isSooner = false
+            let answers = receipts.map { receipt in
                 guard let slot = shelf.owned(receipt) else { return false }
-                shelf.timers.set(slot, at: now + max(.zero, lease))
+                if let before = shelf.timers.time(of: slot), end < before { isSooner = true }
+                shelf.timers.set(slot, at: end)
                 return true
             }
+            return (answers, isSooner)
         }
+        if isSooner { self.tell() }
+        return answers
     }
 
     public func complete(_ receipt: Receipt, actualTokens: Int?) async throws(StorageError) -> Bool {
-        self.settled { shelf, now in
-            guard let slot = shelf.owned(receipt) else { return false }
+        let (isOurs, tells) = self.settled { shelf, now in
+            guard let slot = shelf.owned(receipt) else { return (false, false) }
             shelf.detach(slot, actualTokens: actualTokens ?? shelf.entries[Int(slot)].tokens)
             shelf.forget(slot, now: now)
-            return true
+            return (true, shelf.tenants.maximumInFlight != nil)
         }
+        // The tenant may have room again.
+        if tells { self.tell() }
+        return isOurs
     }
 
     public func release(
@@ -121,12 +130,14 @@ public final class InMemoryStorage<Payload: Sendable>: QueueStorage, Sendable {
         reason: DeadLetterReason,
         error: String?
     ) async throws(StorageError) -> Bool {
-        self.settled { shelf, now in
-            guard let slot = shelf.owned(receipt) else { return false }
+        let (isOurs, tells) = self.settled { shelf, now in
+            guard let slot = shelf.owned(receipt) else { return (false, false) }
             shelf.detach(slot)
             shelf.bury(slot, reason, error: error, now: now)
-            return true
+            return (true, shelf.tenants.maximumInFlight != nil)
         }
+        if tells { self.tell() }
+        return isOurs
     }
 
     public func cancel(_ id: String) async throws(StorageError) -> CancelResult {

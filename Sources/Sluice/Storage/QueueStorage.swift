@@ -70,7 +70,8 @@ public protocol QueueStorage<Payload>: Sendable {
     func statistics() async throws(StorageError) -> StorageStatistics
 
     /// Told once by every queue that uses the store. Calls the listener, from any thread and outside of all locks,
-    /// after anything that may make a message ready sooner than `nextChange` said: enqueue, release, redrive.
+    /// after anything that may make a message ready sooner than `nextChange` said: enqueue, release, redrive, extend if
+    /// it makes a lease shorter; in a store that caps tenants also complete and bury.
     /// `false`: the store cannot tell; queues then look again every now and then while somebody waits.
     func listen(_ listener: any StorageListener) -> Bool
 
