@@ -42,7 +42,7 @@ let package = Package(
         ),
         .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
-        .target(name: "SluiceConformance", dependencies: ["Sluice"]),
+        .target(name: "SluiceConformance", dependencies: ["Sluice", "SluiceBasics"]),
         // Layer 3
         .target(
             name: "SluiceGateway",

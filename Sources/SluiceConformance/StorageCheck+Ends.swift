@@ -65,10 +65,10 @@ extension StorageCheck {
             NewMessage(id: "late", payload: "", delay: .seconds(20), timeToLive: .seconds(10)),
         ])
         let leased = try await self.claim("b", lease: .seconds(60))
-        await self.test.advance(.seconds(10) - .milliseconds(1))
+        await self.test.advance(.seconds(10) - self.test.tolerance)
         try self.require(try await self.ids() == ["a"], "a may be handed out for another millisecond")
         try self.require(try await self.expire().isEmpty, "something expired a millisecond too soon")
-        await self.test.advance(.milliseconds(1))
+        await self.test.advance(self.test.tolerance)
         try self.require(try await self.ids().isEmpty, "an expired message is offered")
         let claimed = try await self.repeated { (store) async throws(StorageError) in
             try await store.claim(["a"], lease: Self.lease)
@@ -114,10 +114,10 @@ extension StorageCheck {
         try self.require(counts.readyByPriority == [1, 0, 0, 0], "urgent is ready: \(counts)")
         try self.require(counts.delayed == 1 && counts.inFlight == 1 && counts.dead == 0, "counts: \(counts)")
         try self.require((counts.oldestAge ?? .zero) >= .seconds(1), "the oldest is a second old: \(counts)")
-        await self.test.advance(.seconds(30) - .milliseconds(1))
+        await self.test.advance(.seconds(30) - self.test.tolerance)
         counts = try await self.statistics()
         try self.require(counts.ready == 1 && counts.delayed == 1 && counts.inFlight == 1, "too soon: \(counts)")
-        await self.test.advance(.milliseconds(1))
+        await self.test.advance(self.test.tolerance)
         counts = try await self.statistics()
         let ids = try await self.ids()
         try self.require(

@@ -57,13 +57,13 @@ extension StorageCheck {
 
     func delays() async throws {
         try await self.enqueue([NewMessage(id: "a", payload: "", delay: .seconds(10))])
-        await self.test.advance(.seconds(10) - .milliseconds(1))
+        await self.test.advance(.seconds(10) - self.test.tolerance)
         try self.require(try await self.ids().isEmpty, "ready a millisecond before its delay ended")
         let early = try await self.repeated { (store) async throws(StorageError) in
             try await store.claim(["a"], lease: Self.lease)
         }.answer
         try self.require(early.isEmpty, "claimed a millisecond before its delay ended")
-        await self.test.advance(.milliseconds(1))
+        await self.test.advance(self.test.tolerance)
         try self.require(try await self.ids() == ["a"], "not ready when its delay had ended")
         try await self.release(try await self.claim("a"), after: .seconds(5))
         try self.require(try await self.ids().isEmpty, "ready before the delay of its release ended")
@@ -74,9 +74,9 @@ extension StorageCheck {
     func leasesLapse() async throws {
         try await self.enqueue("a")
         let first = try await self.claim("a", lease: .seconds(10))
-        await self.test.advance(.seconds(10) - .milliseconds(1))
+        await self.test.advance(.seconds(10) - self.test.tolerance)
         try self.require(try await self.ids().isEmpty, "offered a millisecond before its lease lapsed")
-        await self.test.advance(.milliseconds(1))
+        await self.test.advance(self.test.tolerance)
         try self.require(try await self.ids() == ["a"], "not offered when its lease had lapsed")
         let second = try await self.claim("a")
         try self.require(second.attributes.receiveCount == 2, "the second receive was not counted")
@@ -95,9 +95,13 @@ extension StorageCheck {
             try await store.extend([claimed.receipt, stale], lease: .seconds(10))
         }.answer
         try self.require(answers == [true, false], "a valid receipt and another one were answered \(answers)")
-        await self.test.advance(.seconds(10) - .milliseconds(1))
+        let none = try await self.repeated { (store) async throws(StorageError) in
+            try await store.extend([], lease: .seconds(10))
+        }.answer
+        try self.require(none.isEmpty, "no receipts were answered \(none)")
+        await self.test.advance(.seconds(10) - self.test.tolerance)
         try self.require(try await self.ids().isEmpty, "lapsed before ten seconds after it was extended")
-        await self.test.advance(.milliseconds(1))
+        await self.test.advance(self.test.tolerance)
         try self.require(try await self.ids() == ["a"], "extending is not additive: ten seconds from then")
         let again = try await self.claim("a")
         _ = try await self.repeated { (store) async throws(StorageError) in

@@ -37,6 +37,7 @@ struct StorageCheck: Sendable {
         case .purges: try await self.purges()
         case .countsByOneRule: try await self.countsByOneRule()
         case .tellsTheNextChange: try await self.tellsTheNextChange()
+        case .tellsListeners: try await self.tellsListeners()
         case .standsConcurrency: try await self.standsConcurrency()
         }
     }

@@ -7,9 +7,18 @@ public struct StorageUnderTest: Sendable {
     /// Lets so much time pass for the store: moves its clock, or really waits.
     public var advance: @Sendable (Duration) async -> Void
 
+    /// How long before its end something is checked to go on still, less than a second. A store whose time really
+    /// passes, while calls take theirs, needs more than the default of a millisecond.
+    public var tolerance: Duration
+
     /// A fresh store and its clock.
-    public init(storage: any QueueStorage<String>, advance: @escaping @Sendable (Duration) async -> Void) {
+    public init(
+        storage: any QueueStorage<String>,
+        tolerance: Duration = .milliseconds(1),
+        advance: @escaping @Sendable (Duration) async -> Void
+    ) {
         self.storage = storage
+        self.tolerance = tolerance
         self.advance = advance
     }
 }
@@ -39,7 +48,8 @@ public struct ConformanceViolation: Error, Sendable, Hashable, CustomStringConve
 ///     }
 ///
 /// A call that fails transiently is repeated, as a queue and its callers do; a store that is slow, or fails now and
-/// then before or after it has acted, passes all the same.
+/// then before or after it has acted, passes all the same. Only the answer of a claim must not be lost: the message is
+/// leased then to nobody until its lease lapses.
 public enum StorageConformance: String, CaseIterable, Sendable {
     /// Candidates come by priority, then by age, and the first is always among them.
     case ordersByPriorityThenAge
@@ -83,6 +93,8 @@ public enum StorageConformance: String, CaseIterable, Sendable {
     case countsByOneRule
     /// The time of the next change is told.
     case tellsTheNextChange
+    /// A store that says that it tells when it changes does so.
+    case tellsListeners
     /// Many consumers at once get every message exactly once.
     case standsConcurrency
 

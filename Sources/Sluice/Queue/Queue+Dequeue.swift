@@ -35,6 +35,8 @@ enum Pick<Payload: Sendable>: Sendable {
     /// Somebody else was faster.
     case beaten
     case nothing(nextChange: Duration?)
+    /// All that is ready belongs to tenants at their cap.
+    case capped(nextChange: Duration?)
     case blocked([Need], nextChange: Duration?)
     case failed(StorageError)
 }
@@ -107,9 +109,13 @@ extension Queue {
                 return Look(.unavailable(error.description), .after(terms.polling))
             case .nothing(let nextChange):
                 return Look(.empty, self.retry(nextChange, terms))
+            case .capped(let nextChange):
+                return Look(.atCapacity, self.retry(nextChange, terms))
             case .blocked(let needs, let nextChange):
                 guard let nothing = self.blocked(needs, nextChange, limiter, terms) else {
                     doubts += 1
+                    // What was refused may be let through by now.
+                    refusals.forget()
                     continue
                 }
                 return nothing
@@ -173,6 +179,12 @@ extension Queue {
             }
         }
 
+        /// All but that it was necessary.
+        mutating func forget() {
+            self.rooms = [:]
+            self.room = nil
+        }
+
         func apply(to budget: inout WorkBudget) {
             if let room = self.room { budget.tokens = min(room, budget.tokens ?? .max) }
             for (model, room) in self.rooms {
@@ -201,7 +213,7 @@ extension Queue {
         case .candidate(let attributes, _, _): (tokens, model) = (attributes.estimatedTokens, attributes.model)
         case .buffered(let item, _):
             (tokens, model) = (item.message.attributes.estimatedTokens, item.message.attributes.model)
-        case .nothing, .blocked, .failed, .beaten: return .beaten
+        case .nothing, .capped, .blocked, .failed, .beaten: return .beaten
         }
         var reservation: WorkReservation?
         if let limiter {
@@ -271,7 +283,7 @@ extension Queue {
                 return nil
             }
             return Taken(message: item.message, selection: selection, place: item.place)
-        case .nothing, .blocked, .failed, .beaten: return nil
+        case .nothing, .capped, .blocked, .failed, .beaten: return nil
         }
     }
 
@@ -286,60 +298,5 @@ extension Queue {
             self.tell(.deadLettered(id: message.receipt.id, reason: "too_many_receives"))
         }
         return false
-    }
-
-    private func deliver(
-        _ taken: Taken,
-        _ limiter: (any WorkLimiter)?,
-        _ reservation: WorkReservation?,
-        _ terms: DequeueTerms
-    ) -> ProcessableMessage<Payload> {
-        let now = self.clock.now()
-        let message = taken.message
-        let place = self.state.withLock { state in
-            var held = HeldMessage(
-                receipt: message.receipt,
-                priority: message.attributes.priority,
-                startedAt: now,
-                renewedUntil: now + (terms.renewal ?? .zero),
-                tokens: message.attributes.estimatedTokens,
-                limiter: limiter,
-                reservation: reservation
-            )
-            // Whoever cancelled it while it was on its way is not forgotten.
-            if let number = state.cancelledDuringLook[message.receipt.id], terms.look <= number {
-                held.isCancelled = true
-            }
-            if let place = taken.place, let before = state.letGo(place, message.receipt.token) {
-                held.isCancelled = held.isCancelled || before.isCancelled
-                held.isLost = before.isLost
-            }
-            let place = state.hold(held)
-            if terms.renewal != nil { state.renewals.set(place, at: now + terms.lease / 3) }
-            state.book.totals.delivered += 1
-            if message.attributes.receiveCount <= 1 { state.book.wait.record(message.attributes.age, at: now) }
-            if terms.prefetch != nil { state.buffer.noteDelivery(at: now) }
-            return place
-        }
-        if terms.renewal != nil { self.caretaker.attend(self, before: now + terms.lease / 3) }
-        self.tell(
-            .delivered(
-                id: message.receipt.id,
-                receiveCount: message.attributes.receiveCount,
-                wait: message.attributes.age
-            )
-        )
-        return ProcessableMessage(queue: self, place: place, message: message, selection: taken.selection)
-    }
-
-    /// Counts what the store has found to be expired.
-    func noteExpired() {
-        guard let expired = self.chooser?.takeExpired(), !expired.isEmpty else { return }
-        self.count(expired: expired)
-    }
-
-    func count(expired: [String]) {
-        self.state.withLock { $0.book.totals.expired += expired.count }
-        for id in expired { self.tell(.expired(id: id)) }
     }
 }

@@ -13,13 +13,11 @@ extension Queue {
             self.refuse(error)
             throw error
         }
-        switch await self.store([message]).first ?? .failure(.full) {
+        var answers = await self.store([message])
+        if case .failure(.duplicate)? = answers.first { await self.rename([request], &answers) }
+        switch answers.first ?? .failure(.full) {
         case .success(let id): return id
         case .failure(let error):
-            if case .duplicate = error, request.id == nil {
-                self.state.withLock { $0.renewPrefix() }
-                return try await self.enqueue(request)
-            }
             self.refuse(error)
             throw error
         }
@@ -47,7 +45,24 @@ extension Queue {
             guard case .success = answers[index] else { continue }
             answers[index] = stored.popFirst() ?? .failure(.full)
         }
+        await self.rename(requests, &answers)
         return self.counted(answers)
+    }
+
+    /// Names that we have made and that another queue has made too are made anew: a few times, for a store that calls
+    /// everything a duplicate.
+    private func rename(_ requests: [QueueRequest<Payload>], _ answers: inout [Result<String, EnqueueError>]) async {
+        for _ in 0..<8 {
+            let taken = answers.indices.filter { index in
+                guard case .failure(.duplicate) = answers[index] else { return false }
+                return requests[index].id == nil
+            }
+            guard !taken.isEmpty else { return }
+            self.state.withLock { $0.renewPrefix() }
+            let messages = taken.compactMap { try? self.admitted(requests[$0]) }
+            guard messages.count == taken.count else { return }
+            for (index, answer) in zip(taken, await self.store(messages)) { answers[index] = answer }
+        }
     }
 
     private func counted(_ answers: [Result<String, EnqueueError>]) -> [Result<String, EnqueueError>] {

@@ -12,6 +12,7 @@ extension Queue {
             switch choice {
             case .chosen(let ticket): return .ticket(ticket)
             case .nothing(let nextChange): return .nothing(nextChange: nextChange)
+            case .capped(let nextChange): return .capped(nextChange: nextChange)
             case .blocked(let needs, let nextChange): return .blocked(needs, nextChange: nextChange)
             }
         }
@@ -52,8 +53,14 @@ extension Queue {
         }
         for item in buffered { contest.consider(item, at: self.clock.now(), query) }
         for candidate in candidates { contest.consider(candidate.attributes, candidate.payload, query) }
+        if case .fifo = terms.scheduling.order, let oldest = list.oldestAdmitted {
+            // Candidates come by priority: the first of all may be behind them.
+            contest.consider(oldest.attributes, oldest.payload, query)
+        }
         self.note(contest.failures)
-        if let oldest = list.oldest, let pick = contest.overdue(oldest, query) { return pick }
+        for oldest in [list.oldest, list.oldestAdmitted] {
+            if let oldest, let pick = contest.overdue(oldest, query) { return pick }
+        }
         guard let best = contest.winner else {
             let ours = buffered.map(\.message.attributes).map { Need(tokens: $0.estimatedTokens, model: $0.model) }
             let needs = list.smallest.map { Need(tokens: $0.value, model: $0.key.isEmpty ? nil : $0.key) } + ours

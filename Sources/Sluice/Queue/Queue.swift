@@ -3,8 +3,8 @@ import SluiceCore
 
 /// Work that waits, and the choice of what runs next.
 ///
-///     let queue = try Queue<Prompt>()
-///     let limiter = RateLimiter(RateLimit(requestsPerMinute: 60, tokensPerMinute: 10_000))
+///     let queue = try Queue<Prompt>.inMemory()
+///     let limiter = try RateLimiter(RateLimit(requestsPerMinute: 60, tokensPerMinute: 10_000))
 ///     try await queue.enqueue(QueueRequest(payload: prompt, priority: .high, estimatedTokens: 150))
 ///     while let message = try await queue.next(under: limiter) {
 ///         do {

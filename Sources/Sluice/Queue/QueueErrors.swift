@@ -88,7 +88,7 @@ public struct NoWork: Sendable, Hashable {
         case rateLimited(LimitKind)
         /// What is ready needs more than this limiter ever lets through at once; the smallest needs so many tokens.
         case allRefused(needs: Int)
-        /// As many messages are worked on as the policy allows.
+        /// As many messages are worked on as the policy allows, of all or of every tenant that waits.
         case atCapacity
         /// The queue is paused.
         case paused

@@ -20,7 +20,7 @@ public protocol QueueScorer<Payload>: Sendable {
 public struct ScorerContext: Sendable, Hashable {
     /// Tokens that could be reserved now; `nil`: not limited.
     public var availableTokens: Int?
-    /// Messages that are being compared.
+    /// The message's number among those that are compared, from 1.
     public var candidates: Int
 }
 

@@ -4,7 +4,7 @@ import SluiceBasics
 public struct RetryRules: Sendable, Hashable {
     /// How often a message is handed out before it becomes a dead letter, 1 or more. Lost consumers count too.
     public var maximumReceives: Int
-    /// Delay before the second attempt, more than zero.
+    /// Delay before the second attempt, zero or more.
     public var baseDelay: Duration
     /// What the delay is multiplied by for each further attempt; 1 or more.
     public var multiplier: Double

@@ -38,8 +38,11 @@ public struct CandidateQuery: Sendable, Hashable {
 public struct CandidateList<Payload: Sendable>: Sendable {
     /// Messages that wait and fit the query, the first by priority and age; nothing is claimed.
     public var candidates: [Candidate<Payload>]
-    /// The oldest message that waits, whether it fits or not, within the query's `capacity`.
+    /// The oldest message that waits, whether it fits `maximumTokens` or not, of those within the query's `capacity`
+    /// that their model's own limit lets through: tokens are saved for it when it has waited for too long.
     public var oldest: Candidate<Payload>?
+    /// The oldest message that waits and that the query admits; `nil`: there is none, or the store cannot tell.
+    public var oldestAdmitted: Candidate<Payload>?
     /// Tokens of the smallest message that waits, whether it fits or not: for each model that the query names, and
     /// under `""` for all others together. Without those of which none waits.
     public var smallest: [String: Int]
@@ -51,11 +54,13 @@ public struct CandidateList<Payload: Sendable>: Sendable {
     public init(
         candidates: [Candidate<Payload>] = [],
         oldest: Candidate<Payload>? = nil,
+        oldestAdmitted: Candidate<Payload>? = nil,
         smallest: [String: Int] = [:],
         nextChange: Duration? = nil
     ) {
         self.candidates = candidates
         self.oldest = oldest
+        self.oldestAdmitted = oldestAdmitted
         self.smallest = smallest
         self.nextChange = nextChange
     }
@@ -71,7 +76,7 @@ public struct StorageStatistics: Sendable, Hashable {
     public var inFlight: Int
     /// Dead letters.
     public var dead: Int
-    /// Age of the oldest message that waits or is delayed; `nil`: none.
+    /// Age of the oldest message that can be handed out now; `nil`: none.
     public var oldestAge: Duration?
     /// Time until a delay ends or a lease lapses.
     public var nextChange: Duration?

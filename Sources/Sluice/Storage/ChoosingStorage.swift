@@ -36,8 +36,10 @@ package struct Ticket: Sendable {
 /// What a store with an index of its own has chosen.
 package enum StorageChoice: Sendable {
     case chosen(Ticket)
-    /// Nothing is ready, or only messages of tenants at their cap.
+    /// Nothing is ready.
     case nothing(nextChange: Duration?)
+    /// What is ready belongs to tenants at their cap.
+    case capped(nextChange: Duration?)
     /// Nothing may start before one of the needs is met: those of the smallest messages, or that of a message that has
     /// waited for too long.
     case blocked([Need], nextChange: Duration?)

@@ -76,7 +76,9 @@ public final class InMemoryStorage<Payload: Sendable>: QueueStorage, Sendable {
     {
         self.settled { shelf, now in
             ids.compactMap { id in
-                guard let slot = shelf.slots[id], slot != Shelf<Payload>.tombstone else { return nil }
+                guard let slot = shelf.slots[id], slot != Shelf<Payload>.tombstone,
+                    !shelf.lineup.ledger.isAtCap(shelf.entries[Int(slot)].tenant)
+                else { return nil }
                 return shelf.claim(slot, lease: lease, now: now)
             }
         }

@@ -34,7 +34,8 @@ extension Shelf {
     mutating func choose(_ budget: ChoiceBudget, now: Instant) -> StorageChoice {
         self.prepare(budget.modelTokens, tokens: budget.tokens, capacity: budget.capacity)
         switch self.lineup.choose(self.scheduling, budget: budget.tokens, now: now) {
-        case .nothing: return .nothing(nextChange: self.nextChange(now: now))
+        case .nothing where self.lineup.isEmpty: return .nothing(nextChange: self.nextChange(now: now))
+        case .nothing: return .capped(nextChange: self.nextChange(now: now))
         case .blocked(let needs): return .blocked(self.needs(least: needs), nextChange: self.nextChange(now: now))
         case .held(let slot, let needs):
             let need = Need(tokens: needs, model: self.entries[Int(slot)].model)
@@ -95,10 +96,11 @@ extension Shelf {
             return first.priority != second.priority
                 ? first.priority < second.priority : first.sequence < second.sequence
         }
-        let oldest = self.lineup.oldest(capacity: query.capacity ?? .max)
+        let oldest = self.lineup.oldest(capacity: query.capacity ?? .max, budget: query.maximumTokens)
         return CandidateList(
             candidates: recorder.slots.prefix(limit).map { self.candidate($0, query, now: now) },
-            oldest: oldest.map { self.candidate($0, query, now: now) },
+            oldest: oldest.waiting.map { self.candidate($0, query, now: now) },
+            oldestAdmitted: oldest.admitted.map { self.candidate($0, query, now: now) },
             smallest: self.smallest,
             nextChange: self.nextChange(now: now)
         )

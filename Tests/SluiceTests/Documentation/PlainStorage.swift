@@ -57,7 +57,10 @@ actor PlainStorage<Payload: Sendable>: QueueStorage {
         let fitting = inOrder.filter {
             query.admits(tokens: $0.message.estimatedTokens, model: $0.message.model)
         }
-        let oldest = ready.first { $0.message.estimatedTokens <= query.capacity ?? .max }
+        var unlimited = query
+        unlimited.maximumTokens = query.capacity
+        let oldest = ready.first { unlimited.admits(tokens: $0.message.estimatedTokens, model: $0.message.model) }
+        let oldestAdmitted = ready.first { query.admits(tokens: $0.message.estimatedTokens, model: $0.message.model) }
         var smallest: [String: Int] = [:]
         for row in ready {
             let model = row.message.model.flatMap { query.modelTokens[$0] == nil ? nil : $0 } ?? ""
@@ -66,6 +69,7 @@ actor PlainStorage<Payload: Sendable>: QueueStorage {
         return CandidateList(
             candidates: fitting.prefix(query.limit).map { self.candidate($0, query, now) },
             oldest: oldest.map { self.candidate($0, query, now) },
+            oldestAdmitted: oldestAdmitted.map { self.candidate($0, query, now) },
             smallest: smallest,
             nextChange: self.nextChange(now)
         )

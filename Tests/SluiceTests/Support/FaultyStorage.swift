@@ -28,12 +28,15 @@ final class FaultyStorage: QueueStorage {
         case hidesChanges
         case dropsMetadata
         case claimsTwice
+        case staysSilent
+        case callsFirstDuplicate
+        case callsAllDuplicates
 
         static let planted: [Fault] = [
             .ignoresBudget, .looksOnlyAtTheFirst20, .takesDuplicates, .reordersBatches, .givesTheSameTokens,
             .doesNotFence, .forgetsReceives, .neverDelays, .shortLeases, .addsExtensions, .loosesReleased,
             .keepsCompleted, .forgetsErrors, .cancelsLeased, .neverExpires, .purgesNothing, .miscounts,
-            .hidesChanges, .dropsMetadata, .claimsTwice,
+            .hidesChanges, .dropsMetadata, .claimsTwice, .staysSilent,
         ]
     }
 
@@ -47,14 +50,19 @@ final class FaultyStorage: QueueStorage {
     private let fault: Fault
     private let state: Lock<State>
     private let calls = Lock<[String: Int]>([:])
+    /// What else happens at every call.
+    private let aside: @Sendable () -> Void
 
-    init(_ inner: InMemoryStorage<String>, _ fault: Fault) {
+    init(_ inner: InMemoryStorage<String>, _ fault: Fault, aside: @escaping @Sendable () -> Void = {}) {
+        self.aside = aside
         self.inner = inner
         self.fault = fault
         var seed: UInt64 = 0
         if case .unreliable(let given) = fault { seed = given }
         self.state = Lock(State(random: SeededRandom(seed: seed)))
     }
+
+    func listen(_ listener: any StorageListener) -> Bool { self.fault == .staysSilent }
 
     func count(of call: String) -> Int { self.calls.withLock { $0[call] ?? 0 } }
 
@@ -65,6 +73,7 @@ final class FaultyStorage: QueueStorage {
         _ body: () async throws(StorageError) -> Answer
     ) async throws(StorageError) -> Answer {
         self.calls.withLock { $0[name, default: 0] += 1 }
+        self.aside()
         guard case .unreliable = self.fault else { return try await body() }
         let draw = self.state.withLock { $0.random.unit() }
         for _ in 0..<Int(draw * 5) { await Task.yield() }
@@ -88,6 +97,10 @@ final class FaultyStorage: QueueStorage {
                 _ = try await self.inner.enqueue([changed[index]])
             }
             return messages.map { _ in .accepted(sequence: 1) }
+        case .callsAllDuplicates: return messages.map { _ in .duplicate }
+        case .callsFirstDuplicate where self.count(of: "enqueue") == 0:
+            self.calls.withLock { $0["enqueue"] = 1 }
+            return try await [.duplicate] + self.inner.enqueue(Array(messages.dropFirst()))
         case .reordersBatches: return try await self.inner.enqueue(messages.reversed()).reversed()
         case .neverDelays: for index in changed.indices { changed[index].delay = .zero }
         case .neverExpires: for index in changed.indices { changed[index].timeToLive = nil }
