@@ -57,6 +57,9 @@ extension Queue {
         var answer: DequeueAnswer<Payload>
         /// Sooner than the answer's `retry` if something smaller may be ready by then; `nil`: as `retry` says.
         var nextChange: Duration?
+        /// What the limiter let nobody begin, and for how long it will not; `nil`: never.
+        var refused: [Need] = []
+        var refusedFor: Duration?
 
         init(_ answer: DequeueAnswer<Payload>, nextChange: Duration? = nil) {
             self.answer = answer
@@ -153,12 +156,16 @@ extension Queue {
             if span < first?.availableIn ?? .nanoseconds(Int64.max) { first = refusal }
         }
         let least = needs.map(\.tokens).min() ?? 0
-        // Limits may be changed, or tokens given back, without anybody being told.
-        let change = min(nextChange ?? terms.polling, terms.polling)
         guard let first, let span = first.availableIn else {
-            return Look(.allRefused(needs: least), self.retry(nextChange, terms), nextChange: change)
+            var look = Look(.allRefused(needs: least), self.retry(nextChange, terms))
+            look.refused = needs
+            return look
         }
-        return Look(.rateLimited(first.limit), .after(span), nextChange: change)
+        let change = self.storageTells ? nextChange : min(nextChange ?? terms.polling, terms.polling)
+        var look = Look(.rateLimited(first.limit), .after(span), nextChange: change)
+        look.refused = needs
+        look.refusedFor = span
+        return look
     }
 
     /// What a limiter has refused in the course of one dequeue: not to be picked again, whatever its budget says.

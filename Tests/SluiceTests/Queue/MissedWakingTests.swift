@@ -52,6 +52,23 @@ struct MissedWakingTests {
         await Self.expect(waiting, "a")
     }
 
+    @Test func `who waits for a limit asks the limiter alone, and notices that it was reset`() async throws {
+        let test = try QueueHarness()
+        let limiter = try test.limiter(tokens: 60)
+        _ = limiter.reserve(60)
+        try await test.add("a", tokens: 50)
+        let waiting = Task { try await test.queue.next(under: limiter)?.id }
+        for _ in 0..<20 {
+            await eventually { test.clock.sleepers > 0 }
+            test.clock.advance(by: .seconds(1))
+        }
+        #expect(test.queue.state.withLock { $0.looks } == 1)
+        await eventually { test.clock.sleepers > 0 }
+        limiter.reset()
+        test.clock.advance(by: .seconds(1))
+        await Self.expect(waiting, "a")
+    }
+
     private static func expect(_ waiting: Task<String?, any Error>, _ id: String) async {
         let answer = Lock<String?>(nil)
         let watching = Task {
