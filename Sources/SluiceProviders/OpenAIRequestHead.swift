@@ -42,7 +42,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         guard root.kind == .object else {
             throw InvalidRequest("The body must be a JSON object.", code: "invalid_type")
         }
-        try Self.refuseTwice(root, ["model", "stream"])
+        try Self.refuseTwice(root, ["model", "stream", "n"] + Self.limits + Self.priced(operation))
         var head = OpenAIRequestHead(
             model: try Self.model(root),
             isStream: try Self.flag(root, "stream"),
@@ -70,6 +70,19 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         return head
     }
 
+    private static let limits: [StaticString] = ["max_completion_tokens", "max_output_tokens", "max_tokens"]
+
+    /// The fields whose content the estimate counts.
+    private static func priced(_ operation: OpenAIOperation) -> [StaticString] {
+        switch operation {
+        case .chatCompletions: ["messages", "tools", "functions", "response_format", "text", "instructions"]
+        case .completions: ["prompt"]
+        case .embeddings: ["input"]
+        case .responses: ["input", "tools", "functions", "response_format", "text", "instructions"]
+        case .models: []
+        }
+    }
+
     private static func poolHint(_ root: JSONValue) -> String? {
         guard let value = root["metadata"]?["pool_id"], (value.stringByteCount ?? 0) <= 128 else { return nil }
         guard let text = value.string, text.contains(where: { !$0.isWhitespace }) else { return nil }
@@ -77,7 +90,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     }
 
     /// We read the first of several members of one name, most backends the last: what is asked of them would not be
-    /// what was checked here.
+    /// what was checked and counted here.
     private static func refuseTwice(_ root: JSONValue, _ names: [StaticString]) throws(InvalidRequest) {
         for name in names where root.occurrences(of: name) > 1 {
             throw InvalidRequest(
@@ -114,7 +127,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     }
 
     private mutating func readMaximumTokens(_ root: JSONValue) throws(InvalidRequest) {
-        for name: StaticString in ["max_completion_tokens", "max_output_tokens", "max_tokens"] {
+        for name in Self.limits {
             guard let value = root[name], !value.isNull else { continue }
             guard let count = Self.whole(value), count > 0 else {
                 throw InvalidRequest(

@@ -159,6 +159,12 @@ struct SimulateCommandTests {
         (#"{"arrival_ms":1,"priority":"asap"}"#, "line 1: priority must be urgent, high, normal or low"),
         (#"{"arrival_ms":1,"tenant":7}"#, "line 1: tenant must be a text"),
         (#"{"arrival_ms":1,"deadline_ms":1e300}"#, "line 1: deadline_ms must be a number"),
+        (#"{"arrival_ms":1,"service_ms":3e12}"#, "line 1: service_ms must be a number from 0 to 2592000000.0"),
+        (#"{"arrival_ms":1,"deadline_ms":3e12}"#, "line 1: deadline_ms must be a number from 0 to 2592000000.0"),
+        (
+            #"{"arrival_ms":1}"# + "\n" + #"{"arrival_ms":3.2e12}"#,
+            "arrival_ms: the last request comes more than a year after the first"
+        ),
         (#"{"arrival_ms":1}"# + "\n{", "line 2: "),
         (#"{"requests":[{"id":"x"}]}"#, "line 1: submitted_at is missing"),
     ]

@@ -5,6 +5,8 @@ import SluiceCore
 /// used, or with what was reserved while that is not known.
 struct BudgetAudit {
     private let limit: RateLimit
+    /// A strict limit holds for each span of this length.
+    var minute = Duration.seconds(60)
     private var admissions: [(at: Instant, tokens: Int)] = []
     private var first = 0
     private var inMinute = BudgetAmount.zero
@@ -21,7 +23,7 @@ struct BudgetAudit {
         self.admissions.append((now, tokens))
         self.inMinute.tokens += tokens
         self.inMinute.requests += 1
-        while now - self.admissions[self.first].at >= .seconds(60) {
+        while now - self.admissions[self.first].at >= self.minute {
             self.inMinute.tokens -= self.admissions[self.first].tokens
             self.inMinute.requests -= 1
             self.first += 1

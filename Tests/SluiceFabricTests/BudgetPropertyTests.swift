@@ -45,6 +45,38 @@ struct BudgetPropertyTests {
         #expect(world.audit.used.requests > 0)
     }
 
+    /// The first dispatcher holds a little and seldom uses it, the others use up all there is: what it used after its
+    /// lease has ended at the keeper would be too much.
+    @Test(arguments: 0..<24 as Range<UInt64>)
+    func `a lease that cannot be renewed is not used after its end`(seed: UInt64) {
+        let limit = RateLimit(tokensPerMinute: [60_000, 120_000][Int(seed % 2)], mode: .strict)
+        var plan = BudgetWorld.Plan(limit: limit, holders: 2, seconds: 1_200, seed: seed)
+        plan.firstPause = .seconds(3)
+        plan.outage = .seconds(5)
+        plan.accuracy = 1...1
+        plan.smallest = 20
+        plan.largest = 4_000
+        var world = BudgetWorld(plan)
+        world.run()
+        Self.check(world)
+        #expect(world.outages > 20)
+        #expect(Double(world.audit.used.tokens) > 0.6 * 20 * Double(limit.tokensPerMinute ?? 0))
+    }
+
+    @Test(arguments: 0..<12 as Range<UInt64>)
+    func `a clock of the server that is set back and ahead brings no second budget`(seed: UInt64) {
+        let limit = RateLimit(tokensPerMinute: 600_000, mode: seed % 2 == 0 ? .strict : .smooth)
+        var plan = BudgetWorld.Plan(limit: limit, holders: Int(seed % 3) + 1, seconds: 240, seed: seed)
+        // An hour back and ahead again; a minute ahead.
+        plan.jumps = [(at: 65, by: -3_600), (at: 90, by: 3_600), (at: 150, by: 60)]
+        var world = BudgetWorld(plan)
+        // Of each step ahead, what is left of a lease and five seconds count.
+        world.audit.minute = .seconds(60 - 11)
+        world.run()
+        #expect(world.audit.excess[0] <= (limit.mode == .strict ? 0 : 2 * 600_000 * 10 / 60 + 10), "\(world.plan)")
+        #expect(world.audit.used.tokens > 2 * 600_000)
+    }
+
     @Test(arguments: [1, 3, 8])
     func `a smooth budget is used up under backlog`(holders: Int) {
         let limit = RateLimit(tokensPerMinute: 600_000)

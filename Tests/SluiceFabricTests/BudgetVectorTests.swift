@@ -42,6 +42,7 @@ struct BudgetVectors {
     private static let limits = [
         [0, 600_000, 600_000, -1, -1], [0, 60_000, 5_000, 120, 10], [1, 60_000, 60_000, 300, 300],
         [0, -1, -1, 60, 60], [1, 6_000, 6_000, -1, -1], [0, 100_000_000_000, 100_000_000_000, 1, 1],
+        [0, -1, -1, -1, -1],
     ]
 
     private var random: SeededRandom
@@ -82,7 +83,7 @@ struct BudgetVectors {
         let before = self.holders[index]
         // Mostly the next question; now and then the same again, or an old one.
         let number = before.number + (self.chance(92) ? 1 : -self.below(2))
-        let limits = Self.limits[self.chance(90) ? self.common : self.below(6)]
+        let limits = Self.limits[self.chance(85) ? self.common : self.below(7)]
         let epoch = self.chance(85) ? before.epoch : self.below(3) * 1_000
         var ask = [number, epoch] + limits + [self.chance(80) ? 5_000 : 300]
         for kind in 0...1 {

@@ -25,6 +25,12 @@ struct BudgetWorld {
         var largest = 4_000
         /// What is used of what was reserved: a part between these.
         var accuracy = 0.5...1.0
+        /// Mean pause between two requests of the first dispatcher, whatever the others have to do.
+        var firstPause: Duration?
+        /// Mean span between two outages of a dispatcher, in which no call of its gets through for 3 to 15 s.
+        var outage: Duration?
+        /// When the server's clock is set, and by how much, in seconds.
+        var jumps: [(at: Int, by: Int)] = []
     }
 
     enum Event {
@@ -35,6 +41,7 @@ struct BudgetWorld {
         case finish(Int, ThrottleReservation, admission: Int, actual: Int)
         case arrive(Int)
         case die(Int)
+        case lose(Int)
     }
 
     struct Member {
@@ -49,6 +56,8 @@ struct BudgetWorld {
         var running = 0
         var generation = 0
         var question: BudgetQuestion?
+        /// Until then no call gets through.
+        var cutUntil = Instant.zero
 
         /// The time by this dispatcher's clock.
         func clock(_ now: Instant) -> Instant {
@@ -66,6 +75,7 @@ struct BudgetWorld {
     var audit: BudgetAudit
     var calls = 0
     var deaths = 0
+    var outages = 0
     var waits: [Duration] = []
 
     init(_ plan: Plan) {
@@ -106,13 +116,18 @@ struct BudgetWorld {
             drift: drift,
             born: self.now,
             next: 0,
-            isWaiting: self.plan.pause == nil
+            isWaiting: self.pause(index) == nil
         )
         member.next = self.size()
         self.members.append(member)
         if let life = self.plan.life { self.add(.die(index), after: self.span(mean: life)) }
-        if let pause = self.plan.pause { self.add(.arrive(index), after: self.span(mean: pause)) }
+        if let pause = self.pause(index) { self.add(.arrive(index), after: self.span(mean: pause)) }
+        if let outage = self.plan.outage { self.add(.lose(index), after: self.span(mean: outage)) }
         self.pump(index)
+    }
+
+    private func pause(_ index: Int) -> Duration? {
+        index == 0 ? self.plan.firstPause ?? self.plan.pause : self.plan.pause
     }
 
     /// Heavy-tailed: most are small.
@@ -143,7 +158,7 @@ struct BudgetWorld {
             self.members[index].running -= 1
             self.pump(index)
         case .arrive(let index):
-            guard self.members[index].isAlive, let pause = self.plan.pause else { return }
+            guard self.members[index].isAlive, let pause = self.pause(index) else { return }
             self.members[index].isWaiting = true
             self.pump(index)
             self.add(.arrive(index), after: self.span(mean: pause))
@@ -151,6 +166,12 @@ struct BudgetWorld {
             self.members[index].isAlive = false
             self.deaths += 1
             self.join()
+        case .lose(let index):
+            guard self.members[index].isAlive, let outage = self.plan.outage else { return }
+            let length = Duration.milliseconds(3_000 + Int(self.random.unit() * 12_000))
+            self.members[index].cutUntil = self.now + length
+            self.outages += 1
+            self.add(.lose(index), after: length + self.span(mean: outage))
         }
     }
 
@@ -169,7 +190,7 @@ struct BudgetWorld {
             self.members[index].waitingSince = nil
             self.members[index].running += 1
             self.members[index].next = self.size()
-            self.members[index].isWaiting = self.plan.pause == nil
+            self.members[index].isWaiting = self.pause(index) == nil
             let admission = self.audit.admit(size, at: self.now)
             let range = self.plan.accuracy
             let part = range.lowerBound + self.random.unit() * (range.upperBound - range.lowerBound)
@@ -202,8 +223,11 @@ struct BudgetWorld {
         guard let question = self.members[index].share.question(at: clock) else { return self.plant(index) }
         self.members[index].question = question
         self.calls += 1
-        let isLost = self.random.unit() < self.plan.loss
         let number = question.number
+        guard self.members[index].cutUntil <= self.now else {
+            return self.add(.again(index, number: number), after: self.span(mean: .milliseconds(300)))
+        }
+        let isLost = self.random.unit() < self.plan.loss
         if isLost { self.add(.again(index, number: number), after: self.span(mean: .milliseconds(300))) }
         // Of the lost ones, half never arrive.
         guard !isLost || self.random.unit() < 0.5 else { return }
@@ -213,7 +237,8 @@ struct BudgetWorld {
     private mutating func execute(_ index: Int, _ number: Int, isLost: Bool) {
         guard let question = self.members[index].question, question.number == number else { return }
         let numbers = question.arguments.map { Int(String(decoding: $0.wireBytes, as: UTF8.self)) ?? 0 }
-        let server = 1_000_000_000_000 + Int(self.now.nanoseconds / 1_000)
+        var server = 1_000_000_000_000 + Int(self.now.nanoseconds / 1_000)
+        for jump in self.plan.jumps where self.now >= .zero + .seconds(jump.at) { server += jump.by * 1_000_000 }
         let answer = self.ledger.ask(self.members[index].name, numbers, server: server)
         guard !isLost, case .leased(let leased)? = LeaseBudgetAnswer(.array(answer.map { .integer($0) })) else {
             return

@@ -47,12 +47,41 @@ struct DispatcherBudgetTests {
         #expect(calls <= 40 * 4 * count + 10, "\(calls) calls")
     }
 
-    @Test func `a pool without a limit costs no call`() {
+    @Test func `a pool without a limit costs a call now and then, and keeps nothing in Valkey`() {
         let node = self.node("d1", nil)
         self.push(20)
         self.world.advance(by: .seconds(30))
         #expect(node.runner.started.count == 20)
-        #expect(self.world.valkey.count(of: "leaseBudget") == 0)
+        #expect((1...2).contains(self.world.valkey.count(of: "leaseBudget")))
+        #expect(self.world.valkey.hash(Self.key).isEmpty)
+    }
+
+    @Test func `a dispatcher without a limit keeps that of another`() {
+        let limited = self.node("d0", Self.limit)
+        self.push(5)
+        self.world.advance(by: .seconds(2))
+        #expect(limited.runner.started.count == 5)
+        let nodes = [limited, self.node("d1", nil)]
+        for number in 0..<200 { self.world.push(self.world.envelope("later\(number)", timeout: 3_000)) }
+        for second in 1...30 {
+            self.world.advance(by: .seconds(1))
+            #expect(self.started(nodes) <= 10 + 2 + second)
+        }
+        #expect(self.started(nodes) >= 36)
+    }
+
+    @Test func `a limit that is taken away counts until the budget has been asked`() {
+        let node = self.node("d1", Self.limit)
+        self.push(200)
+        self.world.advance(by: .seconds(5))
+        self.world.valkey.plan { $0 == "leaseBudget" ? .fail(.unreachable("x")) : nil }
+        let before = node.runner.started.count
+        _ = node.engine.update(pool: "default") { $0.scheduling.limit = nil }
+        self.world.advance(by: .seconds(20))
+        #expect(node.runner.started.count <= before + 1)
+        self.world.valkey.plan(nil)
+        self.world.advance(by: .seconds(5))
+        #expect(node.runner.started.count == 200)
     }
 
     @Test func `while the budget cannot be asked for, nothing starts, and everybody can see why`() {

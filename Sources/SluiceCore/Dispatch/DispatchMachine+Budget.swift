@@ -32,10 +32,16 @@ extension DispatchMachine {
         _ effects: inout DispatchEffects
     ) {
         guard let pool = self.poolIndex(name), self.pools[pool].limit.share != nil else { return }
+        let capacity = self.pools[pool].limit.tokenCapacity
         if let answer {
             self.pools[pool].limit.share?.accept(answer, at: now)
         } else {
             self.pools[pool].limit.share?.disown(at: now)
+        }
+        // What is in force may be somebody else's limit.
+        if self.pools[pool].limit.tokenCapacity != capacity {
+            let rules = DispatchPool.rules(self.pools[pool].configuration, self.pools[pool].limit)
+            self.pools[pool].queue.configure(rules)
         }
         self.pools[pool].limit.reconsider()
         // Another dispatcher's limit may be the smaller one.

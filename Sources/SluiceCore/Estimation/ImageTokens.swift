@@ -75,7 +75,8 @@ public enum ImageRule: Sendable, Hashable {
         // Until whole patches fit at least one way.
         let across = width * scale / 32
         let down = height * scale / 32
-        scale *= min(across.rounded(.down) / across, down.rounded(.down) / down)
+        // Less than a patch is one at any scale.
+        scale *= min(across < 1 ? 1 : across.rounded(.down) / across, down < 1 ? 1 : down.rounded(.down) / down)
         // The hair's breadth keeps a whole number whole.
         let columns = (width * scale / 32 - 1e-9).rounded(.up)
         let rows = (height * scale / 32 - 1e-9).rounded(.up)

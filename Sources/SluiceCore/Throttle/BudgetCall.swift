@@ -21,6 +21,21 @@ package struct BudgetLimits: Sendable, Equatable {
         self.requestCapacity = requestCapacity
     }
 
+    /// Whether anything is limited at all.
+    package var isLimited: Bool { self.tokenRate >= 0 || self.requestRate >= 0 }
+
+    /// What keeps both: the smaller of each number, and strict if either is.
+    func stricter(_ other: BudgetLimits) -> BudgetLimits {
+        func least(_ one: Int, _ two: Int) -> Int { one < 0 ? two : two < 0 ? one : min(one, two) }
+        return BudgetLimits(
+            isStrict: self.isStrict || other.isStrict,
+            tokenRate: least(self.tokenRate, other.tokenRate),
+            tokenCapacity: least(self.tokenCapacity, other.tokenCapacity),
+            requestRate: least(self.requestRate, other.requestRate),
+            requestCapacity: least(self.requestCapacity, other.requestCapacity)
+        )
+    }
+
     package init(_ limit: RateLimit) {
         func rate(_ perMinute: Int?) -> Int { perMinute.map { min(max(0, $0), Self.most) } ?? -1 }
         func capacity(_ burst: Int?, _ rate: Int) -> Int {

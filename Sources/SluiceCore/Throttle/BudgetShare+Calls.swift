@@ -18,6 +18,10 @@ extension BudgetShare {
             if let use = self.demand.lastUse { consider(max(last + Self.pace, use + Self.idleAfter)) }
         }
         if self.isLeaving && self.book.openCount == 0 { return now }
+        guard self.limits.isLimited else {
+            if !self.isLeaving { consider(self.lastAsked.map { $0 + Self.curiosity } ?? now) }
+            return next.map { max($0, now) }
+        }
         let hasNews = !self.refunds.isEmpty || self.tokens < 0 || self.requests < 0 || self.lapsed != .zero
         if hasNews { consider(last + Self.reportAfter) }
         return next.map { max($0, now) }
@@ -116,7 +120,8 @@ extension BudgetShare {
         self.lastAnswer = answer
         self.lastAnswered = now
         self.leaseEnds = asked.at + Self.leaseEnd
-        self.limits = answer.limits
+        // It was asked before the limit changed, and does not know the new one.
+        self.limits = self.hasNewLimit ? answer.limits.stricter(BudgetLimits(self.limit)) : answer.limits
         self.tokens = answer.limits.tokenRate >= 0 ? answer.held.tokens.addingSaturated(-self.usedSince.tokens) : 0
         self.requests =
             answer.limits.requestRate >= 0 ? answer.held.requests.addingSaturated(-self.usedSince.requests) : 0

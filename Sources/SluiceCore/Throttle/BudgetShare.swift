@@ -31,13 +31,18 @@ package struct BudgetShare: Sendable {
     /// What a question asks for lasts for this many seconds.
     static let horizon = 0.55
     static let mostRefunds = 64
+    /// In place of a question's number: reserved while nothing was limited, so that there is nothing to give back.
+    private static let uncounted = 0
+    /// Without a limit: whether others have one. They have their say for half a minute after their last question.
+    package static let curiosity = Duration.seconds(20)
     /// A keeper knows what it answered for half a minute; later the same question would be counted anew.
     static let answersKept = Duration.seconds(20)
     /// An idle budget is forgotten after two minutes at the earliest.
     static let epochKept = Duration.seconds(60)
 
     package internal(set) var limit: RateLimit
-    /// What is in force: ours until an answer has come, then the least of all dispatchers'.
+    /// What is in force: ours until an answer has come, then the least of all dispatchers'. A new limit of ours counts at
+    /// once where it is stricter, and where it is not once the keeper has agreed.
     package internal(set) var limits: BudgetLimits
     /// Unused of the lease; negative: used beyond it.
     var tokens = 0
@@ -114,7 +119,8 @@ package struct BudgetShare: Sendable {
         self.demand.use(amount, at: now)
         if self.isRunningLow { self.isRestless = true }
         if self.book.isFull { _ = self.book.compact() }
-        let serial = self.book.append(time: now.nanoseconds, tokens: amount, slot: self.nextNumber)
+        let slot = self.limits.isLimited ? self.nextNumber : Self.uncounted
+        let serial = self.book.append(time: now.nanoseconds, tokens: amount, slot: slot)
         return .success(ThrottleReservation(serial: serial))
     }
 
@@ -138,7 +144,7 @@ package struct BudgetShare: Sendable {
     package mutating func configure(_ limit: RateLimit, at now: Instant) {
         guard limit != self.limit else { return }
         self.limit = limit
-        self.limits = BudgetLimits(limit)
+        self.limits = self.limits.stricter(BudgetLimits(limit))
         self.hasNewLimit = true
         self.isRestless = true
     }
@@ -170,6 +176,10 @@ package struct BudgetShare: Sendable {
         guard let position = self.book.position(of: reservation.serial) else { return .unknownReservation }
         let entry = self.book[position]
         _ = self.book.close(position)
+        if entry.slot == Self.uncounted {
+            if self.isLeaving { self.isRestless = true }
+            return .settled
+        }
         let amount = unused(entry.tokens)
         // Something to report, or the last word.
         let isNews = self.refunds.isEmpty && self.tokens >= 0 && amount != .zero
@@ -216,7 +226,9 @@ package struct BudgetShare: Sendable {
     private func wait(_ lacking: Int, _ left: Int?, _ rate: Int, _ now: Instant) -> Duration? {
         guard rate >= 0, lacking > 0 else { return .zero }
         guard rate > 0 || (left ?? 1) > 0 else { return nil }
-        let ask = max(.milliseconds(1), (self.nextLook(at: now) ?? now) - now)
+        // An answer that is on its way makes the pool look by itself, and who leaves gets none: no need to hurry.
+        let soonest: Duration = self.asked != nil || self.isLeaving ? Self.pace : .milliseconds(1)
+        let ask = max(soonest, (self.nextLook(at: now) ?? now) - now)
         let missing = max(0, lacking.addingSaturated(-(left ?? 0)))
         guard missing > 0, rate > 0 else { return ask }
         return max(ask, .nanoseconds(Int64(min(Double(missing) / Double(rate) * 60e9, 9e18))))

@@ -13,7 +13,11 @@ extension FabricScript {
     /// it would have run over. `heights` remembers how full it was at most since each question.
     ///
     /// A balance is counted in 60,000ths of a token, because that is what a rate per minute adds in a millisecond: all
-    /// numbers are whole. Time is the server's, and only its advance counts: a clock that is set back stands still.
+    /// numbers are whole. Time is the server's, and only its advance counts: a clock that is set back stands still. Whoever
+    /// holds or lacks something asks before the lease has run out: until somebody has, no more than that and five seconds
+    /// count at once. The clock was set ahead, or nobody could ask, and then some of what would have come back is lost.
+    ///
+    /// Whoever has no limit may ask whether others have one; while nobody has, nothing is kept.
     ///
     /// Who has waited longest for enough is served first, the others out of what remains, in proportion to what they
     /// want; nobody is given less than it can use. The same question again is answered the same.
@@ -116,8 +120,16 @@ extension FabricScript {
             local before, some = inforce()
             if not some then before = told end
             local isnew = not state
+            if isnew and not some and told[2] < 0 and told[3] < 0 then
+              return {1, 0, 0, 0, 1, 0, 0, 0, 1, told[1], -1, -1, -1, -1, 0}
+            end
             if isnew then state = {time[1] * 1000000 + time[2], 0, server, 0, 0, before[1], 0} end
             local advance = math.max(0, server - state[3])
+            for _, h in pairs(holders) do
+              if math.max(h[4], h[5], h[8], h[9]) > 0 and h[2] > state[2] then
+                advance = math.min(advance, h[2] - state[2] + 5000)
+              end
+            end
             local clock = state[2] + advance
             local now = math.floor(clock / 250)
             local islost = ask[3] ~= 0 and ask[3] ~= state[1]

@@ -39,14 +39,19 @@ struct MinuteBooks {
 
     /// Before whatever happens at `now`.
     mutating func advance(to now: Instant) {
-        while self.minuteEnds <= now {
+        while self.minuteEnds <= now && self.minuteEnds < .distantFuture {
             self.close()
-            // Nothing is to be seen in minutes in which nobody waits.
-            if self.anybodySince == nil {
-                let skipped = (now - self.minuteEnds) / Self.minute
-                self.minuteEnds = self.minuteEnds + Self.minute * Int(skipped)
-            }
             self.minuteEnds = self.minuteEnds + Self.minute
+            // Of the whole minutes that follow until something happens, nothing but how many they are is to be seen.
+            let idle = max(0, Int((now - self.minuteEnds) / Self.minute))
+            guard idle > 0 else { continue }
+            if let since = self.anybodySince, since <= self.minuteEnds - Self.minute {
+                self.backlogged.minutes += idle
+            } else if self.anybodySince != nil {
+                // The first of them is one of which part had passed.
+                continue
+            }
+            self.minuteEnds = self.minuteEnds + Self.minute * idle
         }
         self.now = now
     }

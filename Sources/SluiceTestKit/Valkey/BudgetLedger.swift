@@ -65,6 +65,9 @@ package struct BudgetLedger: Sendable, Equatable {
         let told = [ask[2], ask[3], ask[5], ask[4], ask[6]]
         let force = self.inForce()
         let before = force.any ? force.limits : told
+        if self.state.isEmpty && !force.any && told[1] < 0 && told[2] < 0 {
+            return [1, 0, 0, 0, 1, 0, 0, 0, 1, told[0], -1, -1, -1, -1, 0]
+        }
         let isLost = self.advance(before, server: server, epoch: ask[1])
         self.expire(isStrict: before[0] == 1, keeping: id)
         let since = self.holders[id]?.since ?? -1
@@ -80,7 +83,11 @@ package struct BudgetLedger: Sendable, Equatable {
         let milliseconds = server / 1_000
         let isNew = self.state.isEmpty
         if isNew { self.state = [server, 0, milliseconds, 0, 0, before[0], 0] }
-        let passed = max(0, milliseconds - self.state[2])
+        var passed = max(0, milliseconds - self.state[2])
+        for holder in self.holders.values where holder.until > self.state[1] {
+            guard (holder.held + holder.least).contains(where: { $0 > 0 }) else { continue }
+            passed = min(passed, holder.until - self.state[1] + 5_000)
+        }
         self.state[1] += passed
         self.state[2] = milliseconds
         let isLost = epoch != 0 && epoch != self.state[0]

@@ -42,8 +42,8 @@ struct TraceLine: Equatable {
 
 extension TraceLine {
     private static let mostTokens = 1_000_000_000
-    /// A century.
-    private static let longest = 3.2e12
+    /// Thirty days, in milliseconds: for what one request takes, or may take.
+    private static let longest = 2_592_000_000.0
 
     /// A line of a trace.
     init(_ value: JSONValue) throws(TraceProblem) {
@@ -75,7 +75,7 @@ extension TraceLine {
         self.tenant = try Self.text(value["tenant"], "tenant") ?? self.tenant
         self.model = try Self.text(value["model"], "model") ?? self.model
         self.priority = try Self.text(value["priority"], "priority").flatMap { Priority(name: $0) } ?? .normal
-        self.deadline = try Self.number(value["timeout_ms"], "timeout_ms", 0...Self.longest)
+        self.deadline = try Self.number(value["timeout_ms"], "timeout_ms", 0...1e18).map { min($0, Self.longest) }
         let estimate = try Self.tokens(value["token_estimate"], "token_estimate") ?? 0
         self.tokenEstimate = estimate
         if let usage = value["usage"], !usage.isNull {
@@ -91,7 +91,7 @@ extension TraceLine {
         // The last attempt is the one that was answered.
         value["attempts"]?.forEachElement { attempt in
             if let from = attempt["started_ms"]?.double, let to = attempt["ended_ms"]?.double, to >= from {
-                self.service = to - from
+                self.service = min(to - from, Self.longest)
             }
             return true
         }
@@ -128,6 +128,9 @@ extension TraceLine {
 
 /// Reads a trace: JSON lines, each a request, or a whole answer of `GET /api/requests` or one of its elements.
 enum TraceReader {
+    /// A year, in milliseconds, from the first request to the last.
+    private static let longest = 31_536_000_000.0
+
     static func read(_ bytes: [UInt8]) throws(TraceProblem) -> Workload {
         var lines: [TraceLine] = []
         var number = 0
@@ -179,7 +182,13 @@ enum TraceReader {
     }
 
     private static func workload(_ lines: [TraceLine]) throws(TraceProblem) -> Workload {
-        guard let first = lines.map(\.arrival).min() else { throw TraceProblem(message: "there are no requests in it") }
+        let times = lines.map(\.arrival)
+        guard let first = times.min(), let last = times.max() else {
+            throw TraceProblem(message: "there are no requests in it")
+        }
+        guard last - first <= Self.longest else {
+            throw TraceProblem(message: "arrival_ms: the last request comes more than a year after the first")
+        }
         var tenants = Names()
         var models = Names()
         // Stable: of equal times, the order of the lines decides.

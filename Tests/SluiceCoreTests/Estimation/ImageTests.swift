@@ -12,7 +12,11 @@ struct ImageTests {
         #expect(rule.tokens(ImageSize(width: width, height: height), detail: detail) == tokens)
     }
 
-    @Test(arguments: [(1_024, 1_024, 1_024), (1_800, 2_400, 1_452), (32, 32, 1), (33, 32, 2), (65_535, 65_535, 1_521)])
+    @Test(arguments: [
+        (1_024, 1_024, 1_024), (1_800, 2_400, 1_452), (32, 32, 1), (33, 32, 2), (65_535, 65_535, 1_521),
+        // Strips that are thinner than a patch once they have been scaled.
+        (65_535, 1, 1_536), (1, 65_535, 1_536), (60_000, 33, 1_536),
+    ])
     func `patches are counted as documented`(width: Int, height: Int, patches: Int) {
         #expect(ImageRule.patches(hundredths: 100).tokens(ImageSize(width: width, height: height)) == patches)
         let cheap = ImageRule(model: "openai/gpt-4.1-mini").tokens(ImageSize(width: width, height: height))
