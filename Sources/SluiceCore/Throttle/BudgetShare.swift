@@ -41,8 +41,8 @@ package struct BudgetShare: Sendable {
     static let epochKept = Duration.seconds(60)
 
     package internal(set) var limit: RateLimit
-    /// What is in force: ours until an answer has come, then the least of all dispatchers'. A new limit of ours counts at
-    /// once where it is stricter, and where it is not once the keeper has agreed.
+    /// What is in force: ours until an answer has come, then the least of all dispatchers'. A new limit of ours counts
+    /// at once where it is stricter, and where it is not once the keeper has agreed.
     package internal(set) var limits: BudgetLimits
     /// Unused of the lease; negative: used beyond it.
     var tokens = 0

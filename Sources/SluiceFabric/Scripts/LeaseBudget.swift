@@ -12,10 +12,11 @@ extension FabricScript {
     /// What was reserved and then not needed goes back as if it had never been taken: had the bucket been full since,
     /// it would have run over. `heights` remembers how full it was at most since each question.
     ///
-    /// A balance is counted in 60,000ths of a token, because that is what a rate per minute adds in a millisecond: all
-    /// numbers are whole. Time is the server's, and only its advance counts: a clock that is set back stands still. Whoever
-    /// holds or lacks something asks before the lease has run out: until somebody has, no more than that and five seconds
-    /// count at once. The clock was set ahead, or nobody could ask, and then some of what would have come back is lost.
+    /// A balance is counted in 60,000ths of a token, because that is what a rate per minute adds in a millisecond:
+    /// all numbers are whole. Time is the server's, and only its advance counts: a clock that is set back stands
+    /// still. Whoever holds or lacks something asks before the lease has run out: until somebody has, no more than
+    /// that and five seconds count at once. The clock was set ahead, or nobody could ask, and then some of what would
+    /// have come back is lost.
     ///
     /// Whoever has no limit may ask whether others have one; while nobody has, nothing is kept.
     ///
