@@ -55,7 +55,8 @@ struct ComparedByQueueTests {
         policy.order = .fifo
         let test = try QueueHarness(policy, scorers: Self.scorers)
         try await test.add("low", .low)
-        for number in 0..<30 { try await test.add("urgent \(number)", .urgent) }
+        // Of many sizes, all of which are looked at before age.
+        for number in 0..<30 { try await test.add("urgent \(number)", .urgent, tokens: 1 << number) }
         #expect(try await test.order(2) == ["low", "urgent 0"])
     }
 
