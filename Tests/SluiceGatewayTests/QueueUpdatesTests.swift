@@ -54,6 +54,29 @@ import Testing
         #expect(bench.last?.reason == .ok && bench.dispatcher.checkBooks() == nil)
     }
 
+    @Test func `a stream that had to wait tells its provider's limits as any other`() async throws {
+        let proceed = Signal()
+        let limits = [
+            ("x-ratelimit-limit-requests", "100"), ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "60s"),
+        ]
+        let bench = Bench([
+            .after(proceed, .answer(200, Bench.answer)), .headed(limits, [Bench.role, Bench.content, Bench.done]),
+        ])
+        let first = await self.occupy(bench)
+        let (_, writer) = try await self.waiting(bench)
+        await bench.until { bench.pool?.queued == 1 }
+        proceed.set()
+        _ = await first.value
+        await bench.until { writer.chunks.last?.hasSuffix(Bench.done) == true && bench.pool?.inFlight == 0 }
+        #expect(bench.client.requests.count == 2)
+        let location = await bench.chat([("prefer", "respond-async")]).response.headers["location"] ?? ""
+        let said = await bench.send(.get, location + "/explain").text
+        #expect(said.contains(#""reason":"rate_limited""#), "\(said)")
+        _ = await bench.send(.post, location + "/cancel")
+        await bench.settle()
+    }
+
     @Test func `what need not wait is answered as if nobody had asked`() async throws {
         let bench = Bench([Self.whole, .stream([Bench.failure])])
         let (response, text) = await bench.stream(Self.updates)

@@ -10,6 +10,8 @@ final class ScriptedClient: HTTPClient {
         case refusal(Int, (String, String))
         /// Chunk by chunk. `cut` breaks the connection, `hang` waits until the call is cancelled.
         case stream([String])
+        /// A stream with further headers.
+        case headed([(String, String)], [String])
         case broken(HTTPClientError)
         /// Waits until the call is cancelled.
         case hang
@@ -55,7 +57,7 @@ final class ScriptedClient: HTTPClient {
             return HTTPClientResponse(status: status, headers: Self.json, body: Array(body.utf8))
         case .refusal(let status, let header):
             return HTTPClientResponse(status: status, headers: HTTPFields([header]), body: [])
-        case .stream, .broken, .hang, .after:
+        case .stream, .headed, .broken, .hang, .after:
             throw HTTPClientError(.malformed, message: "a stream where none was asked for", sent: true)
         }
     }
@@ -64,6 +66,9 @@ final class ScriptedClient: HTTPClient {
         switch try await self.next(request) {
         case .stream(let chunks):
             let headers = HTTPFields([("Content-Type", "text/event-stream")])
+            return HTTPClientStream(status: 200, headers: headers, body: ScriptedReader(chunks, self.abandoned))
+        case .headed(let further, let chunks):
+            let headers = HTTPFields([("Content-Type", "text/event-stream")] + further)
             return HTTPClientStream(status: 200, headers: headers, body: ScriptedReader(chunks, self.abandoned))
         case .answer(let status, let body):
             return HTTPClientStream(status: status, headers: Self.json, body: ScriptedReader([body], self.abandoned))

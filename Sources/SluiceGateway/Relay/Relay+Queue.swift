@@ -32,7 +32,7 @@ extension Relay {
             case .call(let lease, let request, let deadline, _):
                 switch await self.open(call, request, deadline) {
                 case .stream(let opening):
-                    self.dispatcher.firstByte(lease)
+                    self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return try await self.passOn(call, lease, opening, deadline, to: writer)
                 case .whole(let attempted):
                     guard let response = self.finish(call, lease, attempted) else { continue }

@@ -118,7 +118,7 @@ extension Relay {
     }
 
     /// What the backend says about its limits with a stream's head; a list has none.
-    private func limits(_ call: Call, _ opening: Opening) -> ProviderObservation? {
+    func limits(_ call: Call, _ opening: Opening) -> ProviderObservation? {
         call.backend.isFabric ? nil : OpenAIClassifier.limits(opening.stream.headers, now: self.epochSeconds)
     }
 
