@@ -107,7 +107,7 @@ extension DispatchMachine {
         {
             return nil
         }
-        let ahead = self.pools[pool].queue.backlog(ahead: submission.priority)
+        let ahead = self.pools[pool].queue.ahead(of: submission)
         let prediction = self.predictedStart(pool, ahead: ahead, tokens: tokens, now: now)
         let wait = max(gate, laneWait, prediction?.expected ?? .zero)
         guard wait >= remaining else { return nil }

@@ -28,10 +28,13 @@ extension DispatchMachine {
         let backend = self.pools[pool].backend
         if self.backends[backend].lanes.isEmpty && self.pools[pool].queue.lineup.laneRooms.isEmpty { return }
         self.backends[backend].lanes.fill(&self.pools[pool].queue.lineup.laneRooms, at: now)
+        // What fits a lane has to be found behind any number that do not.
+        if !self.pools[pool].queue.lineup.laneRooms.isEmpty { self.pools[pool].queue.lineup.trackSizes(true) }
     }
 
     /// Nothing that waits fits.
-    mutating func awaitLanes(_ pool: Int, needs: Int, now: Instant) {
+    mutating func awaitLanes(_ pool: Int, now: Instant) {
+        let needs = self.pools[pool].queue.lineup.laneNeeds
         guard let due = self.backends[self.pools[pool].backend].lanes.due(needs: needs, at: now) else { return }
         self.pools[pool].laneDue = due
         self.wake(by: due)

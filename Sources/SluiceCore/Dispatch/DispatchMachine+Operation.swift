@@ -92,7 +92,7 @@ extension DispatchMachine {
     /// Why a queued request does not run, its place and the probable wait; `nil` unless queued. O(log n).
     package mutating func waiting(_ handle: RequestHandle, now: Instant) -> WaitingStatus? {
         let pool = Int(handle.pool)
-        guard pool < self.pools.count, let ahead = self.pools[pool].queue.rank(handle) else { return nil }
+        guard pool < self.pools.count, let ahead = self.pools[pool].queue.ahead(of: handle) else { return nil }
         let due = self.pools[pool].queue.due(handle)
         var estimate = self.estimatedWait(pool, ahead: ahead, now: now)
         if let due, let wait = estimate { estimate = max(wait, due - now) }

@@ -92,7 +92,7 @@ extension DispatchMachine {
         case .blocked(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: false, now: now) { self.wake(by: due) }
             self.noteBudget(pool, &effects)
-            self.awaitLanes(pool, needs: needs, now: now)
+            self.awaitLanes(pool, now: now)
             return nil
         case .held(let needs):
             if let due = self.pools[pool].limit.block(needs: needs, isHeld: true, now: now) { self.wake(by: due) }

@@ -2,14 +2,24 @@ import SluiceBasics
 
 // Work that lies in a queue of others: how much of it to take, and how to book what never ran here.
 extension DispatchMachine {
-    /// How many more requests of the pool would start at once: its free slots, less what already waits for them, and
+    /// Of those that wait here and cannot start, for their tenants' caps or their lanes, so many per slot, or so many in
+    /// all, are enough.
+    private static let patience = 4
+    private static let leastPatience = 64
+
+    /// How many more requests of the pool would start at once: its free slots, less what could start here already, and
     /// nothing while it is paused, draining, throttled or its circuit is open. A half-open circuit takes a probe at a
     /// time.
     package mutating func room(pool name: String, now: Instant) -> Int {
         guard let pool = self.poolIndex(name), self.pools[pool].mode == .running else { return 0 }
         guard self.pools[pool].throttledUntil <= now else { return 0 }
-        let waiting = self.pools[pool].readyCount()
-        let free = max(0, min(self.pools[pool].freeSlots(), self.pools[pool].limit.room(at: now)) - waiting)
+        self.followLanes(pool, now: now)
+        let places = min(self.pools[pool].freeSlots(), self.pools[pool].limit.room(at: now))
+        let waiting = self.pools[pool].queue.lineup.startable(upTo: places)
+        // What comes may be more of the same.
+        let stuck = self.pools[pool].readyCount() - waiting
+        let bearable = max(Self.leastPatience, min(1 << 20, self.pools[pool].slots()) * Self.patience)
+        let free = max(0, min(places - waiting, bearable - stuck))
         let backend = self.pools[pool].backend
         switch self.backends[backend].breaker.state {
         case .closed: return free

@@ -27,13 +27,13 @@ extension DispatchMachine {
         self.assertBooks(pool)
     }
 
-    /// Of the lowest class that waits: who would miss his deadline anyhow, else the newest.
+    /// Of the lowest class that tenants have waiting who fill their shares: who would miss his deadline anyhow, else the newest.
     private mutating func victim(_ pool: Int, now: Instant) -> RequestHandle? {
         let last = self.pools[pool].queue.newestOfLowest()
         guard let newest = last.first else { return nil }
-        let ready = self.pools[pool].readyCount()
-        for (offset, handle) in last.enumerated() {
-            let wait = self.estimatedWait(pool, ahead: max(0, ready - 1 - offset), now: now) ?? .zero
+        for handle in last {
+            let ahead = self.pools[pool].queue.ahead(of: handle) ?? 0
+            let wait = self.estimatedWait(pool, ahead: ahead, now: now) ?? .zero
             guard let deadline = self.pools[pool].queue.deadline(handle), deadline > now + wait else { return handle }
         }
         return newest
@@ -67,10 +67,13 @@ extension DispatchMachine {
         max(.seconds(1), self.pools[pool].configuration.scheduling.shedding.interval)
     }
 
-    /// Whoever would be the next to be shed is not let in.
+    /// Whoever would be the next to be shed is not let in. A tenant that keeps within its share of the line has not
+    /// caused the overload, and is.
     mutating func overloadRefusal(_ submission: Submission, pool: Int, now: Instant) -> Rejection? {
         guard self.pools[pool].shedding.isShedding, self.pools[pool].mode == .running else { return nil }
-        let lowest = self.pools[pool].queue.lowestReady
+        guard self.pools[pool].queue.lineup.fillsShare(submission.tenant, adding: 1) else { return nil }
+        let last = self.pools[pool].queue.newestOfLowest().first
+        let lowest = last.flatMap { self.pools[pool].queue.record($0)?.submission.priority }
         guard self.pools[pool].shedding.refuses(submission.priority, lowest: lowest) else { return nil }
         let oldest = self.pools[pool].queue.oldestReadyAt ?? now
         let message =
@@ -97,26 +100,30 @@ extension InMemoryQueue {
         return oldest
     }
 
-    /// Of those at the end of the line, the ones of the lowest class, the newest first.
+    /// Of those at the end of the line whose tenants have their shares of it, the ones of the lowest class, the newest
+    /// first.
     func newestOfLowest() -> [RequestHandle] {
         var slots: [Int] = []
         for offset in 0..<min(Self.reach, self.ready.count) {
             guard let element = self.ready.element(at: self.ready.count - 1 - offset) else { break }
-            slots.append(Int(element.value))
+            if self.lineup.fillsShare(self.entries[Int(element.value)].tenant) { slots.append(Int(element.value)) }
         }
+        if slots.isEmpty, let newest = self.newestOfLargest { slots.append(newest) }
         guard let lowest = slots.map({ self.entries[$0].priority }).max() else { return [] }
         return slots.filter { self.entries[$0].priority == lowest }.map { self.handle($0) }
     }
 
-    /// The lowest class of those at the end of the line.
-    var lowestReady: Priority? {
-        var lowest: Priority?
-        let reach = self.rules.order == .priority ? 1 : Self.reach
-        for offset in 0..<min(reach, self.ready.count) {
-            guard let element = self.ready.element(at: self.ready.count - 1 - offset) else { break }
-            lowest = max(lowest ?? .urgent, self.entries[Int(element.value)].priority)
+    /// The newest of the lowest class of the tenant that takes most of the line for its weight, by a sample.
+    private var newestOfLargest: Int? {
+        var largest: (tenant: UInt32, share: Double)?
+        for number in 0..<Self.reach {
+            guard let element = self.ready.element(at: self.ready.count * number / Self.reach) else { break }
+            let tenant = self.entries[Int(element.value)].tenant
+            let account = self.lineup.ledger.accounts[Int(tenant)]
+            let share = Double(account.waiting) / Double(max(1, account.weight))
+            if share > largest?.share ?? -1 { largest = (tenant, share) }
         }
-        return lowest
+        return largest.flatMap { self.lineup.newestOfLowest($0.tenant).map { Int($0) } }
     }
 
     /// Ends a request that waits because others have waited too long.

@@ -136,6 +136,7 @@ package struct DispatchMachine: Sendable {
         guard let facts = self.pools[pool].queue.attemptFacts(handle, token) else {
             return self.finishUnowned(handle, token, result, now: now, &effects)
         }
+        let result = result.plausible(estimate: facts.tokens)
         self.observe(result, facts, pool: pool, now: now, &effects)
         self.note(result.limits, facts, pool: pool, now: now)
         let verdict = self.verdict(on: result, facts, pool: pool, now: now)

@@ -160,6 +160,21 @@ enum TokenUse: Sendable {
 }
 
 extension AttemptResult {
+    /// A count may be so many times what had been estimated, or what a small request could be.
+    private static let mostTimesEstimate = 100
+    private static let mostForSmall = 100_000
+
+    /// Without a count of tokens that cannot be true: whoever believed it would take it off the limit for years.
+    func plausible(estimate: Int) -> AttemptResult {
+        guard case .success(let status, let usage?, let limits) = self else { return self }
+        let most = max(estimate, Self.mostForSmall).multipliedReportingOverflow(by: Self.mostTimesEstimate)
+        let sum = usage.prompt.addingReportingOverflow(usage.completion)
+        let isPlausible =
+            usage.prompt >= 0 && usage.completion >= 0 && !sum.overflow
+            && (most.overflow || sum.partialValue <= most.partialValue)
+        return isPlausible ? self : .success(status: status, usage: nil, limits: limits)
+    }
+
     var use: TokenUse {
         switch self {
         case .success(_, let usage, _):

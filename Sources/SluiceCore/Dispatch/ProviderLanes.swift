@@ -108,6 +108,8 @@ struct ProviderLanes: Sendable {
             if !rooms.isEmpty { rooms.removeAll(keepingCapacity: true) }
             return
         }
+        // Also those of which nothing is known any more.
+        for lane in rooms.indices { rooms[lane] = .max }
         while rooms.count <= self.lanes.count { rooms.append(.max) }
         for lane in self.known { rooms[Int(lane)] = self.room(lane, at: now) }
     }
@@ -134,18 +136,16 @@ struct ProviderLanes: Sendable {
         return refusal.availableIn ?? .zero
     }
 
-    /// When to look again, if something of so many tokens waits and no lane has room for it.
-    func due(needs: Int, at now: Instant) -> Instant? {
-        guard !self.known.isEmpty else { return nil }
-        var least = Duration.seconds(60)
-        var found = false
-        for lane in self.known {
-            let wait = self.wait(lane, tokens: max(1, needs), at: now)
-            guard wait > .zero else { continue }
-            found = true
-            least = min(least, wait)
+    /// When to look again; `nil`: nobody waits for a lane.
+    ///
+    /// - Parameter needs: by lane, tokens of the smallest that was not let through; `.max`: none.
+    func due(needs: [Int], at now: Instant) -> Instant? {
+        var least: Duration?
+        for lane in self.known where Int(lane) < needs.count && needs[Int(lane)] < .max {
+            let wait = self.wait(lane, tokens: max(1, needs[Int(lane)]), at: now)
+            // By its own account there is room: another look will tell.
+            least = min(least ?? .seconds(60), wait > .zero ? wait : .milliseconds(250))
         }
-        // Somebody waits for more than the smallest needs; how much, only another look can tell.
-        return now + (found ? max(.milliseconds(1), least) : .milliseconds(250))
+        return least.map { now + max(.milliseconds(1), $0) }
     }
 }

@@ -221,7 +221,7 @@ package struct InMemoryQueue: Sendable {
         self.rules = rules
         self.rules.policy = policy
         self.lineup.configure(rules.tenants)
-        self.lineup.trackSizes(rules.tokenCapacity != nil)
+        self.lineup.trackSizes(rules.tokenCapacity != nil || !self.lineup.laneRooms.isEmpty)
         if resizes {
             for slot in self.entries.indices where self.entries[slot].phase == .ready {
                 self.lineup.remove(UInt32(slot))

@@ -5,7 +5,8 @@ package enum Choice: Sendable, Equatable {
     /// Nobody waits, or only tenants at their cap.
     case nothing
     case chosen(Chosen)
-    /// Nothing that waits fits what is left; the smallest needs so many tokens.
+    /// Nothing that waits fits what is left; the smallest that its lane would let through needs so many tokens. 0: their
+    /// lanes hold all of them back (see `Lineup.laneNeeds`), or tokens are owed.
     case blocked(needs: Int)
     /// Somebody has waited for too long to be passed by, and needs so many tokens: nothing else is started meanwhile.
     case held(slot: UInt32, needs: Int)
@@ -44,6 +45,8 @@ extension Lineup {
         var oldest: UInt32?
         var oldestFacts = WaitingFacts(sequence: .max, enqueuedAt: .distantFuture, tokens: 0)
         var least = Int.max
+        /// Whether a lane has kept something from starting.
+        var isHeldBack = false
         var compared = 0
         var skipped = 0
     }
@@ -60,8 +63,12 @@ extension Lineup {
         bonus: ((UInt32) -> Double)? = nil
     ) -> Choice {
         if self.tree.isEmpty { return .nothing }
+        self.forgetLaneNeeds()
         if let budget, budget < 0 { return .blocked(needs: 0) }
-        guard self.isFair else { return self.choose(in: 0, policy, budget: budget, now: now, bonus) }
+        guard self.isFair else {
+            let choice = self.choose(in: 0, policy, budget: budget, now: now, bonus)
+            return choice == .blocked(needs: .max) ? .blocked(needs: 0) : choice
+        }
         var least = Int.max
         var answer = Choice.nothing
         var rank = 0
@@ -70,7 +77,7 @@ extension Lineup {
             case .nothing: break
             case .blocked(let needs):
                 least = min(least, needs)
-                answer = .blocked(needs: least)
+                answer = .blocked(needs: least == .max ? 0 : least)
             case .chosen(let chosen): return .chosen(chosen)
             case .held(let slot, let needs): return .held(slot: slot, needs: needs)
             }
@@ -79,8 +86,21 @@ extension Lineup {
         return answer
     }
 
+    private mutating func forgetLaneNeeds() {
+        guard !self.laneRooms.isEmpty || !self.laneNeeds.isEmpty else { return }
+        self.laneNeeds.removeAll(keepingCapacity: true)
+        for _ in self.laneRooms.indices { self.laneNeeds.append(.max) }
+    }
+
+    /// Its lane does not let it through.
+    private mutating func holdBack(_ facts: WaitingFacts, _ search: inout Search) {
+        search.isHeldBack = true
+        guard Int(facts.lane) < self.laneNeeds.count else { return }
+        self.laneNeeds[Int(facts.lane)] = min(self.laneNeeds[Int(facts.lane)], facts.tokens)
+    }
+
     @inline(always)
-    private func laneRoom(_ lane: UInt8) -> Int {
+    func laneRoom(_ lane: UInt8) -> Int {
         Int(lane) < self.laneRooms.count ? self.laneRooms[Int(lane)] : .max
     }
 
@@ -114,7 +134,7 @@ extension Lineup {
             best.compared = search.compared
             return .chosen(best)
         }
-        return search.least == .max ? .nothing : .blocked(needs: search.least)
+        return search.least < .max || search.isHeldBack ? .blocked(needs: search.least) : .nothing
     }
 
     private func available(_ budget: Int?, _ lane: UInt8) -> Int? {
@@ -136,7 +156,7 @@ extension Lineup {
         let head = self.cells[cell].head
         let slot = self.cells[cell].headSlot
         let room = self.laneRoom(head.lane)
-        search.least = min(search.least, head.tokens)
+        if head.tokens <= room { search.least = min(search.least, head.tokens) } else { self.holdBack(head, &search) }
         guard room >= 0 else { return }
         // Beyond its lane's room nothing can be kept for it: that is the backend's to give.
         if head.sequence < search.oldestFacts.sequence, head.tokens <= min(self.capacity, room) {
@@ -249,7 +269,11 @@ extension Lineup {
         while let smallest = self.sizes.first(from: key), smallest.key.rank >> 32 == UInt64(group) {
             let facts = self.waiting[Int(smallest.value)].facts
             let limit = min(self.laneRoom(facts.lane), budget ?? .max)
-            search.least = min(search.least, facts.tokens)
+            if facts.tokens <= self.laneRoom(facts.lane) {
+                search.least = min(search.least, facts.tokens)
+            } else {
+                self.holdBack(facts, &search)
+            }
             if facts.tokens <= limit, limit >= 0 {
                 let available = self.available(budget, facts.lane)
                 self.compare(smallest.value, facts, policy, available: available, now: now, bonus, &search)

@@ -40,6 +40,9 @@ package struct Lineup: Sendable {
     private(set) var tracksSizes = false
     /// What each lane has left; less than 0: nothing of it may start. Lanes beyond the end have no limit.
     package var laneRooms: [Int] = []
+    /// By lane, what the smallest needs that its lane has kept from starting at the last choice that found nothing;
+    /// `.max`: nobody. Exact while sizes are tracked.
+    package internal(set) var laneNeeds: [Int] = []
     /// The most that there could ever be to spend at once: nothing is kept for a request that needs more.
     package var capacity = Int.max
 

@@ -48,6 +48,8 @@ package struct TenantLedger: Sendable {
     /// Of tenants with live requests.
     private var totalWeight: UInt64 = 0
     private var arrivals: UInt64 = 0
+    /// Of tenants that wait, whether or not they are at their cap.
+    private(set) var waitingWeight: UInt64 = 0
 
     package init(policy: TenantPolicy) {
         self.policy = policy
@@ -141,6 +143,7 @@ package struct TenantLedger: Sendable {
     package mutating func wait(_ number: UInt32) {
         self.accounts[Int(number)].waiting += 1
         guard self.accounts[Int(number)].waiting == 1 else { return }
+        self.waitingWeight += self.accounts[Int(number)].weight
         self.accounts[Int(number)].counter = max(self.accounts[Int(number)].counter, self.floor)
         self.setTurn(number)
     }
@@ -148,6 +151,9 @@ package struct TenantLedger: Sendable {
     /// One fewer waits: it has been claimed, or has ended.
     package mutating func unwait(_ number: UInt32) {
         self.accounts[Int(number)].waiting -= 1
+        if self.accounts[Int(number)].waiting == 0 {
+            self.waitingWeight -= min(self.waitingWeight, self.accounts[Int(number)].weight)
+        }
         self.setTurn(number)
     }
 
@@ -237,6 +243,13 @@ package struct TenantLedger: Sendable {
             self.setTurn(number)
         }
         self.totalWeight = self.accounts.reduce(0) { $1.live > 0 ? $0 + $1.weight : $0 }
+        self.waitingWeight = self.accounts.reduce(0) { $1.waiting > 0 ? $0 + $1.weight : $0 }
+    }
+
+    /// As it is, or would be, in units of `unit`.
+    func weight(of name: String) -> UInt64 {
+        self.numbers[name].map { self.accounts[Int($0)].weight }
+            ?? Self.scaled(self.policy.weights[name] ?? self.policy.defaultWeight)
     }
 
     /// At least 1/1024, at most a million.

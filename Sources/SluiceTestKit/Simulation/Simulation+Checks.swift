@@ -287,9 +287,9 @@ extension Simulation {
         guard let entry = pool.ready.randomElement(using: &self.random),
             let handle = self.requests[entry.request].handle
         else { return }
-        let place = pool.position(entry.rank, entry.sequence) + 1
-        guard let status = self.machine.waiting(handle, now: self.now), status.position == place else {
-            throw self.violation("request \(entry.request) is in place \(place) and cannot say so")
+        let places = pool.places(entry, self.requests)
+        guard let status = self.machine.waiting(handle, now: self.now), places.contains(status.position) else {
+            throw self.violation("request \(entry.request) is in place \(places) and cannot say so")
         }
         let isRight: Bool
         switch status.reason {
@@ -298,8 +298,8 @@ extension Simulation {
         case .rateLimited:
             isRight =
                 pool.throttledUntil >= self.now || pool.configuration.scheduling.limit != nil || pool.followsLimits
-        case .aheadInQueue: isRight = place > 1
-        case .slotsFull: isRight = place == 1
+        case .aheadInQueue: isRight = status.position > 1
+        case .slotsFull: isRight = status.position == 1
         case .tenantSlotsFull: isRight = !pool.mayRun(self.requests[entry.request].submission.tenant)
         case .backoff: isRight = false
         }

@@ -103,6 +103,30 @@ struct PoolModel {
         return low
     }
 
+    /// The place that a request that is ready must name, give or take what weights are rounded by.
+    func places(
+        _ entry: (rank: UInt8, sequence: Int, request: Int),
+        _ requests: [SimulatedRequest]
+    ) -> ClosedRange<Int> {
+        let rank = self.position(entry.rank, entry.sequence)
+        let policy = self.configuration.scheduling.tenants
+        guard policy.isFair else { return (rank + 1)...(rank + 1) }
+        func weight(_ tenant: String) -> Double { policy.weights[tenant] ?? policy.defaultWeight }
+        let tenant = requests[entry.request].submission.tenant
+        var waiting: [String: Int] = [:]
+        for other in self.ready { waiting[requests[other.request].submission.tenant, default: 0] += 1 }
+        let own = self.ready[..<rank].count { requests[$0.request].submission.tenant == tenant }
+        var least = own
+        var most = own
+        for (other, count) in waiting where other != tenant {
+            let turns = Double(own + 1) * weight(other) / weight(tenant)
+            least += min(count, Int(turns * 0.99))
+            // Those at their cap are counted together.
+            most += policy.maximumInFlight == nil ? min(count, Int(turns * 1.01) + 1) : count
+        }
+        return (min(rank, least) + 1)...(min(rank, most) + 1)
+    }
+
     mutating func makeReady(_ number: Int, _ request: SimulatedRequest) {
         let rank = self.rank(request.submission.priority)
         self.ready.insert(
