@@ -27,7 +27,7 @@ extension DispatchMachine {
     /// Somebody for whom tokens were kept may be gone.
     private mutating func reconsider(_ pool: Int, now: Instant, _ effects: inout DispatchEffects) {
         guard self.pools[pool].limit.due != nil else { return }
-        self.pools[pool].limit.reconsider()
+        self.pools[pool].limit.depart()
         _ = self.pump(pool, now: now, &effects, own: nil)
     }
 

@@ -151,7 +151,7 @@ extension DispatchMachine {
         let message = "The circuit of backend '\(name)' is open, and it stays so until after the deadline."
         for pool in self.backends[backend].pools {
             let ended = self.pools[pool].queue.expireQueued(deadlineBefore: until, message: message, now: now)
-            if !ended.isEmpty { self.pools[pool].limit.reconsider() }
+            if !ended.isEmpty { self.pools[pool].limit.depart() }
             for request in ended {
                 self.report(request.record, .ended, now, &effects)
                 effects.ended.append(request)

@@ -276,9 +276,8 @@ package struct DispatchMachine: Sendable {
     package mutating func tick(now: Instant, _ effects: inout DispatchEffects) {
         for pool in self.pools.indices {
             let reaped = self.pools[pool].queue.reap(now: now)
-            if !reaped.ended.isEmpty || !reaped.recovered.isEmpty || reaped.ready > 0 {
-                self.pools[pool].limit.reconsider()
-            }
+            if !reaped.ended.isEmpty { self.pools[pool].limit.depart() }
+            if !reaped.recovered.isEmpty || reaped.ready > 0 { self.pools[pool].limit.reconsider() }
             for request in reaped.ended {
                 self.settle(request.notes, .neutral, .estimated, pool: pool, now: now, &effects)
                 self.report(request.record, .ended, now, &effects)

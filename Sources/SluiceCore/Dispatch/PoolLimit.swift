@@ -98,6 +98,11 @@ struct PoolLimit: Sendable {
         if self.due != nil && !self.isHeld && tokens < self.needs { self.due = nil }
     }
 
+    /// Somebody who waited has left. That lets others start only if tokens were kept for him.
+    mutating func depart() {
+        if self.isHeld { self.due = nil }
+    }
+
     /// Something has changed.
     mutating func reconsider() { self.due = nil }
 
