@@ -1,19 +1,66 @@
+import Glibc
 import SluiceBasics
 import SluiceFabric
 import SluiceTestKit
 import SluiceWire
 import Testing
 
-/// The other tests run one task at a time; here all of the machine's threads meet.
+/// Threads that run tasks, of their own: each of thousands of steps would otherwise wait behind whatever long tests
+/// hold the few threads that all tests share, for minutes on a busy machine.
+private final class ThreadCrew: Sendable {
+    let executor = StepExecutor()
+    private let isOver = Lock(false)
+
+    init(_ count: Int) {
+        for _ in 0..<count {
+            var thread = pthread_t()
+            let context = Unmanaged.passRetained(self)
+            let code = pthread_create(
+                &thread,
+                nil,
+                { context in
+                    if let context { Unmanaged<ThreadCrew>.fromOpaque(context).takeRetainedValue().run() }
+                    return nil
+                },
+                context.toOpaque()
+            )
+            guard code == 0 else {
+                context.release()
+                Issue.record("no thread: \(code)")
+                continue
+            }
+            pthread_detach(thread)
+        }
+    }
+
+    func stop() { self.isOver.withLock { $0 = true } }
+
+    private func run() {
+        while !self.isOver.withLock({ $0 }) {
+            self.executor.run()
+            usleep(50)
+        }
+    }
+}
+
+/// The other tests run one task at a time; here many threads meet.
 struct ProducerThreadTests {
-    @Test(.timeLimit(.minutes(2)))
+    /// The limit ends a call that hangs. Most of the time this test waits for its first and its last step.
+    @Test(.timeLimit(.minutes(10)))
     func `callers, replies, cancels and deadlines on many threads end every call once`() async {
+        let crew = ThreadCrew(4)
+        defer { crew.stop() }
+        let executor = crew.executor
+        await Task(executorPreference: executor) { await Self.run(on: executor) }.value
+    }
+
+    private static func run(on executor: StepExecutor) async {
         let world = ProducerWorld()
         let clock = world.world.clock
         let producer = world.producer
-        let running = Task { await producer.run() }
+        let running = Task(executorPreference: executor) { await producer.run() }
         let isOver = Lock(false)
-        let dispatcher = Task {
+        let dispatcher = Task(executorPreference: executor) {
             while !isOver.withLock({ $0 }) {
                 guard let element = world.valkey.execute("LPOP", [.text(ProducerWorld.queue)]).bytes else {
                     clock.advance(by: .milliseconds(1))
@@ -27,10 +74,10 @@ struct ProducerThreadTests {
         }
         let kinds = await withTaskGroup(of: [String].self) { group in
             for caller in 0..<8 {
-                group.addTask {
+                group.addTask(executorPreference: executor) {
                     var kinds: [String] = []
                     for number in 0..<250 {
-                        let call = Task {
+                        let call = Task(executorPreference: executor) {
                             let request = ProducerWorld.request("\(caller).\(number)")
                             do throws(ProducerError) {
                                 let timeout: Duration = number % 7 == 0 ? .milliseconds(1) : .seconds(600)
@@ -53,7 +100,7 @@ struct ProducerThreadTests {
         #expect(producer.waiting == 0)
         #expect(producer.pushingBytes == 0)
         #expect(producer.counts.unknownReplies == 0)
-        let closing = Task { await producer.close() }
+        let closing = Task(executorPreference: executor) { await producer.close() }
         await closing.value
         await running.value
         isOver.withLock { $0 = true }
