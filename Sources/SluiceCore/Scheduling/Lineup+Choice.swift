@@ -5,8 +5,8 @@ package enum Choice: Sendable, Equatable {
     /// Nobody waits, or only tenants at their cap.
     case nothing
     case chosen(Chosen)
-    /// Nothing that waits fits what is left; the smallest that its lane would let through needs so many tokens. 0: their
-    /// lanes hold all of them back (see `Lineup.laneNeeds`), or tokens are owed.
+    /// Nothing that waits fits what is left; the smallest that its lane would let through needs so many tokens.
+    /// 0: their lanes hold all of them back (see `Lineup.laneNeeds`), or tokens are owed.
     case blocked(needs: Int)
     /// Somebody has waited for too long to be passed by, and needs so many tokens: nothing else is started meanwhile.
     case held(slot: UInt32, needs: Int)
