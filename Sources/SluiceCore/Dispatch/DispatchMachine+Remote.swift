@@ -2,8 +2,8 @@ import SluiceBasics
 
 // Work that lies in a queue of others: how much of it to take, and how to book what never ran here.
 extension DispatchMachine {
-    /// Of those that wait here and cannot start, for their tenants' caps or their lanes, so many per slot are enough, or
-    /// so many in all.
+    /// Of those that wait here and cannot start, for their tenants' caps or their lanes, so many per slot are enough,
+    /// or so many in all.
     private static let patience = 4
     private static let leastPatience = 64
 

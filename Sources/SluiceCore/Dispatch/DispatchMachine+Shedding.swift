@@ -27,8 +27,8 @@ extension DispatchMachine {
         self.assertBooks(pool)
     }
 
-    /// Of the lowest class that tenants have waiting who fill their shares: who would miss his deadline anyhow, else the
-    /// newest.
+    /// Of the lowest class that tenants have waiting who fill their shares: who would miss his deadline anyhow, else
+    /// the newest.
     private mutating func victim(_ pool: Int, now: Instant) -> RequestHandle? {
         let last = self.pools[pool].queue.newestOfLowest()
         guard let newest = last.first else { return nil }
