@@ -375,9 +375,10 @@ def test_the_live_view_counts_what_was_dropped(valkey, backend, fabric):
 # The example.
 
 def executor(valkey, *arguments, **options):
+    # Whoever runs these tests in the background may have had SIGINT ignored, which children inherit.
     return subprocess.Popen(
         [sys.executable, str(EXECUTOR), "--url", valkey.url, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, **options)
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
 
 def test_the_example_prints_what_comes_and_leaves_nothing(valkey, backend, fabric):
