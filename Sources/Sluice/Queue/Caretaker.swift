@@ -97,7 +97,7 @@ extension Queue {
                 if held.isFetchedAhead {
                     // It was claimed when it was put there.
                     let isUnwanted = held.startedAt + patience <= now || state.mode == .stopped
-                    if isUnwanted, unwanted.count < Self.givenBackAtOnce {
+                    if isUnwanted, state.givingBack + unwanted.count < Self.givenBackAtOnce {
                         unwanted.append((place, held.receipt))
                         continue
                     }
@@ -119,6 +119,7 @@ extension Queue {
                 }
             }
             unwanted.removeAll { !given.contains($0.receipt.token) }
+            state.givingBack += unwanted.count
             return lease
         }
         // First what is worked on: a slow store must not make its leases lapse.
@@ -128,12 +129,17 @@ extension Queue {
         let receipts = unwanted.map(\.receipt)
         Task {
             await withTaskGroup(of: Void.self) { group in
-                for receipt in receipts { group.addTask { await self.giveBack(receipt) } }
+                for receipt in receipts {
+                    group.addTask {
+                        await self.giveBack(receipt)
+                        self.state.withLock { $0.givingBack -= 1 }
+                    }
+                }
             }
         }
     }
 
-    /// How many messages are given back at the same time, before leases are looked at again.
+    /// How many messages are being given back at most, however slow the store is.
     private static var givenBackAtOnce: Int { 64 }
 
     private func renew(_ renewed: [(place: UInt32, receipt: Receipt)], _ lease: Duration) async {

@@ -50,6 +50,8 @@ struct QueueState<Payload: Sendable>: Sendable {
     /// newest dequeue then.
     var cancelledDuringLook: [String: UInt64] = [:]
     var buffer = PrefetchBuffer<Payload>()
+    /// Messages that the store is being told to take back.
+    var givingBack = 0
     /// When to look for expired messages in a store that does not choose itself.
     var nextExpiry = Instant.zero
 

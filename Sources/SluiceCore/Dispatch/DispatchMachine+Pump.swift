@@ -115,10 +115,10 @@ extension DispatchMachine {
             // Tokens that come back may bring it forward.
             if let due = self.pools[pool].limit.due { self.wake(by: due) }
             self.noteBudget(pool, &effects)
-            // Its tenant may start another, which nobody has asked so far.
-            if self.pools[pool].configuration.scheduling.tenants.maximumInFlight != nil {
-                self.pools[pool].limit.reconsider()
-            }
+        }
+        // Its tenant may start another, which nobody has asked so far; also if it was claimed before there was a limit.
+        if self.pools[pool].configuration.scheduling.tenants.maximumInFlight != nil {
+            self.pools[pool].limit.reconsider()
         }
         guard let permit = notes.permit else { return }
         let backend = self.pools[pool].backend

@@ -29,6 +29,8 @@ package struct TenantLedger: Sendable {
         var arrival: UInt64 = 0
         /// Whether it is in `idle`.
         var isIdle = false
+        /// Nobody's at present.
+        var isFree = true
     }
 
     /// Resolution of weights and counters.
@@ -88,6 +90,7 @@ package struct TenantLedger: Sendable {
         }
         var account = Account()
         account.name = name
+        account.isFree = false
         account.weight = Self.scaled(self.policy.weights[name] ?? self.policy.defaultWeight)
         account.counter = self.floor
         account.live = 1
@@ -238,9 +241,11 @@ package struct TenantLedger: Sendable {
     package mutating func configure(_ policy: TenantPolicy) {
         guard policy != self.policy else { return }
         self.policy = policy
-        for (name, number) in self.numbers {
-            self.accounts[Int(number)].weight = Self.scaled(policy.weights[name] ?? policy.defaultWeight)
-            self.setTurn(number)
+        // In order of number: who gets a turn now stands behind whoever got it before.
+        for index in self.accounts.indices where !self.accounts[index].isFree {
+            let name = self.accounts[index].name
+            self.accounts[index].weight = Self.scaled(policy.weights[name] ?? policy.defaultWeight)
+            self.setTurn(UInt32(index))
         }
         self.totalWeight = self.accounts.reduce(0) { $1.live > 0 ? $0 + $1.weight : $0 }
         self.waitingWeight = self.accounts.reduce(0) { $1.waiting > 0 ? $0 + $1.weight : $0 }

@@ -23,11 +23,12 @@ struct PoolBudgetTests {
         }
 
         /// Returns the number of the request.
-        mutating func submit(tokens: Int, model: String = "gpt-test") -> UInt64 {
+        mutating func submit(tokens: Int, model: String = "gpt-test", tenant: String = "acme") -> UInt64 {
             self.number += 1
             var effects = DispatchEffects()
             var submission = Submission.sample(
                 self.number,
+                tenant: tenant,
                 tokens: tokens,
                 deadline: self.now + .seconds(3_600)
             )
@@ -139,6 +140,27 @@ struct PoolBudgetTests {
         _ = pool.machine.configure(configuration, now: pool.now, &effects)
         pool.pass(.seconds(700))
         #expect(pool.runs(waiting))
+    }
+
+    @Test func `a tenant at its cap goes on when a request ends that began before there was a limit`() {
+        var pool = Pool(RateLimit(), slots: 10)
+        func configure(_ limit: RateLimit?) {
+            guard var configuration = pool.machine.status("default", now: pool.now)?.configuration else { return }
+            configuration.scheduling.limit = limit
+            configuration.scheduling.tenants.maximumInFlight = 1
+            var effects = DispatchEffects()
+            _ = pool.machine.configure(configuration, now: pool.now, &effects)
+            pool.absorb(effects)
+        }
+        configure(nil)
+        let first = pool.submit(tokens: 10)
+        configure(Self.limit)
+        let small = pool.submit(tokens: 1_000)
+        let other = pool.submit(tokens: 50_000, tenant: "other")
+        let large = pool.submit(tokens: 60_000, tenant: "third")
+        #expect(pool.runs(first) && pool.runs(other) && !pool.runs(small) && !pool.runs(large))
+        pool.finish(first, .success(status: 200, usage: nil))
+        #expect(pool.runs(small))
     }
 
     @Test func `what backends count changes what the next request is charged`() {

@@ -151,6 +151,16 @@ struct TenantLedgerTests {
         #expect(crowd.lineup.audit() == nil)
     }
 
+    @Test func `tenants that a change lets go on stand in a fixed order`() {
+        var crowd = Crowd(TenantPolicy(maximumInFlight: 1))
+        let names = (0..<8).map { "tenant-\($0)" }
+        for name in names { crowd.add(name, tokens: 10, 2) }
+        for name in names { #expect(crowd.serve(finishes: false) == name) }
+        #expect(crowd.serve(finishes: false) == nil)
+        crowd.lineup.configure(TenantPolicy())
+        for name in names { #expect(crowd.serve(finishes: false) == name) }
+    }
+
     @Test(arguments: 0..<20)
     func `two tenants that always wait differ by no more than what is in flight`(seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))
