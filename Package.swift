@@ -113,7 +113,8 @@ let package = Package(
         ),
         .testTarget(
             name: "SluiceProvidersTests",
-            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
+            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"],
+            exclude: ["Golden"]
         ),
         .testTarget(
             name: "SluiceTelemetryTests",

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <new>
 #include <simdjson.h>
+#include <string>
 #include <type_traits>
 
 namespace dom = simdjson::dom;
@@ -129,5 +130,15 @@ int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void 
         if (!visitor(context, field.key.data(), field.key.size(), value_of(field.value))) break;
     }
     return 0;
+}
+
+int sluice_json_text(sluice_json_value value, sluice_json_receiver receiver, void *context) noexcept {
+    try {
+        const std::string text = simdjson::minify(element_of(value));
+        receiver(context, text.data(), text.size());
+        return 0;
+    } catch (...) {
+        return SLUICE_JSON_ERROR_MEMORY;
+    }
 }
 }

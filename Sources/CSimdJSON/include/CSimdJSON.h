@@ -55,6 +55,10 @@ size_t sluice_json_count(sluice_json_value value) SLUICE_NOEXCEPT;
 typedef bool (*sluice_json_visitor)(void *context, const char *key, size_t key_size, sluice_json_value value);
 int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) SLUICE_NOEXCEPT;
 
+// Hands the value's text, without white space, to `receiver`.
+typedef void (*sluice_json_receiver)(void *context, const char *bytes, size_t size);
+int sluice_json_text(sluice_json_value value, sluice_json_receiver receiver, void *context) SLUICE_NOEXCEPT;
+
 // One past the quote that closes the string whose first byte after its opening quote is `from`; 0 if nothing closes it.
 // memchr passes an image in base64 at the speed of memory.
 static inline size_t sluice_json_string_end(const char *bytes, size_t from, size_t end) {

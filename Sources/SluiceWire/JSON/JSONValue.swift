@@ -116,6 +116,27 @@ package struct JSONValue {
         self.visit { key, value in body(String(decoding: key, as: UTF8.self), value) }
     }
 
+    /// The value as JSON without white space. Numbers may be spelt differently than they came.
+    package var compactBytes: [UInt8] {
+        let result = Collected()
+        withExtendedLifetime(result) {
+            _ = sluice_json_text(
+                self.value,
+                { context, bytes, size in
+                    guard let context, let bytes else { return }
+                    let collected = Unmanaged<Collected>.fromOpaque(context).takeUnretainedValue()
+                    collected.bytes = [UInt8](UnsafeRawBufferPointer(start: bytes, count: size))
+                },
+                Unmanaged.passUnretained(result).toOpaque()
+            )
+        }
+        return result.bytes
+    }
+
+    private final class Collected {
+        var bytes: [UInt8] = []
+    }
+
     private func visit(_ body: (UnsafeRawBufferPointer, JSONValue) -> Bool) {
         withoutActuallyEscaping(body) { escaping in
             let visitor = Visitor(body: escaping)

@@ -122,6 +122,12 @@ package struct JSONWriter {
         self.bytes.append(contentsOf: json)
     }
 
+    /// As the other, for a part of a document that was read.
+    package mutating func rawValue(_ json: ArraySlice<UInt8>) {
+        self.separate()
+        self.bytes.append(contentsOf: json)
+    }
+
     // MARK: Parts
 
     private mutating func separate() {
@@ -148,22 +154,34 @@ package struct JSONWriter {
 
     private mutating func quote(_ text: String) {
         self.bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                self.bytes.append(UInt8(ascii: "\\"))
-                self.bytes.append(byte)
-            case 0x0A: self.raw("\\n")
-            case 0x0D: self.raw("\\r")
-            case 0x09: self.raw("\\t")
-            case 0..<0x20:
-                self.raw("\\u00")
-                self.bytes.append(Self.digits[Int(byte >> 4)])
-                self.bytes.append(Self.digits[Int(byte & 15)])
-            default: self.bytes.append(byte)
+        var text = text
+        text.withUTF8 { utf8 in
+            // What needs no escape is copied in runs: texts are long and escapes rare.
+            var start = 0
+            for index in 0..<utf8.count {
+                let byte = utf8[index]
+                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+                self.bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<index]))
+                start = index + 1
+                self.escape(byte)
             }
+            self.bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start...]))
         }
         self.bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        self.bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): self.bytes.append(byte)
+        case 0x0A: self.bytes.append(UInt8(ascii: "n"))
+        case 0x0D: self.bytes.append(UInt8(ascii: "r"))
+        case 0x09: self.bytes.append(UInt8(ascii: "t"))
+        default:
+            self.raw("u00")
+            self.bytes.append(Self.digits[Int(byte >> 4)])
+            self.bytes.append(Self.digits[Int(byte & 15)])
+        }
     }
 
     private static let digits = Array("0123456789abcdef".utf8)
