@@ -9,14 +9,14 @@ public struct JSONText: Sendable, Equatable, Hashable {
     /// Valid JSON in UTF-8.
     public let bytes: [UInt8]
 
-    /// - Parameter trusted: valid JSON; what comes from outside goes through `init(_:)`.
+    /// - Parameter trusted: valid JSON; what comes from outside goes through `init(parsing:)`.
     package init(trusted: [UInt8]) { self.bytes = trusted }
 
     /// - Returns: `nil` if the text is not JSON.
-    public init?(_ text: some StringProtocol) { self.init(Array(text.utf8)) }
+    public init?(parsing text: some StringProtocol) { self.init(parsing: Array(text.utf8)) }
 
     /// - Returns: `nil` if the bytes are not JSON.
-    public init?(_ bytes: [UInt8]) {
+    public init?(parsing bytes: [UInt8]) {
         guard let compact = try? JSON.read(bytes, { $0.compactBytes }), !compact.isEmpty else { return nil }
         self.bytes = compact
     }

@@ -17,14 +17,14 @@ struct JSONTextTests {
 
     @Test("what is not JSON is refused, white space goes")
     func validation() {
-        #expect(JSONText("{nope") == nil)
-        #expect(JSONText(#" { "a" : [ 1 , "x y" ] } "#)?.text == #"{"a":[1,"x y"]}"#)
+        #expect(JSONText(parsing: "{nope") == nil)
+        #expect(JSONText(parsing: #" { "a" : [ 1 , "x y" ] } "#)?.text == #"{"a":[1,"x y"]}"#)
     }
 
     @Test("a part of a document outlives it")
     func subtree() throws {
         let text = try #require(JSON.read(Array(#"{"a":{"b":[1.0,2e3,"\u00e9\n"]}}"#.utf8)) { $0["a"]?.text })
-        #expect(JSONText(text.text) == text)
+        #expect(JSONText(parsing: text.text) == text)
         #expect(text.text.contains("é\\n"))
     }
 
