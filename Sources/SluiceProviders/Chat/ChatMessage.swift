@@ -27,6 +27,8 @@ public struct ChatMessage: Sendable, Equatable {
     public var reasoning: [ReasoningBlock]
     /// Everything up to here may be cached by the provider.
     public var cacheMark: CacheMark?
+    /// Its only call came as `function_call`, OpenAI's predecessor of `tool_calls`.
+    public var usesFunctionCall = false
     /// Members that we have no name for, such as `audio`.
     public var additional: [JSONField]
 
@@ -85,6 +87,8 @@ public struct ContentPart: Sendable, Equatable {
 
     public var kind: Kind
     public var cacheMark: CacheMark?
+    /// Members that we have no name for, in order.
+    public var additional: [JSONField] = []
 
     public init(_ kind: Kind, cacheMark: CacheMark? = nil) {
         self.kind = kind
@@ -125,6 +129,8 @@ public struct ToolCall: Sendable, Equatable {
     public var isCustom: Bool
     /// What a provider wants back with the call in the next turn.
     public var signature: String?
+    /// Members that we have no name for, in order.
+    public var additional: [JSONField] = []
 
     public init(id: String, name: String, arguments: String, isCustom: Bool = false, signature: String? = nil) {
         self.id = id

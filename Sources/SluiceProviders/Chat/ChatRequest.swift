@@ -9,6 +9,8 @@ public struct ChatRequest: Sendable, Equatable {
     public var tools: [ChatTool] = []
     public var toolChoice: ToolChoice?
     public var parallelToolCalls: Bool?
+    /// The tools came as `functions`, OpenAI's predecessor of `tools`, and the answer has to say `function_call`.
+    public var usesFunctions = false
 
     // The answer's form
     public var responseFormat: ResponseFormat?
@@ -60,9 +62,11 @@ public struct ChatRequest: Sendable, Equatable {
     public var isStream = false
     /// `stream_options.include_usage`.
     public var includesUsage = false
+    /// Other members of `stream_options`, in order.
+    public var streamOptions: [JSONField] = []
 
-    /// Members that have no name here, in order: `audio`, `prediction`, `web_search_options`, `functions`,
-    /// `function_call`, `moderation`, `prompt_cache_options`, what a provider adds, and what is newer than we are.
+    /// Members that have no name here, in order: `audio`, `prediction`, `web_search_options`, `moderation`,
+    /// `prompt_cache_options`, what a provider adds, and what is newer than we are.
     public var additional: [JSONField] = []
 
     public init(model: String, messages: [ChatMessage]) {
@@ -89,6 +93,10 @@ public struct ChatTool: Sendable, Equatable {
     public var description: String?
     public var kind: Kind
     public var cacheMark: CacheMark?
+    /// Members that have no name here, beside `function` or `custom`.
+    public var additional: [JSONField] = []
+    /// Members that have no name here, inside `function` or `custom`.
+    public var definitionAdditional: [JSONField] = []
 
     public init(name: String, description: String? = nil, kind: Kind) {
         self.name = name

@@ -44,6 +44,8 @@ public struct ChatChoice: Sendable, Equatable {
     public var logprobs: JSONText?
     /// Members of the message that have no name here: `audio`, `images`, …
     public var additional: [JSONField] = []
+    /// Members beside the message that have no name here: `content_filter_results`, `stop_reason`, …
+    public var choiceAdditional: [JSONField] = []
 
     public init(index: Int, content: String?, finishReason: FinishReason) {
         self.index = index
@@ -57,6 +59,7 @@ public struct ChatChoice: Sendable, Equatable {
         message.toolCalls = self.toolCalls
         message.refusal = self.refusal
         message.reasoning = self.reasoning
+        message.usesFunctionCall = self.finishReason == .functionCall
         return message
     }
 }
@@ -106,6 +109,8 @@ public struct ChatUsage: Sendable, Equatable {
     public var rejectedPredictionTokens: Int?
     /// The provider's own count; `nil`: the sum.
     public var statedTotal: Int?
+    /// Members that have no name here, such as `cost`, in order.
+    public var additional: [JSONField] = []
 
     public init(promptTokens: Int, completionTokens: Int) {
         self.promptTokens = promptTokens

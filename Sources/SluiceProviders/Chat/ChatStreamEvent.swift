@@ -8,7 +8,7 @@ public enum ChatStreamEvent: Sendable, Equatable {
     case refusal(choice: Int, String)
     /// A piece of reasoning that is shown.
     case reasoning(choice: Int, String)
-    /// Ends the block of reasoning that came before it.
+    /// Ends the block of reasoning that came before it; empty: the block has no signature.
     case reasoningSignature(choice: Int, String)
     /// A block of reasoning that only the provider can read.
     case redactedReasoning(choice: Int, String)
@@ -20,6 +20,8 @@ public enum ChatStreamEvent: Sendable, Equatable {
     case logprobs(choice: Int, JSONText)
     /// Members of a delta that have no name here.
     case other(choice: Int, JSONField)
+    /// Members of a choice beside its delta that have no name here.
+    case choiceField(choice: Int, JSONField)
     /// `native` is the provider's own word, where it differs.
     case finish(choice: Int, FinishReason, native: String?)
     case usage(ChatUsage)
@@ -34,6 +36,10 @@ public struct ChatStreamStart: Sendable, Equatable {
     public var created: Int
     public var serviceTier: String?
     public var systemFingerprint: String?
+    /// The provider's own name of the request, for its support.
+    public var requestID: String?
+    /// Members of the first chunk that have no name here, in order.
+    public var additional: [JSONField] = []
 
     public init(id: String, model: String, created: Int) {
         self.id = id

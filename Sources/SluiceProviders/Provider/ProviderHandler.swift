@@ -116,6 +116,8 @@ package struct PreparedCall: Sendable {
     /// The model as asked of the provider.
     package var model: String
     package var isStream: Bool
+    /// Number of choices that were asked for.
+    package var choiceCount = 1
     package var now: Int
     package var requestID: String
     /// Whether the answer comes as a call of a tool that stands for the response format.
@@ -127,6 +129,7 @@ package struct PreparedCall: Sendable {
         self.body = body
         self.model = call.request.model
         self.isStream = call.request.isStream
+        self.choiceCount = max(1, call.request.choiceCount ?? 1)
         self.now = call.now
         self.requestID = call.requestID
     }
