@@ -31,7 +31,7 @@ let package = Package(
         .target(name: "SluiceBasics"),
         // Layer 1
         .target(name: "SluiceCore", dependencies: ["SluiceBasics"]),
-        .target(name: "SluiceWire", dependencies: ["SluiceBasics", "CSimdJSON"]),
+        .target(name: "SluiceWire", dependencies: ["SluiceBasics", "CSimdJSON", "CCrypto"]),
         // Layer 2
         .target(name: "SluiceEngine", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceProviders", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),

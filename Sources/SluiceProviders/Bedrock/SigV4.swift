@@ -1,0 +1,137 @@
+import SluiceWire
+
+/// A key of AWS's. Its text never shows the secret parts.
+package struct SigV4Credentials: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible {
+    package var accessKeyID: String
+    package var secretAccessKey: String
+    /// Of temporary keys.
+    package var sessionToken: String?
+
+    package init(accessKeyID: String, secretAccessKey: String, sessionToken: String? = nil) {
+        self.accessKeyID = accessKeyID
+        self.secretAccessKey = secretAccessKey
+        self.sessionToken = sessionToken
+    }
+
+    package var description: String { "SigV4Credentials(\(self.accessKeyID))" }
+    package var debugDescription: String { self.description }
+}
+
+/// AWS Signature Version 4 in the `Authorization` header.
+///
+/// A pure function: the same request, key and time give the same signature.
+package struct SigV4: Sendable {
+    /// What signing has found, and the steps on the way to it.
+    package struct Signature: Sendable, Equatable {
+        /// `Authorization`, `X-Amz-Date` and, with a session token, `X-Amz-Security-Token`: to be sent too.
+        package var headers: [(name: String, value: String)]
+        package var canonicalRequest: String
+        package var stringToSign: String
+        /// 64 hexadecimal digits.
+        package var signature: String
+
+        package static func == (left: Signature, right: Signature) -> Bool {
+            left.stringToSign == right.stringToSign && left.signature == right.signature
+        }
+    }
+
+    private static let algorithm = "AWS4-HMAC-SHA256"
+
+    /// Proxies add or change these on the way.
+    private static let unsignedHeaders: Set<String> = [
+        "authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id",
+    ]
+
+    private let credentials: SigV4Credentials
+    private let region: String
+    private let service: String
+    private let normalizesPath: Bool
+
+    /// - Parameters:
+    ///   - region: e.g. `us-east-1`.
+    ///   - service: the name that signatures have for it, e.g. `bedrock`.
+    ///   - normalizesPath: whether `.`, `..` and empty segments are resolved; false for S3 alone.
+    package init(credentials: SigV4Credentials, region: String, service: String, normalizesPath: Bool = true) {
+        self.credentials = credentials
+        self.region = region
+        self.service = service
+        self.normalizesPath = normalizesPath
+    }
+
+    /// - Parameters:
+    ///   - url: absolute, as it will be sent: the path percent-encoded once. The signature encodes it once more.
+    ///   - headers: that will be sent. All but a few that proxies change are signed; `Host` comes from the URL where
+    ///     it is missing. Those that signing itself adds are replaced.
+    ///   - secondsSince1970: when the request is made; AWS accepts five minutes either way.
+    package func sign(
+        method: String,
+        url: String,
+        headers: [(name: String, value: String)],
+        body: [UInt8],
+        secondsSince1970: Int
+    ) -> Signature {
+        let address = SigV4Address(url, normalizesPath: self.normalizesPath)
+        let time = SigV4Time(secondsSince1970: secondsSince1970)
+        var added = [(name: "X-Amz-Date", value: time.full)]
+        if let token = self.credentials.sessionToken { added.append((name: "X-Amz-Security-Token", value: token)) }
+        let signed = Self.signedHeaders(headers, host: address.host, added: added)
+        let names = signed.map(\.name).joined(separator: ";")
+        var canonical = "\(method)\n\(address.canonicalPath)\n\(address.canonicalQuery)\n"
+        for (name, value) in signed { canonical += "\(name):\(value)\n" }
+        canonical += "\n\(names)\n\(Hashing.hexadecimal(Hashing.sha256(body)))"
+        let scope = "\(time.day)/\(self.region)/\(self.service)/aws4_request"
+        let digest = Hashing.hexadecimal(Hashing.sha256(Array(canonical.utf8)))
+        let stringToSign = "\(Self.algorithm)\n\(time.full)\n\(scope)\n\(digest)"
+        let signature = Hashing.hexadecimal(
+            Hashing.hmacSHA256(key: self.signingKey(day: time.day), Array(stringToSign.utf8))
+        )
+        let credential = "\(self.credentials.accessKeyID)/\(scope)"
+        let authorization = "\(Self.algorithm) Credential=\(credential), SignedHeaders=\(names), Signature=\(signature)"
+        return Signature(
+            headers: [(name: "Authorization", value: authorization)] + added,
+            canonicalRequest: canonical,
+            stringToSign: stringToSign,
+            signature: signature
+        )
+    }
+
+    /// Good for a day, a region and a service.
+    private func signingKey(day: String) -> [UInt8] {
+        var key = Array("AWS4\(self.credentials.secretAccessKey)".utf8)
+        for part in [day, self.region, self.service, "aws4_request"] {
+            key = Hashing.hmacSHA256(key: key, Array(part.utf8))
+        }
+        return key
+    }
+
+    /// Lower-case names in their order, values trimmed, values of one name joined in the order they came.
+    private static func signedHeaders(
+        _ headers: [(name: String, value: String)],
+        host: String,
+        added: [(name: String, value: String)]
+    ) -> [(name: String, value: String)] {
+        let replaced: Set<String> = ["x-amz-date", "x-amz-security-token"]
+        var found: [(name: String, value: String)] = []
+        var hasHost = false
+        for (name, value) in headers {
+            let name = name.lowercased()
+            guard !Self.unsignedHeaders.contains(name), !replaced.contains(name) else { continue }
+            hasHost = hasHost || name == "host"
+            let value = Self.trimmed(value)
+            if let index = found.firstIndex(where: { $0.name == name }) {
+                found[index].value += ",\(value)"
+            } else {
+                found.append((name, value))
+            }
+        }
+        if !hasHost { found.append((name: "host", value: host)) }
+        for (name, value) in added { found.append((name.lowercased(), Self.trimmed(value))) }
+        return found.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    }
+
+    /// Without white space at the ends, and one blank for each run of it within.
+    private static func trimmed(_ value: String) -> String {
+        let words = value.utf8.split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        return words.map { String(Substring($0)) }.joined(separator: " ")
+    }
+}
