@@ -46,6 +46,8 @@ package struct AttemptFailure: Error, Sendable, Equatable {
     package var committed: Bool
     /// What the backend said about its limits.
     package var limits: ProviderObservation?
+    /// The backend refused this request for what is in it, and another model may not.
+    package var refusal: FallbackClass?
 
     package init(
         _ failureClass: FailureClass,
@@ -53,7 +55,8 @@ package struct AttemptFailure: Error, Sendable, Equatable {
         retryAfter: Duration? = nil,
         message: String,
         committed: Bool = false,
-        limits: ProviderObservation? = nil
+        limits: ProviderObservation? = nil,
+        refusal: FallbackClass? = nil
     ) {
         self.failureClass = failureClass
         self.status = status
@@ -61,6 +64,7 @@ package struct AttemptFailure: Error, Sendable, Equatable {
         self.message = message
         self.committed = committed
         self.limits = limits
+        self.refusal = refusal
     }
 }
 
@@ -94,6 +98,10 @@ package struct AttemptRecord: Sendable, Equatable {
     /// Counts from 1.
     package var number: Int
     package var backend: String
+    /// What the backend was asked for, if that is not what the client asked for.
+    package var model: String?
+    /// Made while an earlier one was still under way.
+    package var isHedge = false
     package var startedAt: Instant
     package var firstByteAt: Instant?
     package var endedAt: Instant?
