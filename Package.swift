@@ -40,6 +40,8 @@ let package = Package(
             name: "SluiceTransport",
             dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis", "COpenSSL"]
         ),
+        // What was answered before, and who waits for the same answer.
+        .target(name: "SluiceCache", dependencies: ["SluiceWire", "SluiceBasics", "CCrypto"]),
         .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceConformance", dependencies: ["Sluice", "SluiceBasics"]),
@@ -48,7 +50,7 @@ let package = Package(
             name: "SluiceGateway",
             dependencies: [
                 "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
-                "SluiceFabric", "CConsole", "CCrypto",
+                "SluiceFabric", "SluiceCache", "CConsole", "CCrypto",
             ]
         ),
         .target(
@@ -62,7 +64,7 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
-                "SluiceTransport", "SluiceGateway", "SluiceFabric", "SluiceSimulator", "CYAML",
+                "SluiceTransport", "SluiceGateway", "SluiceFabric", "SluiceCache", "SluiceSimulator", "CYAML",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
             // sanitizers bring their own.
@@ -125,9 +127,13 @@ let package = Package(
             dependencies: ["SluiceTransport", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
         ),
         .testTarget(
+            name: "SluiceCacheTests",
+            dependencies: ["SluiceCache", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
+        ),
+        .testTarget(
             name: "SluiceGatewayTests",
             dependencies: [
-                "SluiceGateway", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
+                "SluiceGateway", "SluiceCache", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
                 "SluiceBasics", "SluiceTestKit",
             ]
         ),

@@ -78,6 +78,7 @@ int sluice_json_kind(sluice_json_value value) noexcept {
 
 int sluice_json_bool(sluice_json_value value, bool *result) noexcept { return element_of(value).get_bool().get(*result); }
 int sluice_json_int64(sluice_json_value value, int64_t *result) noexcept { return element_of(value).get_int64().get(*result); }
+int sluice_json_uint64(sluice_json_value value, uint64_t *result) noexcept { return element_of(value).get_uint64().get(*result); }
 int sluice_json_double(sluice_json_value value, double *result) noexcept { return element_of(value).get_double().get(*result); }
 
 int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) noexcept {

@@ -43,6 +43,7 @@ const char *sluice_json_error_text(int code) SLUICE_NOEXCEPT;
 int sluice_json_kind(sluice_json_value value) SLUICE_NOEXCEPT;
 int sluice_json_bool(sluice_json_value value, bool *result) SLUICE_NOEXCEPT;
 int sluice_json_int64(sluice_json_value value, int64_t *result) SLUICE_NOEXCEPT;
+int sluice_json_uint64(sluice_json_value value, uint64_t *result) SLUICE_NOEXCEPT;
 int sluice_json_double(sluice_json_value value, double *result) SLUICE_NOEXCEPT;
 int sluice_json_string(sluice_json_value value, const char **bytes, size_t *size) SLUICE_NOEXCEPT;
 int sluice_json_member(sluice_json_value object, const char *key, size_t size, sluice_json_value *result) SLUICE_NOEXCEPT;

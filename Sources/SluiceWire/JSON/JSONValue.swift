@@ -11,7 +11,7 @@ package struct JSONValue {
         case object
     }
 
-    private let value: sluice_json_value
+    let value: sluice_json_value
 
     init(_ value: sluice_json_value) { self.value = value }
 
