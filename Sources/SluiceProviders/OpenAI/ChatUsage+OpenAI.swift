@@ -1,0 +1,125 @@
+import SluiceWire
+
+extension ChatUsage {
+    /// Reads `usage`; `nil` when it counts nothing.
+    package init?(openAI value: JSONValue) {
+        guard value.kind == .object else { return nil }
+        self.init(promptTokens: 0, completionTokens: 0)
+        var total: Int?
+        var hasCount = false
+        value.forEachMember { name, value in
+            guard !value.isNull else { return true }
+            switch name {
+            case "prompt_tokens":
+                self.promptTokens = Self.count(value) ?? 0
+                hasCount = true
+            case "completion_tokens":
+                self.completionTokens = Self.count(value) ?? 0
+                hasCount = true
+            case "total_tokens": total = Self.count(value)
+            case "prompt_tokens_details":
+                self.cachedTokens = value["cached_tokens"].flatMap(Self.count) ?? self.cachedTokens
+                self.cacheWriteTokens = value["cache_write_tokens"].flatMap(Self.count) ?? self.cacheWriteTokens
+                self.audioPromptTokens = value["audio_tokens"].flatMap(Self.count)
+            case "completion_tokens_details":
+                self.reasoningTokens = value["reasoning_tokens"].flatMap(Self.count)
+                self.audioCompletionTokens = value["audio_tokens"].flatMap(Self.count)
+                self.acceptedPredictionTokens = value["accepted_prediction_tokens"].flatMap(Self.count)
+                self.rejectedPredictionTokens = value["rejected_prediction_tokens"].flatMap(Self.count)
+            // DeepSeek's words.
+            case "prompt_cache_hit_tokens": self.cachedTokens = self.cachedTokens ?? Self.count(value)
+            case "prompt_cache_miss_tokens": break
+            default: self.additional.append(JSONField(name, value.text))
+            }
+            return true
+        }
+        guard hasCount || total != nil else { return nil }
+        if let total, total != self.totalTokens { self.statedTotal = total }
+    }
+
+    /// A count that is none is not negative.
+    private static func count(_ value: JSONValue) -> Int? {
+        value.kind == .number ? max(0, value.int ?? value.double.flatMap { Int(exactly: $0.rounded()) } ?? 0) : nil
+    }
+
+    /// Writes the members of `usage`.
+    package func write(to json: inout JSONWriter) {
+        json.field("prompt_tokens", self.promptTokens)
+        json.field("completion_tokens", self.completionTokens)
+        json.field("total_tokens", self.totalTokens)
+        if self.cachedTokens != nil || self.cacheWriteTokens != nil || self.audioPromptTokens != nil {
+            json.object("prompt_tokens_details") { json in
+                json.known("cached_tokens", self.cachedTokens)
+                json.known("cache_write_tokens", self.cacheWriteTokens)
+                json.known("audio_tokens", self.audioPromptTokens)
+            }
+        }
+        let hasPredictions = self.acceptedPredictionTokens != nil || self.rejectedPredictionTokens != nil
+        if self.reasoningTokens != nil || self.audioCompletionTokens != nil || hasPredictions {
+            json.object("completion_tokens_details") { json in
+                json.known("reasoning_tokens", self.reasoningTokens)
+                json.known("audio_tokens", self.audioCompletionTokens)
+                json.known("accepted_prediction_tokens", self.acceptedPredictionTokens)
+                json.known("rejected_prediction_tokens", self.rejectedPredictionTokens)
+            }
+        }
+        for field in self.additional { json.field(field.name, field.value) }
+    }
+}
+
+extension JSONWriter {
+    /// Writes the member only if there is a value.
+    mutating func known(_ name: String, _ value: Int?) {
+        if let value { self.field(name, value) }
+    }
+
+    mutating func known(_ name: String, _ value: String?) {
+        if let value { self.field(name, value) }
+    }
+}
+
+extension Citation {
+    /// Reads `annotations`.
+    static func list(openAI value: JSONValue) -> [Citation] {
+        var citations: [Citation] = []
+        value.forEachElement { value in
+            citations.append(Citation(openAI: value))
+            return true
+        }
+        return citations
+    }
+
+    /// Reads one of `annotations`; what is not a `url_citation` or ours is kept whole.
+    package init(openAI value: JSONValue) {
+        self.init()
+        guard let source = value["url_citation"] ?? value["citation"], source.kind == .object else {
+            self.native = value.text
+            return
+        }
+        self.url = source["url"]?.string
+        self.title = source["title"]?.string
+        self.quote = source["quote"]?.string
+        if let start = source["start_index"]?.int, let end = source["end_index"]?.int, 0 <= start, start <= end {
+            self.range = start..<end
+        }
+        self.native = value["native"].flatMap { $0.isNull ? nil : $0.text }
+    }
+
+    /// Writes an element of `annotations`.
+    package func write(to json: inout JSONWriter) {
+        let isNativeOnly = self.url == nil && self.title == nil && self.quote == nil && self.range == nil
+        if isNativeOnly, let native = self.native { return json.value(native) }
+        json.object { json in
+            let type = self.url == nil ? "citation" : "url_citation"
+            json.field("type", type)
+            json.object(type) { json in
+                json.known("url", self.url)
+                json.known("title", self.title)
+                json.known("quote", self.quote)
+                json.known("start_index", self.range?.lowerBound)
+                json.known("end_index", self.range?.upperBound)
+            }
+            if let native = self.native { json.field("native", native) }
+        }
+    }
+}
