@@ -144,7 +144,7 @@ struct CompletionsFaceTests {
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(
             text.hasSuffix(
-                #"data: {"error":{"message":"cut off","type":"bad_gateway","param":null,"code":"stream_truncated"}}"#
+                #"data: {"error":{"message":"cut off","type":"server_error","param":null,"code":"stream_truncated"}}"#
                     + "\n\n"
             )
         )

@@ -61,16 +61,7 @@ package struct CompletionsStreamEncoder: Sendable {
     package mutating func fail(_ error: ProviderError, into bytes: inout [UInt8]) {
         guard !self.hasEnded else { return }
         self.hasEnded = true
-        var json = JSONWriter(reserving: 128 + error.message.utf8.count)
-        json.object { json in
-            json.object("error") { json in
-                json.field("message", error.message)
-                json.field("type", error.kind.rawValue)
-                json.field("param", error.parameter)
-                json.field("code", error.code ?? error.kind.rawValue)
-            }
-        }
-        Self.append(json.bytes, to: &bytes)
+        Self.append(error.openAIBody, to: &bytes)
     }
 
     private mutating func write(

@@ -137,8 +137,8 @@ package enum ResponsesFace {
         request.promptCacheRetention = try body.string("prompt_cache_retention")
     }
 
-    /// What is read above, what means nothing to a chat model (`store`: nothing is kept; `max_tool_calls`: of tools that
-    /// are refused; `truncation`: whoever asks too much is told), and nothing else.
+    /// What is read above, and what means nothing to a chat model (`store`: nothing is kept; `max_tool_calls`: of tools
+    /// that are refused; `truncation`: whoever asks too much is told).
     private static let known: Set<String> = [
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
         "max_output_tokens", "temperature", "top_p", "top_k", "top_logprobs", "include", "user", "safety_identifier",
