@@ -113,6 +113,8 @@ package struct PreparedCall: Sendable {
     package var dropped: [String] = []
     /// Changed names of tools: what the provider says → what the client said.
     package var toolNames: [String: String] = [:]
+    /// The client's names of tools that take plain text, where the provider knows none of that kind.
+    package var customTools: Set<String> = []
     /// The model as asked of the provider.
     package var model: String
     package var isStream: Bool

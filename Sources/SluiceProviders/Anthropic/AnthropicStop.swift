@@ -1,0 +1,29 @@
+/// Anthropic's reasons to stop and ours.
+enum AnthropicStop {
+    /// - Parameter hasCalls: whether the client is to call something.
+    static func reason(_ native: String?, hasCalls: Bool) -> FinishReason {
+        switch native {
+        case "max_tokens", "model_context_window_exceeded": .length
+        case "refusal": .contentFilter
+        // A call that stands for the response format is an answer.
+        case "tool_use": hasCalls ? .toolCalls : .stop
+        // Also what is not known: the provider has ended the answer properly.
+        default: hasCalls ? .toolCalls : .stop
+        }
+    }
+
+    static let known: Set<String> = [
+        "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal",
+        "model_context_window_exceeded",
+    ]
+
+    static func native(_ reason: FinishReason, _ native: String?) -> String {
+        if let native, Self.known.contains(native) { return native }
+        return switch reason {
+        case .stop: "end_turn"
+        case .length: "max_tokens"
+        case .toolCalls, .functionCall: "tool_use"
+        case .contentFilter: "refusal"
+        }
+    }
+}
