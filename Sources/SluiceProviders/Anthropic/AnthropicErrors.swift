@@ -2,42 +2,49 @@ import SluiceWire
 
 /// What Anthropic's refusals mean: the status says it, words tell apart what one status means.
 enum AnthropicErrors {
+    /// Longer messages are cut.
+    private static let maximumMessageBytes = 4_096
+
+    /// An answer with a status other than success.
     static func read(_ response: HTTPClientResponse, now: Int) -> ProviderError {
+        var statement = Statement()
+        _ = try? JSON.read(response.body) { statement = Statement($0) }
+        let message = statement.message ?? "the provider answered with status \(response.status)"
         var error = ProviderError(
-            Self.kind(response.status),
-            "Anthropic answered with status \(response.status).",
+            ErrorTable.kind(status: response.status, words: statement.words, message: message),
+            message,
             provider: AnthropicBody.provider,
             status: response.status,
-            requestID: response.headers["request-id"],
+            code: statement.words.first,
+            requestID: ProviderRequestID.read(response.headers) ?? statement.requestID,
             retryAfter: RetryAfter.read(response.headers, now: now)
         )
-        _ = try? JSON.read(response.body) { root in Self.read(root, into: &error) }
-        if error.kind == .badRequest, response.status == 400 { Self.refine(&error) }
-        error.isRetryable = error.kind.isRetryable
-        if let advice = response.headers["x-should-retry"] {
-            if advice == "true" { error.isRetryable = true }
-            if advice == "false" { error.isRetryable = false }
+        Self.refine(&error)
+        switch response.headers["x-should-retry"] {
+        case "true" where error.kind != .budget: error.isRetryable = true
+        case "false": error.isRetryable = false
+        default: break
         }
         return error
     }
 
-    /// An error inside a stream, or one under a status of success.
+    /// An error inside a stream, or one under a status of success: its type says which status it would have had.
     static func reported(_ root: JSONValue) -> ProviderError {
-        let type = root["error"]?["type"]?.string ?? ""
-        let status = Self.statuses.first { $0.type == type }?.status ?? 500
+        let statement = Statement(root)
+        let message = statement.message ?? "the provider reported an error without a message"
+        let status = Self.statuses.first { $0.type == statement.type }?.status ?? 500
         var error = ProviderError(
-            Self.kind(status),
-            "Anthropic reported an error.",
+            ErrorTable.kind(status: status, words: statement.words, message: message),
+            message,
             provider: AnthropicBody.provider,
-            status: status
+            status: status,
+            code: statement.words.first,
+            requestID: statement.requestID
         )
-        Self.read(root, into: &error)
-        if error.kind == .badRequest { Self.refine(&error) }
-        error.isRetryable = error.kind.isRetryable
+        Self.refine(&error)
         return error
     }
 
-    /// What each status means, and what it is called in a body.
     private static let statuses: [(type: String, status: Int)] = [
         ("invalid_request_error", 400),
         ("authentication_error", 401),
@@ -52,66 +59,33 @@ enum AnthropicErrors {
         ("overloaded_error", 529),
     ]
 
-    private static func kind(_ status: Int) -> ProviderError.Kind {
-        switch status {
-        case 401: .authentication
-        case 402: .budget
-        case 403: .permission
-        case 404: .notFound
-        case 408, 504: .timeout
-        case 413: .payloadTooLarge
-        case 429: .rateLimit
-        case 499: .cancelled
-        case 502: .badGateway
-        case 503, 529: .serviceUnavailable
-        case 400..<500: .badRequest
-        default: .internalError
-        }
-    }
-
-    private static func read(_ root: JSONValue, into error: inout ProviderError) {
-        let body = root["error"]
-        if let message = (body?["message"] ?? root["message"])?.string, !message.isEmpty {
-            error.message = Self.scrubbed(message)
-        }
-        error.code = (body?["details"]?["error_code"] ?? body?["type"])?.string ?? error.code
-        error.requestID = error.requestID ?? root["request_id"]?.string
-    }
-
-    /// Within a refused request: too long, or about something that is not allowed.
+    /// An empty account answers with 400.
     private static func refine(_ error: inout ProviderError) {
-        let words = Array(error.message.utf8)[...]
-        if Self.tooLong.contains(where: { Bytes.contains(words, $0) }) {
-            error.kind = .contextWindowExceeded
-            error.code = "context_length_exceeded"
-        } else if Bytes.contains(words, "content filtering policy") {
-            error.kind = .contentPolicy
-            error.code = "content_policy_violation"
-        } else if Bytes.contains(words, "credit balance is too low") {
-            error.kind = .budget
-            error.code = "insufficient_quota"
-        }
+        guard error.kind == .badRequest else { return }
+        guard Bytes.contains(Array(error.message.utf8)[...], "credit balance is too low") else { return }
+        error.kind = .budget
+        error.isRetryable = false
     }
 
-    private static let tooLong = [
-        "prompt is too long", "exceed context limit", "input is too long", "exceeds the maximum number of tokens",
-    ]
+    /// What the body of an error says.
+    private struct Statement {
+        var message: String?
+        var type: String?
+        var requestID: String?
+        /// Its machine words, the most exact first.
+        var words: [String] = []
 
-    /// Without anything that looks like a key.
-    static func scrubbed(_ message: String) -> String {
-        guard message.contains("sk-") else { return message }
-        var result = ""
-        var rest = message[...]
-        while let start = rest.firstRange(of: "sk-")?.lowerBound {
-            let before = rest.utf8[..<start].last ?? result.utf8.last
-            result += rest[..<start]
-            let tail = rest[start...]
-            let end = tail.utf8.firstIndex { !AnthropicToolNames.isLetter($0) } ?? tail.endIndex
-            // Words such as `task-force` hold none.
-            let isKey = before.map { !AnthropicToolNames.isLetter($0) } ?? true
-            result += isKey ? "sk-***" : tail[..<end]
-            rest = tail[end...]
+        init() {}
+
+        init(_ root: JSONValue) {
+            let error = root["error"]
+            self.type = error?["type"]?.string
+            self.requestID = root["request_id"]?.string
+            self.words = [error?["details"]?["error_code"]?.string, self.type].compactMap { $0 }
+            guard let text = (error?["message"] ?? root["message"])?.string, !text.isEmpty else { return }
+            let isLong = text.utf8.count > AnthropicErrors.maximumMessageBytes
+            let cut = isLong ? String(text.prefix(AnthropicErrors.maximumMessageBytes)) + "…" : text
+            self.message = KeyScrubber.scrub(cut)
         }
-        return result + rest
     }
 }

@@ -39,6 +39,6 @@ package struct AnthropicHandler: ProviderHandler {
     }
 
     package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
-        AnthropicStream(call, requestID: headers["request-id"])
+        AnthropicStream(call, requestID: ProviderRequestID.read(headers))
     }
 }

@@ -22,7 +22,7 @@ struct AnthropicResponse {
         guard var answer = answer ?? nil else {
             throw .malformed(AnthropicBody.provider, "it is no message")
         }
-        answer.requestID = response.headers["request-id"]
+        answer.requestID = ProviderRequestID.read(response.headers)
         return answer
     }
 

@@ -36,8 +36,6 @@ struct AnthropicToolNames: Sendable {
         return !bytes.isEmpty && bytes.count <= Self.maximumLength && bytes.allSatisfy { Self.isFit($0) }
     }
 
-    static func isLetter(_ byte: UInt8) -> Bool { Self.isFit(byte) }
-
     private static func isFit(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true

@@ -21,7 +21,8 @@ package struct AnthropicStreamEncoder: Sendable {
     private var callBlocks: [Int: Int] = [:]
     private var start = ChatStreamStart(id: "", model: "", created: 0)
     private var hasStarted = false
-    private var hasText = false
+    /// The last block of text: what it refers to may be told later.
+    private var textBlock: Int?
     private var isDone = false
     private var reason = FinishReason.stop
     private var native: String?
@@ -109,7 +110,7 @@ package struct AnthropicStreamEncoder: Sendable {
     private mutating func end(_ bytes: inout [UInt8]) {
         self.begin(&bytes)
         let isExplained = self.fields.contains { $0.name == "stop_details" }
-        if !self.hasText, !self.refusal.isEmpty, !isExplained { self.tell(self.refusal, &bytes) }
+        if self.textBlock == nil, !self.refusal.isEmpty, !isExplained { self.tell(self.refusal, &bytes) }
         self.close(&bytes)
         Self.write("message_delta", &bytes) { json in
             json.object("delta") { json in
@@ -151,11 +152,11 @@ package struct AnthropicStreamEncoder: Sendable {
 
     private mutating func openText(_ bytes: inout [UInt8]) {
         guard self.open != .text else { return }
-        self.hasText = true
         self.openBlock(.text, &bytes) { json in
             json.field("type", "text")
             json.field("text", "")
         }
+        self.textBlock = self.blockCount - 1
     }
 
     private mutating func tell(_ text: String, _ bytes: inout [UInt8]) {
@@ -189,11 +190,12 @@ package struct AnthropicStreamEncoder: Sendable {
     }
 
     private mutating func cite(_ citation: Citation, _ bytes: inout [UInt8]) {
-        self.openText(&bytes)
+        if self.textBlock == nil { self.openText(&bytes) }
+        let block = self.textBlock ?? 0
         var native = JSONWriter(reserving: 256)
         AnthropicFace.write(citation, &native)
         Self.write("content_block_delta", &bytes) { json in
-            json.field("index", self.blockCount - 1)
+            json.field("index", block)
             json.object("delta") { json in
                 json.field("type", "citations_delta")
                 json.rawField("citation", native.bytes)
