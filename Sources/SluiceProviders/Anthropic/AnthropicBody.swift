@@ -71,14 +71,10 @@ struct AnthropicBody {
             if self.request.isStream { json.field("stream", true) }
         }
         if let failure = self.failure { throw failure }
-        if self.policy == .error, !self.dropped.isEmpty {
-            throw ProviderError(
-                .unsupportedParameter,
-                "Anthropic's Messages API cannot express: \(self.dropped.joined(separator: ", ")).",
-                provider: Self.provider,
-                code: "unsupported_parameter",
-                parameter: self.dropped.first
-            )
+        if self.policy == .error {
+            var screen = ParameterScreen(provider: Self.provider, policy: self.policy)
+            for name in self.dropped { screen.reject(name) }
+            try screen.check()
         }
         return json.bytes
     }
