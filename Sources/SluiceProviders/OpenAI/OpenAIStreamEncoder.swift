@@ -12,6 +12,13 @@ package struct OpenAIStreamEncoder: Sendable {
     private var additional: [JSONField] = []
     private var startedChoices: [Int] = []
     private var hasStarted = false
+    /// Calls of custom tools: their fragments have another name.
+    private var customCalls: [CallPlace] = []
+
+    private struct CallPlace: Sendable, Equatable {
+        var choice: Int
+        var index: Int
+    }
 
     /// - Parameters:
     ///   - includesUsage: `stream_options.include_usage` of the request.
@@ -144,6 +151,7 @@ package struct OpenAIStreamEncoder: Sendable {
 
     private mutating func call(_ choice: Int, _ index: Int, _ call: ToolCall, into out: inout [UInt8]) {
         let usesFunctions = self.usesFunctions
+        if call.isCustom { self.customCalls.append(CallPlace(choice: choice, index: index)) }
         self.delta(choice, into: &out) { json in
             guard !usesFunctions else {
                 return OpenAIToolCalls.write([call], asFunction: true, signatures: false, to: &json)
@@ -159,12 +167,15 @@ package struct OpenAIStreamEncoder: Sendable {
 
     private mutating func arguments(_ choice: Int, _ index: Int, _ text: String, into out: inout [UInt8]) {
         let usesFunctions = self.usesFunctions
+        let isCustom = self.customCalls.contains(CallPlace(choice: choice, index: index))
         self.delta(choice, into: &out) { json in
             guard !usesFunctions else { return json.object("function_call") { $0.field("arguments", text) } }
             json.array("tool_calls") { json in
                 json.object { json in
                     json.field("index", index)
-                    json.object("function") { $0.field("arguments", text) }
+                    json.object(isCustom ? "custom" : "function") { json in
+                        json.field(isCustom ? "input" : "arguments", text)
+                    }
                 }
             }
         }

@@ -1,0 +1,14 @@
+extension ProviderRegistry {
+    /// The translator for a row; `nil` where there is none yet.
+    package static func handler(for entry: ProviderEntry) -> (any ProviderHandler)? {
+        switch entry.wire {
+        case .openAI(let quirks): OpenAICompatibleHandler(provider: entry.name, quirks: quirks)
+        case .azure: AzureHandler()
+        case .anthropic: nil
+        case .gemini: nil
+        case .vertex: nil
+        case .bedrock: nil
+        case .cohere: nil
+        }
+    }
+}
