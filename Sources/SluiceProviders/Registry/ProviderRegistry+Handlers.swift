@@ -4,7 +4,7 @@ extension ProviderRegistry {
         switch entry.wire {
         case .openAI(let quirks): OpenAICompatibleHandler(provider: entry.name, quirks: quirks)
         case .azure: AzureHandler()
-        case .anthropic: nil
+        case .anthropic: AnthropicHandler()
         case .gemini: nil
         case .vertex: nil
         case .bedrock: nil
