@@ -20,16 +20,34 @@ extension AnthropicBody {
                 for index in 0..<leading { self.writeParts(index, isSystem: true, &json) }
             }
         }
+        self.refuseEmptyEnd()
         json.array("messages") { json in
             var start = leading
             while start < messages.count {
+                guard self.hasBlocks(messages[start]) else {
+                    start += 1
+                    continue
+                }
                 let side = self.side(start)
                 var end = start + 1
-                while end < messages.count, self.side(end) == side { end += 1 }
+                while end < messages.count, self.side(end) == side || !self.hasBlocks(messages[end]) { end += 1 }
                 self.writeTurn(start..<end, side, &json)
                 start = end
             }
         }
+    }
+
+    /// Anthropic refuses empty texts. A message that says nothing can be left out, but not the one to answer.
+    private mutating func refuseEmptyEnd() {
+        let messages = self.request.messages
+        var last = messages.count - 1
+        guard last >= 0, self.side(last) != .assistant else { return }
+        while last >= 0, self.side(last) != .assistant {
+            if self.hasBlocks(messages[last]) { return }
+            last -= 1
+        }
+        let name = "messages[\(messages.count - 1)].content"
+        self.fail("The last message is empty; Anthropic refuses that.", name, code: "empty_content")
     }
 
     private func side(_ index: Int) -> Side {
@@ -47,12 +65,6 @@ extension AnthropicBody {
 
     private mutating func writeTurn(_ range: Range<Int>, _ side: Side, _ json: inout JSONWriter) {
         let messages = self.request.messages
-        guard messages[range].contains(where: { self.hasBlocks($0) }) else {
-            // Anthropic refuses empty texts. A turn that says nothing can be left out, but not the one to answer.
-            guard range.upperBound == messages.count, side != .assistant else { return }
-            let name = "messages[\(range.upperBound - 1)].content"
-            return self.fail("The last message is empty; Anthropic refuses that.", name, code: "empty_content")
-        }
         json.object { json in
             json.field("role", side.rawValue)
             json.array("content") { json in
