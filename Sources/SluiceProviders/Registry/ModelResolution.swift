@@ -5,6 +5,8 @@ package struct ProviderAccess: Sendable {
     package var key: String?
     /// Sent as `Authorization: Bearer`.
     package var bearer: String?
+    /// Signs the call, in place of key and token.
+    package var aws: SigV4Credentials?
     package var settings: [String: String] = [:]
     package var headers: [(String, String)] = []
 
@@ -15,6 +17,9 @@ package struct ProviderAccess: Sendable {
     }
 
     fileprivate var credential: ProviderCredential? {
+        if let aws = self.aws {
+            return .aws(accessKey: aws.accessKeyID, secretKey: aws.secretAccessKey, sessionToken: aws.sessionToken)
+        }
         if let key = self.key { return .key(key) }
         return self.bearer.map { .bearer($0) }
     }
@@ -207,7 +212,9 @@ package struct ModelResolution: Sendable {
     private static func withoutKey(_ entry: ProviderEntry, isTrusted: Bool) throws(ProviderError) -> ProviderCredential
     {
         if entry.isKeyOptional { return .none }
-        let names = (entry.keyEnvironment + entry.bearerEnvironment).joined(separator: " or ")
+        var variables = entry.keyEnvironment + entry.bearerEnvironment
+        if case .bedrock = entry.wire { variables.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") }
+        let names = variables.joined(separator: " or ")
         let hint =
             isTrusted
             ? "configure one, or set \(names)"

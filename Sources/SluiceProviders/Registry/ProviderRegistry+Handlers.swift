@@ -7,7 +7,7 @@ extension ProviderRegistry {
         case .anthropic: AnthropicHandler()
         case .gemini: nil
         case .vertex: nil
-        case .bedrock: nil
+        case .bedrock: BedrockHandler()
         case .cohere: nil
         }
     }
