@@ -1,0 +1,78 @@
+import SluiceWire
+
+/// Google's Gemini: the API-key endpoint and Vertex.
+package struct GeminiHandler: ProviderHandler {
+    package let provider: String
+    private let isVertex: Bool
+
+    private init(provider: String, isVertex: Bool) {
+        self.provider = provider
+        self.isVertex = isVertex
+    }
+
+    /// `https://generativelanguage.googleapis.com/v1beta`, with a key.
+    package static let keyed = GeminiHandler(provider: "gemini", isVertex: false)
+    /// A project of Google Cloud, with a bearer token. Settings: `project`, `location` (default `global`). An empty base
+    /// address means Google's for the location.
+    package static let vertex = GeminiHandler(provider: "vertex", isVertex: true)
+
+    package func prepare(_ call: ProviderCall) throws(ProviderError) -> PreparedCall {
+        let model = GeminiModel(call.request.model)
+        let address = self.address(call.endpoint)
+        let method = call.request.isStream ? "streamGenerateContent?alt=sse" : "generateContent"
+        let url = try address.url(model, method)
+        var request = GeminiRequest(call, provider: self.provider, isVertex: self.isVertex, model: model)
+        let body = try request.body()
+        var prepared = PreparedCall(url: url, headers: try address.headers(), body: body, for: call)
+        prepared.dropped = request.unsupported.dropped
+        prepared.toolNames = request.tools.changedNames
+        return prepared
+    }
+
+    package func answer(_ response: HTTPClientResponse, to call: PreparedCall) throws(ProviderError) -> ChatResponse {
+        var reader = GeminiReader(call, provider: self.provider)
+        var collector = EventCollector()
+        let failure: ProviderError?
+        do {
+            failure = try JSON.read(response.body) { root in reader.read(root) { collector.take($0) } }
+        } catch {
+            throw .malformed(self.provider, "it is not JSON")
+        }
+        if let failure { throw failure }
+        try reader.finish { collector.take($0) }
+        guard var answer = collector.response() else { throw .truncated(self.provider) }
+        answer.requestID = GeminiErrors.requestID(response.headers)
+        return answer
+    }
+
+    package func failure(_ response: HTTPClientResponse, now: Int) -> ProviderError {
+        GeminiErrors.failure(response, now: now, provider: self.provider)
+    }
+
+    package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
+        GeminiStream(call, provider: self.provider)
+    }
+
+    // MARK: Embeddings
+
+    package func prepare(_ call: EmbeddingCall) throws(ProviderError) -> PreparedCall {
+        let address = self.address(call.endpoint)
+        let embeddings = GeminiEmbeddings(provider: self.provider, isVertex: self.isVertex)
+        let (method, body, dropped) = try embeddings.request(call)
+        let url = try address.url(GeminiModel(call.request.model), method)
+        var prepared = PreparedCall(url: url, headers: try address.headers(), body: body, for: call)
+        prepared.dropped = dropped
+        return prepared
+    }
+
+    package func embeddings(
+        _ response: HTTPClientResponse,
+        to call: PreparedCall
+    ) throws(ProviderError) -> EmbeddingResponse {
+        try GeminiEmbeddings(provider: self.provider, isVertex: self.isVertex).answer(response, to: call)
+    }
+
+    private func address(_ endpoint: ProviderEndpoint) -> GeminiAddress {
+        GeminiAddress(provider: self.provider, isVertex: self.isVertex, endpoint: endpoint)
+    }
+}
