@@ -9,6 +9,7 @@ struct GeminiCandidate: Sendable {
     private let provider: String
     private var callCount = 0
     private var imageCount = 0
+    private var hasAudio = false
     private var text = GeminiText()
     private var finishReason: String?
     private var reason: FinishReason = .stop
@@ -115,8 +116,9 @@ struct GeminiCandidate: Sendable {
         if let signature { id = GeminiSignature.join(id, signature) }
         let arguments = function["args"].map { $0.kind == .object ? $0.text.text : "{}" } ?? "{}"
         let known = call.toolNames.isEmpty ? name : call.toolNames[name] ?? name
-        let made = ToolCall(id: id, name: known, arguments: arguments, signature: signature)
+        let made = ToolCall(id: id, name: known, arguments: "", signature: signature)
         emit(.toolCall(choice: self.index, index: position, made))
+        emit(.toolArguments(choice: self.index, index: position, arguments))
         return nil
     }
 
@@ -137,10 +139,12 @@ struct GeminiCandidate: Sendable {
         guard let base64 = data["data"]?.string else { return }
         let type = data["mimeType"]?.string ?? "application/octet-stream"
         if type.hasPrefix("audio/") {
-            let audio: JSONText = [
-                "id": .string(call.requestID), "data": .string(base64), "expires_at": 0, "transcript": "",
-                "mime_type": .string(type),
-            ]
+            // Of what follows in a stream only the data is new.
+            let audio: JSONText =
+                self.hasAudio
+                ? ["data": .string(base64)]
+                : ["id": .string(call.requestID), "format": .string(type), "data": .string(base64)]
+            self.hasAudio = true
             return emit(.other(choice: self.index, JSONField("audio", audio)))
         }
         var json = JSONWriter(reserving: base64.utf8.count + 128)

@@ -2,11 +2,6 @@ import SluiceWire
 
 /// Google's `{"error": {"code", "message", "status", "details": […]}}`.
 enum GeminiErrors {
-    /// What a 400 says when the prompt is too long for the model.
-    private static let contextPhrases = [
-        "exceeds the maximum number of tokens", "input token count", "exceeds the context window", "input is too long",
-    ]
-
     static func failure(_ response: HTTPClientResponse, now: Int, provider: String) -> ProviderError {
         let read = try? JSON.read(response.body) { root -> ProviderError? in
             var error = root["error"]
@@ -21,17 +16,15 @@ enum GeminiErrors {
         var error =
             (read ?? nil)
             ?? ProviderError(
-                StatusKinds.kind(response.status),
+                ErrorTable.kind(status: response.status, words: [], message: ""),
                 "the provider answered with status \(response.status)",
                 provider: provider,
                 status: response.status
             )
-        error.requestID = error.requestID ?? Self.requestID(response.headers)
+        error.requestID = error.requestID ?? ProviderRequestID.read(response.headers)
         error.retryAfter = error.retryAfter ?? RetryAfter.read(response.headers, now: now)
         return error
     }
-
-    static func requestID(_ headers: HTTPFields) -> String? { headers["x-request-id"] ?? headers["x-goog-request-id"] }
 
     /// - Parameter status: of the answer; `nil`: it was a success before this came.
     static func read(_ value: JSONValue, status: Int?, provider: String) -> ProviderError {
@@ -39,18 +32,14 @@ enum GeminiErrors {
         let word = value["status"]?.string
         let details = Details(value["details"])
         let code = status ?? value["code"]?.int ?? Self.status(ofWord: word) ?? 500
-        var kind = StatusKinds.kind(code)
-        if code == 400 {
-            // A bad key is a bad argument there; the reason tells it apart.
-            if details.reason == "API_KEY_INVALID" || details.reason == "API_KEY_EXPIRED" {
-                kind = .authentication
-            } else if Self.mentions(message, Self.contextPhrases) {
-                kind = .contextWindowExceeded
-            }
+        var kind = ErrorTable.kind(status: code, words: [details.reason, word].compactMap(\.self), message: message)
+        // A bad key is a bad argument there; the reason tells it apart.
+        if code == 400, details.reason == "API_KEY_INVALID" || details.reason == "API_KEY_EXPIRED" {
+            kind = .authentication
         }
         return ProviderError(
             kind,
-            SecretText.scrubbed(message),
+            KeyScrubber.scrub(message),
             provider: provider,
             status: status,
             code: kind == .contextWindowExceeded ? "context_length_exceeded" : details.reason ?? word,
@@ -58,11 +47,6 @@ enum GeminiErrors {
             requestID: details.requestID,
             retryAfter: details.retryAfter
         )
-    }
-
-    private static func mentions(_ message: String, _ phrases: [String]) -> Bool {
-        let bytes = Array(message.utf8)[...]
-        return phrases.contains { Bytes.contains(bytes, $0) }
     }
 
     /// For errors that come without a number.

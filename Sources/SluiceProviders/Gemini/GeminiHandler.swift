@@ -31,7 +31,7 @@ package struct GeminiHandler: ProviderHandler {
 
     package func answer(_ response: HTTPClientResponse, to call: PreparedCall) throws(ProviderError) -> ChatResponse {
         var reader = GeminiReader(call, provider: self.provider)
-        var collector = EventCollector()
+        var collector = ChatResponseCollector()
         let failure: ProviderError?
         do {
             failure = try JSON.read(response.body) { root in reader.read(root) { collector.take($0) } }
@@ -40,8 +40,9 @@ package struct GeminiHandler: ProviderHandler {
         }
         if let failure { throw failure }
         try reader.finish { collector.take($0) }
-        guard var answer = collector.response() else { throw .truncated(self.provider) }
-        answer.requestID = GeminiErrors.requestID(response.headers)
+        var answer = try collector.response(provider: self.provider)
+        answer.requestID = ProviderRequestID.read(response.headers)
+        for index in answer.choices.indices { answer.choices[index].stateEmptyContent() }
         return answer
     }
 
@@ -50,7 +51,7 @@ package struct GeminiHandler: ProviderHandler {
     }
 
     package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
-        GeminiStream(call, provider: self.provider)
+        GeminiStream(call, provider: self.provider, requestID: ProviderRequestID.read(headers))
     }
 
     // MARK: Embeddings

@@ -28,7 +28,8 @@ struct GeminiMedia {
         switch media {
         case .base64(let data, let type):
             let isKnown = !type.isEmpty && type != "application/octet-stream"
-            guard let type = isKnown ? type : Self.sniffed(data) ?? name.flatMap(Self.typeOfName) else {
+            guard let type = isKnown ? type : MediaType.detect(base64: data[...]) ?? name.flatMap(Self.typeOfName)
+            else {
                 throw self.refused("the media type of a \(kind) is missing")
             }
             return .inline(type: type, data: data)
@@ -104,14 +105,6 @@ struct GeminiMedia {
         let ending = last[last.index(after: dot)...].lowercased()
         return Self.types.first { $0.ending == ending }?.type
     }
-
-    private static let beginnings: [(base64: String, type: String)] = [
-        ("iVBORw0KGgo", "image/png"), ("/9j/", "image/jpeg"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"),
-        ("JVBERi0", "application/pdf"), ("SUQz", "audio/mp3"), ("T2dnUw", "audio/ogg"), ("ZkxhQ", "audio/flac"),
-    ]
-
-    /// By the first bytes of the data.
-    static func sniffed(_ data: String) -> String? { Self.beginnings.first { data.hasPrefix($0.base64) }?.type }
 }
 
 extension GeminiMedia.Form {

@@ -7,14 +7,17 @@ struct GeminiReader: Sendable {
 
     private let provider: String
     private let call: PreparedCall
+    private let requestID: String?
     private var candidates: [GeminiCandidate] = []
     private var usage: ChatUsage?
     private var hasStarted = false
     /// Why the prompt itself was refused.
     private var blockReason: String?
 
-    init(_ call: PreparedCall, provider: String) {
+    /// - Parameter requestID: the provider's own name of the request.
+    init(_ call: PreparedCall, provider: String, requestID: String? = nil) {
         self.call = call
+        self.requestID = requestID
         self.provider = provider
     }
 
@@ -25,15 +28,7 @@ struct GeminiReader: Sendable {
         }
         if !self.hasStarted {
             self.hasStarted = true
-            emit(
-                .start(
-                    ChatStreamStart(
-                        id: root["responseId"]?.string ?? self.call.requestID,
-                        model: root["modelVersion"]?.string ?? self.call.model,
-                        created: self.call.now
-                    )
-                )
-            )
+            self.start(root, emit)
         }
         if let usage = root["usageMetadata"], usage.kind == .object { self.usage = GeminiUsage.read(usage) }
         self.readPromptFeedback(root["promptFeedback"], emit)
@@ -46,6 +41,16 @@ struct GeminiReader: Sendable {
             return failure == nil
         }
         return failure
+    }
+
+    private func start(_ root: JSONValue, _ emit: (ChatStreamEvent) -> Void) {
+        var start = ChatStreamStart(
+            id: root["responseId"]?.string ?? self.call.requestID,
+            model: root["modelVersion"]?.string ?? self.call.model,
+            created: self.call.now
+        )
+        start.requestID = self.requestID
+        emit(.start(start))
     }
 
     private mutating func readPromptFeedback(_ feedback: JSONValue?, _ emit: (ChatStreamEvent) -> Void) {

@@ -9,8 +9,8 @@ struct GeminiStream: ChatStreamDecoder {
     private var reader: GeminiReader
     private let provider: String
 
-    init(_ call: PreparedCall, provider: String) {
-        self.reader = GeminiReader(call, provider: provider)
+    init(_ call: PreparedCall, provider: String, requestID: String?) {
+        self.reader = GeminiReader(call, provider: provider, requestID: requestID)
         self.provider = provider
     }
 

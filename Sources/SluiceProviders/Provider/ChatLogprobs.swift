@@ -38,26 +38,4 @@ package enum ChatLogprobs {
         json.field("logprob", token.logprob)
         json.array("bytes") { json in for byte in token.text.utf8 { json.value(Int(byte)) } }
     }
-
-    /// The tokens of several pieces as one.
-    package static func joined(_ pieces: [JSONText]) -> JSONText {
-        var json = JSONWriter(reserving: pieces.reduce(64) { $0 + $1.bytes.count })
-        json.object { json in
-            json.array("content") { json in
-                for piece in pieces {
-                    let tokens = try? JSON.read(piece.bytes) { root -> [[UInt8]] in
-                        var found: [[UInt8]] = []
-                        root["content"]?.forEachElement { token in
-                            found.append(token.compactBytes)
-                            return true
-                        }
-                        return found
-                    }
-                    for token in tokens ?? [] { json.rawValue(token) }
-                }
-            }
-            json.nullField("refusal")
-        }
-        return JSONText(trusted: json.bytes)
-    }
 }
