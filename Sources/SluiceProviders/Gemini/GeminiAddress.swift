@@ -17,14 +17,7 @@ struct GeminiAddress: Sendable {
     }
 
     func headers() throws(ProviderError) -> HTTPFields {
-        var own = [("content-type", "application/json")]
-        switch self.endpoint.credential {
-        case .none: break
-        case .key(let key): own.append(("x-goog-api-key", key))
-        case .bearer(let token): own.append(("authorization", "Bearer \(token)"))
-        case .aws: throw self.refused("a key or a bearer token is needed, not credentials of AWS", "credential")
-        }
-        return CallHeaders.make(own, self.endpoint)
+        try ProviderHeaders.fields(self.endpoint, provider: self.provider, keyHeader: "x-goog-api-key")
     }
 
     private func base() throws(ProviderError) -> String {
@@ -45,7 +38,8 @@ struct GeminiAddress: Sendable {
         guard Self.isName(location), Self.isName(project, also: ":.") else {
             throw self.refused("the settings 'project' and 'location' are not names", "location")
         }
-        let host = stated.isEmpty ? Self.host(location) : stated
+        let isOwn = stated.isEmpty || stated == "https://\(location)-aiplatform.googleapis.com"
+        let host = isOwn ? Self.host(location) : stated
         return "\(Self.versioned(host))/projects/\(project)/locations/\(location)"
     }
 

@@ -18,17 +18,16 @@ struct GeminiEmbeddings {
                 parameter: "input"
             )
         }
-        var unsupported = UnsupportedParameters(call.endpoint.unsupported)
-        if let user = call.request.user { unsupported.note("user", .string(user)) }
+        var screen = ParameterScreen(provider: self.provider, policy: call.endpoint.unsupported)
         for field in call.request.additional where !Self.ownMembers.contains(where: { $0.name == field.name }) {
-            unsupported.note(field.name, field.value)
+            screen.reject(field.name)
         }
-        try unsupported.check(self.provider)
+        try screen.check()
         var json = JSONWriter(reserving: 256 + texts.reduce(0) { $0 + $1.utf8.count + 64 })
         let method: String
         if self.isVertex, !Self.embedsContent(call.request.model) {
             method = "predict"
-            self.writePrediction(call.request, texts, unsupported, to: &json)
+            self.writePrediction(call.request, texts, to: &json)
         } else if texts.count == 1 {
             method = "embedContent"
             json.object { json in
@@ -38,7 +37,6 @@ struct GeminiEmbeddings {
                 } else {
                     self.writeOne(texts[0], call.request, to: &json)
                 }
-                unsupported.write(to: &json)
             }
         } else {
             guard !self.isVertex else {
@@ -54,10 +52,9 @@ struct GeminiEmbeddings {
                 json.array("requests") { json in
                     for text in texts { json.object { self.writeOne(text, call.request, to: &$0) } }
                 }
-                unsupported.write(to: &json)
             }
         }
-        return (method, json.bytes, unsupported.dropped)
+        return (method, json.bytes, screen.dropped)
     }
 
     /// Models on Vertex that are newer than `predict`.
@@ -91,7 +88,6 @@ struct GeminiEmbeddings {
     private func writePrediction(
         _ request: EmbeddingRequest,
         _ texts: [String],
-        _ unsupported: UnsupportedParameters,
         to json: inout JSONWriter
     ) {
         let task = request.additional.first { $0.name == "task_type" || $0.name == "taskType" }?.value
@@ -109,7 +105,6 @@ struct GeminiEmbeddings {
             if let dimensions = request.dimensions {
                 json.object("parameters") { $0.field("outputDimensionality", dimensions) }
             }
-            unsupported.write(to: &json)
         }
     }
 

@@ -13,11 +13,11 @@ struct GeminiGeneration {
         ("thinking_config", "thinkingConfig"), ("thinkingConfig", "thinkingConfig"),
     ]
 
-    func write(_ unsupported: inout UnsupportedParameters, to json: inout JSONWriter) {
+    func write(_ screen: inout ParameterScreen, to json: inout JSONWriter) {
         json.object("generationConfig") { json in
             self.writeSampling(to: &json)
-            self.writeFormat(&unsupported, to: &json)
-            self.writeThinking(&unsupported, to: &json)
+            self.writeFormat(&screen, to: &json)
+            self.writeThinking(&screen, to: &json)
             if !self.request.modalities.isEmpty, self.request.modalities != ["text"] {
                 json.array("responseModalities") { json in
                     for modality in self.request.modalities { json.value(modality.uppercased()) }
@@ -52,10 +52,10 @@ struct GeminiGeneration {
         if let value = request.topLogprobs, value > 0 { json.field("logprobs", value) }
     }
 
-    private func writeFormat(_ unsupported: inout UnsupportedParameters, to json: inout JSONWriter) {
+    private func writeFormat(_ screen: inout ParameterScreen, to json: inout JSONWriter) {
         guard let format = self.request.responseFormat, format != .text else { return }
         guard self.request.tools.isEmpty || self.model.combinesFormatAndTools else {
-            return unsupported.note("response_format")
+            return screen.reject("response_format")
         }
         switch format {
         case .text: break
@@ -67,22 +67,22 @@ struct GeminiGeneration {
             } else if let reduced = GeminiSchema.reduced(schema) {
                 json.field("responseSchema", reduced)
             }
-        case .other(let value): unsupported.note("response_format", value)
+        case .other: screen.reject("response_format")
         }
     }
 
-    private func writeThinking(_ unsupported: inout UnsupportedParameters, to json: inout JSONWriter) {
+    private func writeThinking(_ screen: inout ParameterScreen, to json: inout JSONWriter) {
         let isStated = self.request.additional.contains { $0.name == "thinking_config" || $0.name == "thinkingConfig" }
         guard !isStated else { return }
         if let thinking = self.request.thinking {
             guard let setting = self.model.thinking.setting(thinking) else {
-                if thinking != .disabled { unsupported.note("thinking") }
+                if thinking != .disabled { screen.reject("thinking") }
                 return
             }
             setting.write(to: &json)
         } else if let effort = self.request.reasoningEffort {
             guard let setting = self.model.thinking.setting(effort: effort) else {
-                if effort != "none" { unsupported.note("reasoning_effort", .string(effort)) }
+                if effort != "none" { screen.reject("reasoning_effort") }
                 return
             }
             setting.write(to: &json)

@@ -12,8 +12,8 @@ package struct GeminiHandler: ProviderHandler {
 
     /// `https://generativelanguage.googleapis.com/v1beta`, with a key.
     package static let keyed = GeminiHandler(provider: "gemini", isVertex: false)
-    /// A project of Google Cloud, with a bearer token. Settings: `project`, `location` (default `global`). An empty base
-    /// address means Google's for the location.
+    /// A project of Google Cloud, with a bearer token. Settings: `project`, `location` (default `global`). An empty
+    /// base address means Google's for the location.
     package static let vertex = GeminiHandler(provider: "vertex", isVertex: true)
 
     package func prepare(_ call: ProviderCall) throws(ProviderError) -> PreparedCall {
@@ -24,7 +24,7 @@ package struct GeminiHandler: ProviderHandler {
         var request = GeminiRequest(call, provider: self.provider, isVertex: self.isVertex, model: model)
         let body = try request.body()
         var prepared = PreparedCall(url: url, headers: try address.headers(), body: body, for: call)
-        prepared.dropped = request.unsupported.dropped
+        prepared.dropped = request.screen.dropped
         prepared.toolNames = request.tools.changedNames
         return prepared
     }
@@ -51,7 +51,8 @@ package struct GeminiHandler: ProviderHandler {
     }
 
     package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
-        GeminiStream(call, provider: self.provider, requestID: ProviderRequestID.read(headers))
+        if WholeAnswerDecoder.isMeant(headers) { return WholeAnswerDecoder(self, headers, call) }
+        return GeminiStream(call, provider: self.provider, requestID: ProviderRequestID.read(headers))
     }
 
     // MARK: Embeddings

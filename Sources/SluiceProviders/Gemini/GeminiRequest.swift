@@ -8,23 +8,32 @@ struct GeminiRequest {
     let model: GeminiModel
     let tools: GeminiTools
 
-    private(set) var unsupported: UnsupportedParameters
+    private(set) var screen: ParameterScreen
+
+    private static let parameters: ChatParameters = [
+        .tools, .toolChoice, .responseFormat, .maximumTokens, .maximumCompletionTokens, .stop, .choiceCount,
+        .modalities, .temperature, .topP, .topK, .frequencyPenalty, .presencePenalty, .seed, .logprobs, .topLogprobs,
+        .reasoningEffort, .thinking, .serviceTier,
+    ]
 
     /// Members of requests that are Google's own, and go into its body as they are.
     private static let ownMembers: [(name: String, own: String)] = [
         ("safety_settings", "safetySettings"), ("safetySettings", "safetySettings"),
         ("cached_content", "cachedContent"), ("cachedContent", "cachedContent"), ("labels", "labels"),
     ]
-    /// Members that are read elsewhere.
-    private static let readMembers = ["web_search_options", "audio"]
+    /// All members that are read.
+    private static let members =
+        Self.ownMembers.map(\.name) + GeminiGeneration.ownMembers.map(\.name) + ["web_search_options", "audio"]
 
     init(_ call: ProviderCall, provider: String, isVertex: Bool, model: GeminiModel) {
         self.provider = provider
         self.isVertex = isVertex
-        self.request = call.request
+        var request = call.request
+        self.screen = ParameterScreen(provider: provider, policy: call.endpoint.unsupported)
+        self.screen.screen(&request, supports: Self.parameters, members: Self.members)
+        self.request = request
         self.model = model
-        self.tools = GeminiTools(call.request, model)
-        self.unsupported = UnsupportedParameters(call.endpoint.unsupported)
+        self.tools = GeminiTools(request, model)
     }
 
     mutating func body() throws(ProviderError) -> [UInt8] {
@@ -33,20 +42,19 @@ struct GeminiRequest {
         var json = JSONWriter(reserving: 4096)
         json.object { json in
             contents.write(to: &json)
-            self.tools.write(self.request, &self.unsupported, to: &json)
-            self.tools.writeChoice(self.request, &self.unsupported, to: &json)
-            GeminiGeneration(request: self.request, model: self.model).write(&self.unsupported, to: &json)
+            self.tools.write(self.request, &self.screen, to: &json)
+            self.tools.writeChoice(self.request, &self.screen, to: &json)
+            GeminiGeneration(request: self.request, model: self.model).write(&self.screen, to: &json)
             self.writeTier(to: &json)
-            self.noteUnsupported()
             self.writeOwnMembers(to: &json)
-            self.unsupported.write(to: &json)
+            for field in self.screen.passed { json.field(field.name, field.value) }
         }
         if let failure = contents.failure { throw failure }
-        try self.unsupported.check(self.provider)
+        try self.screen.check()
         return json.bytes
     }
 
-    private mutating func writeTier(to json: inout JSONWriter) {
+    private func writeTier(to json: inout JSONWriter) {
         switch self.request.serviceTier {
         case nil, "auto": break
         case "default": json.field("serviceTier", "standard")
@@ -54,28 +62,10 @@ struct GeminiRequest {
         }
     }
 
-    private mutating func writeOwnMembers(to json: inout JSONWriter) {
+    private func writeOwnMembers(to json: inout JSONWriter) {
         for field in self.request.additional {
-            if let own = Self.ownMembers.first(where: { $0.name == field.name })?.own {
-                json.field(own, field.value)
-            } else if !Self.readMembers.contains(field.name),
-                !GeminiGeneration.ownMembers.contains(where: { $0.name == field.name })
-            {
-                self.unsupported.note(field.name, field.value)
-            }
+            guard let own = Self.ownMembers.first(where: { $0.name == field.name })?.own else { continue }
+            json.field(own, field.value)
         }
-    }
-
-    private mutating func noteUnsupported() {
-        let request = self.request
-        if let value = request.logitBias { self.unsupported.note("logit_bias", value) }
-        if request.parallelToolCalls == false { self.unsupported.note("parallel_tool_calls", false) }
-        if let value = request.verbosity { self.unsupported.note("verbosity", .string(value)) }
-        if let value = request.user { self.unsupported.note("user", .string(value)) }
-        if let value = request.safetyIdentifier { self.unsupported.note("safety_identifier", .string(value)) }
-        if let value = request.metadata { self.unsupported.note("metadata", value) }
-        if let value = request.store { self.unsupported.note("store", JSONText(booleanLiteral: value)) }
-        if let value = request.promptCacheKey { self.unsupported.note("prompt_cache_key", .string(value)) }
-        if let value = request.promptCacheRetention { self.unsupported.note("prompt_cache_retention", .string(value)) }
     }
 }

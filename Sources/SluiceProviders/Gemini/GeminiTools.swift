@@ -54,7 +54,7 @@ struct GeminiTools: Sendable {
 
     // MARK: Writing
 
-    func write(_ request: ChatRequest, _ unsupported: inout UnsupportedParameters, to json: inout JSONWriter) {
+    func write(_ request: ChatRequest, _ screen: inout ParameterScreen, to json: inout JSONWriter) {
         let searches = request.additional.contains { $0.name == "web_search_options" }
         guard !request.tools.isEmpty || searches else { return }
         let hasFunctions = request.tools.contains { if case .function = $0.kind { true } else { false } }
@@ -72,9 +72,9 @@ struct GeminiTools: Sendable {
             for tool in request.tools {
                 switch tool.kind {
                 case .function: break
-                case .custom: unsupported.note("tools.custom")
+                case .custom: screen.reject("tools.custom")
                 case .other(let value):
-                    if Self.isOwn(value) { json.value(value) } else { unsupported.note("tools.\(tool.name)") }
+                    if Self.isOwn(value) { json.value(value) } else { screen.reject("tools.\(tool.name)") }
                 }
             }
             if searches { json.object { $0.object("googleSearch") { _ in } } }
@@ -98,7 +98,7 @@ struct GeminiTools: Sendable {
 
     func writeChoice(
         _ request: ChatRequest,
-        _ unsupported: inout UnsupportedParameters,
+        _ screen: inout ParameterScreen,
         to json: inout JSONWriter
     ) {
         guard let choice = request.toolChoice else { return }
@@ -108,8 +108,7 @@ struct GeminiTools: Sendable {
         case .required: self.writeMode("ANY", [], to: &json)
         case .function(let name): self.writeMode("ANY", [name], to: &json)
         case .allowed(let names, let isRequired): self.writeMode(isRequired ? "ANY" : "VALIDATED", names, to: &json)
-        case .custom(let name): unsupported.note("tool_choice", .object(["type": "custom", "name": .string(name)]))
-        case .other(let value): unsupported.note("tool_choice", value)
+        case .custom, .other: screen.reject("tool_choice")
         }
     }
 
@@ -126,5 +125,4 @@ struct GeminiTools: Sendable {
 
 extension JSONText {
     static func string(_ text: String) -> JSONText { JSONText(stringLiteral: text) }
-    static func object(_ value: JSONText) -> JSONText { value }
 }

@@ -5,8 +5,8 @@ extension ProviderRegistry {
         case .openAI(let quirks): OpenAICompatibleHandler(provider: entry.name, quirks: quirks)
         case .azure: AzureHandler()
         case .anthropic: AnthropicHandler()
-        case .gemini: nil
-        case .vertex: nil
+        case .gemini: GeminiHandler.keyed
+        case .vertex: GeminiHandler.vertex
         case .bedrock: BedrockHandler()
         case .cohere: nil
         }
