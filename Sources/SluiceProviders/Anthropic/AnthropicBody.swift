@@ -83,12 +83,7 @@ struct AnthropicBody {
 
     private mutating func writeSampling(_ json: inout JSONWriter) {
         let request = self.request
-        if !request.stop.isEmpty {
-            json.array("stop_sequences") { json in
-                // Texts without a letter are refused.
-                for text in request.stop where !text.allSatisfy(\.isWhitespace) { json.value(text) }
-            }
-        }
+        self.writeStop(&json)
         let isRefused = self.refusesSampling || self.model.sampling == .none
         if let temperature = request.temperature {
             if isRefused || (self.thinking.isOn && temperature != 1) {
@@ -107,6 +102,15 @@ struct AnthropicBody {
         if let topK = request.topK, !(isRefused || self.thinking.isOn) || self.isSent("top_k") {
             json.field("top_k", topK)
         }
+    }
+
+    /// Texts of space alone are refused.
+    private mutating func writeStop(_ json: inout JSONWriter) {
+        let all = self.request.stop
+        guard !all.isEmpty else { return }
+        let hasBlank = all.contains { Self.isBlank($0) }
+        let sent = hasBlank && !self.isSent("stop") ? all.filter { !Self.isBlank($0) } : all
+        if !sent.isEmpty { json.strings("stop_sequences", sent) }
     }
 
     private mutating func writeRest(_ json: inout JSONWriter) {

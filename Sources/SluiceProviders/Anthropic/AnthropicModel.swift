@@ -76,15 +76,27 @@ struct AnthropicModel: Sendable {
 
     // MARK: The table
 
+    private enum Family: String, CaseIterable {
+        case haiku
+        case sonnet
+        case opus
+        case fable
+        case mythos
+    }
+
     private struct Row: Sendable {
         /// Empty: all.
-        var families: [Substring]
+        var families: [Family]
         var version: (Int, Int)
         var model: AnthropicModel
 
         func covers(_ other: Version) -> Bool {
-            guard other.isClaude, self.families.isEmpty || self.families.contains(other.family) else { return false }
+            guard other.isClaude, self.isOf(other.family) else { return false }
             return (other.major, other.minor) >= self.version
+        }
+
+        private func isOf(_ family: Family?) -> Bool {
+            self.families.isEmpty || family.map { self.families.contains($0) } ?? false
         }
     }
 
@@ -98,7 +110,7 @@ struct AnthropicModel: Sendable {
     /// Newest first; the first that covers a model counts.
     private static let rows: [Row] = [
         Row(
-            families: ["fable", "mythos"],
+            families: [.fable, .mythos],
             version: (0, 0),
             model: AnthropicModel(
                 .adaptive,
@@ -111,7 +123,7 @@ struct AnthropicModel: Sendable {
             )
         ),
         Row(
-            families: ["opus"],
+            families: [.opus],
             version: (4, 8),
             model: AnthropicModel(
                 .adaptive,
@@ -135,12 +147,12 @@ struct AnthropicModel: Sendable {
             )
         ),
         Row(
-            families: ["opus"],
+            families: [.opus],
             version: (4, 7),
             model: AnthropicModel(.adaptive, .none, formats: true, maximum: 128_000, efforts: allEfforts)
         ),
         Row(
-            families: ["opus"],
+            families: [.opus],
             version: (4, 6),
             model: AnthropicModel(.adaptiveOrManual, .oneOfTwo, formats: true, maximum: 128_000, efforts: fourEfforts)
         ),
@@ -150,7 +162,7 @@ struct AnthropicModel: Sendable {
             model: AnthropicModel(.adaptiveOrManual, .oneOfTwo, formats: true, maximum: 64_000, efforts: fourEfforts)
         ),
         Row(
-            families: ["opus"],
+            families: [.opus],
             version: (4, 5),
             model: AnthropicModel(.manual, .oneOfTwo, formats: true, maximum: 64_000, efforts: threeEfforts)
         ),
@@ -160,11 +172,11 @@ struct AnthropicModel: Sendable {
             model: AnthropicModel(.manual, .oneOfTwo, formats: true, maximum: 64_000)
         ),
         Row(
-            families: ["opus"],
+            families: [.opus],
             version: (4, 1),
             model: AnthropicModel(.manual, .oneOfTwo, formats: true, maximum: 32_000)
         ),
-        Row(families: ["opus"], version: (4, 0), model: AnthropicModel(.manual, .all, formats: false, maximum: 32_000)),
+        Row(families: [.opus], version: (4, 0), model: AnthropicModel(.manual, .all, formats: false, maximum: 32_000)),
         Row(families: [], version: (3, 7), model: AnthropicModel(.manual, .all, formats: false, maximum: 64_000)),
         Row(families: [], version: (3, 5), model: AnthropicModel(.none, .all, formats: false, maximum: 8_192)),
         Row(families: [], version: (1, 0), model: AnthropicModel(.none, .all, formats: false, maximum: 4_096)),
@@ -173,23 +185,22 @@ struct AnthropicModel: Sendable {
     /// Read from names such as `claude-opus-4-8`, `claude-3-7-sonnet-20250219` and `anthropic.claude-opus-4.6-v1:0`.
     private struct Version {
         var isClaude = false
-        var family: Substring = ""
+        var family: Family?
         var major = 0
         var minor = 0
 
-        private static let families: [Substring] = ["haiku", "sonnet", "opus", "fable", "mythos"]
-
+        /// Bytes alone: this is on the way of every request, and characters are slow to tell apart.
         init(_ name: String) {
             var hasMajor = false
             var hasMinor = false
-            for word in name.lowercased().split(whereSeparator: { "-.@:/_".contains($0) }) {
-                if word == "claude" {
-                    self.isClaude = true
-                } else if Self.families.contains(word) {
-                    self.family = word
+            for word in Array(name.utf8).split(whereSeparator: { Self.isBetweenWords($0) }) {
+                if let family = Family.allCases.first(where: { Bytes.equals(word, $0.rawValue) }) {
+                    self.family = family
                     // What follows a family's second number is none of the version.
                     hasMinor = hasMajor
-                } else if self.isClaude, word.utf8.count <= 2, let number = Int(word), number >= 0 {
+                } else if Bytes.equals(word, "claude") {
+                    self.isClaude = true
+                } else if self.isClaude, let number = Self.number(word) {
                     if !hasMajor {
                         self.major = number
                         hasMajor = true
@@ -201,6 +212,21 @@ struct AnthropicModel: Sendable {
                     hasMinor = true
                 }
             }
+        }
+
+        private static func isBetweenWords(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "@"), UInt8(ascii: ":"), UInt8(ascii: "/"),
+                UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+
+        /// Of one or two digits: longer ones are dates.
+        private static func number(_ word: ArraySlice<UInt8>) -> Int? {
+            guard word.count <= 2, word.allSatisfy({ (48...57).contains($0) }) else { return nil }
+            return word.reduce(0) { $0 * 10 + Int($1) - 48 }
         }
     }
 }

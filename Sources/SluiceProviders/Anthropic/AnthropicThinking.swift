@@ -26,10 +26,10 @@ extension AnthropicBody {
             return
         }
         let parameter = self.request.thinking != nil ? "thinking" : "reasoning_effort"
+        // A forced call cannot be thought about.
+        if self.format.tool != nil { return self.drop(parameter) }
         switch self.request.toolChoice {
-        case .required, .function, .custom, .allowed(_, isRequired: true):
-            // A forced call cannot be thought about.
-            return self.drop(parameter)
+        case .required, .function, .custom, .allowed(_, isRequired: true): return self.drop(parameter)
         default: break
         }
         // A model with a budget must find its thoughts before the calls whose results it gets, and whoever keeps the
