@@ -65,6 +65,7 @@ let package = Package(
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
                 "SluiceTransport", "SluiceGateway", "SluiceFabric", "SluiceCache", "SluiceSimulator", "CYAML",
+                "CCrypto",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
             // sanitizers bring their own.

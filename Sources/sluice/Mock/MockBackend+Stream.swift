@@ -44,10 +44,14 @@ extension MockBackend {
         let pause = run.behaviour.tokensPerSecond > 0 ? Duration.seconds(1 / run.behaviour.tokensPerSecond) : .zero
         for index in 0..<count {
             if index > 0 && pause > .zero { try await self.work(pause, run.behaviour) }
-            if index == count / 2 { try await self.misbehave(run, error, writer, &opening) }
+            if index == count / 2 {
+                if case .fault(.truncated) = run.fault { return try await writer.write(opening) }
+                try await self.misbehave(run, error, writer, &opening)
+            }
             try await writer.write(opening + run.answer.piece(index))
             opening = []
         }
+        if case .fault(.noEnd) = run.fault { return try await writer.write(opening) }
         try await writer.write(opening + run.answer.closing())
     }
 

@@ -1,13 +1,14 @@
 import SluiceBasics
 import SluiceWire
 
-/// A simulated OpenAI-compatible backend, as well or as badly behaved as one asks for.
+/// A simulated provider, OpenAI-compatible or of another dialect, as well or as badly behaved as one asks for.
 final class MockBackend: HTTPHandler {
     private let behaviour: Lock<MockBehaviour>
     private let random: Lock<SeededRandom>
     private let seed: UInt64
     let executions = MockExecutions()
-    private let clock: any TimeSource
+    let clock: any TimeSource
+    private let recorder = MockRecorder()
     let sleep: @Sendable (Duration) async throws -> Void
 
     init(
@@ -23,7 +24,24 @@ final class MockBackend: HTTPHandler {
         self.sleep = sleep
     }
 
+    var currentBehaviour: MockBehaviour { self.behaviour.withLock { $0 } }
+
     func respond(to request: HTTPRequest) async -> HTTPResponse {
+        let isControl = request.path.hasPrefix("/mock/") || request.path == "/health"
+        let number = isControl ? 0 : self.recorder.record(request)
+        if let dialect = Self.dialect(request) { return await self.perform(request, dialect, number: number) }
+        if let answer = isControl ? nil : self.plainAnswer(request) { return answer }
+        return await self.respondAsOpenAI(request)
+    }
+
+    private func respondAsOpenAI(_ request: HTTPRequest) async -> HTTPResponse {
+        if request.method == .post, let operation = MockAzureCall.operation(path: request.path) {
+            return await self.execute(request, operation)
+        }
+        return await self.respondToPath(request)
+    }
+
+    private func respondToPath(_ request: HTTPRequest) async -> HTTPResponse {
         switch (request.path, request.method) {
         case ("/v1/chat/completions", .post): await self.execute(request, "chat/completions")
         case ("/v1/completions", .post): await self.execute(request, "completions")
@@ -34,6 +52,8 @@ final class MockBackend: HTTPHandler {
         case ("/mock/config", .put): self.configure(request.body)
         case ("/mock/executions", .get):
             Self.json(self.executions.report(id: request.parameter("id"), at: self.clock.now()))
+        case ("/mock/requests", .get):
+            Self.json(self.recorder.report(last: request.parameter("last").flatMap { Int($0) }))
         case ("/mock/reset", .post): self.reset()
         case ("/health", .get): Self.json(Array(#"{"status":"ok"}"#.utf8))
         default: Self.error(404, "there is nothing at this path", "not_found")
@@ -68,6 +88,7 @@ final class MockBackend: HTTPHandler {
         self.behaviour.withLock { $0 = MockBehaviour() }
         self.random.withLock { $0 = SeededRandom(seed: self.seed) }
         self.executions.reset()
+        self.recorder.reset()
         return Self.json(Array(#"{"status":"reset"}"#.utf8))
     }
 
@@ -125,7 +146,7 @@ final class MockBackend: HTTPHandler {
         case fault(MockBehaviour.Fault)
     }
 
-    private func draw(_ behaviour: MockBehaviour) -> Draw {
+    func draw(_ behaviour: MockBehaviour) -> Draw {
         guard !behaviour.errors.isEmpty || !behaviour.faults.isEmpty else { return .none }
         return self.random.withLock { random in
             var ticket = random.unit()
@@ -190,7 +211,7 @@ final class MockBackend: HTTPHandler {
 
     func whole(_ run: Run) -> HTTPResponse {
         switch run.fault {
-        case .none, .fault(.hang), .fault(.hangMidStream), .fault(.errorMidStream):
+        case .none, .fault(.hang), .fault(.hangMidStream), .fault(.errorMidStream), .fault(.truncated), .fault(.noEnd):
             return Self.json(run.answer.whole())
         case .status(let status): return self.refusal(status, run)
         case .fault(.disconnect): return .disconnect

@@ -22,6 +22,7 @@ struct MockBehaviour: Equatable, Sendable {
     var faults: [Fault: Double] = [:]
     /// With an override: the first so many executions of the same request misbehave, later ones do not.
     var times: Int?
+    var style = MockStyle()
 
     enum Fault: String, CaseIterable, Sendable {
         case hang
@@ -33,6 +34,10 @@ struct MockBehaviour: Equatable, Sendable {
         case garbage
         case wrongType = "wrong_type"
         case halfBody = "half_body"
+        /// A stream ends in its middle, as if that were its end.
+        case truncated
+        /// A stream lacks what its provider ends it with.
+        case noEnd = "no_end"
     }
 
     enum LimitMode: String, CaseIterable, Sendable {
@@ -57,7 +62,7 @@ struct MockBehaviour: Equatable, Sendable {
             "latency", "first_token", "tokens_per_second", "tokens", "errors", "requests_per_minute",
             "tokens_per_minute",
             "retry_after", "limit_mode", "limit_headers", "knee", "status", "times",
-        ] + Fault.allCases.map(\.rawValue)
+        ] + Fault.allCases.map(\.rawValue) + MockStyle.names
 
     /// Takes over what an object says; unknown fields are refused.
     mutating func apply(_ root: JSONValue) throws(Problem) {
@@ -84,6 +89,7 @@ struct MockBehaviour: Equatable, Sendable {
         self.times = try Self.whole(root, "times", 1...1_000_000) ?? self.times
         if let status = try Self.whole(root, "status", 300...599) { self.errors = [status: 1] }
         try self.applyErrors(root)
+        try self.style.apply(root)
         for fault in Fault.allCases {
             guard let value = root[named: fault.rawValue] else { continue }
             self.faults[fault] = try Self.rate(value, fault.rawValue)
@@ -173,6 +179,7 @@ struct MockBehaviour: Equatable, Sendable {
         json.field("limit_mode", self.limitMode.rawValue)
         json.field("limit_headers", self.limitHeaders.rawValue)
         json.field("knee", self.knee)
+        self.style.write(to: &json)
         json.object("errors") { json in
             for (status, rate) in self.errors.sorted(by: { $0.key < $1.key }) { json.field(String(status), rate) }
         }

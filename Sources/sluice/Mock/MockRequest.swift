@@ -22,7 +22,7 @@ struct MockRequest: Sendable {
     /// - Parameter headers: `x-mock-NAME: VALUE` overrides one value, e.g. `x-mock-first-token: uniform(10,50)`.
     init(_ body: [UInt8], headers: HTTPFields = HTTPFields(), defaults: MockBehaviour) throws {
         var request = MockRequest(behaviour: defaults)
-        try request.apply(headers)
+        try request.behaviour.apply(headers)
         var override: String?
         try JSON.read(body) { root in
             request.read(root)
@@ -37,31 +37,6 @@ struct MockRequest: Sendable {
     }
 
     private init(behaviour: MockBehaviour) { self.behaviour = behaviour }
-
-    private static let headerPrefix = Array("x-mock-".utf8)
-
-    private mutating func apply(_ headers: HTTPFields) throws {
-        var json = JSONWriter(reserving: 0)
-        var isEmpty = true
-        json.object { json in
-            headers.forEach { name, value in
-                guard name.count > Self.headerPrefix.count,
-                    zip(name, Self.headerPrefix).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
-                else { return }
-                isEmpty = false
-                let word = name.dropFirst(Self.headerPrefix.count).map { $0 == 45 ? 95 : $0 | 0x20 }
-                let text = String(decoding: value, as: UTF8.self)
-                let field = String(decoding: word, as: UTF8.self)
-                switch (Double(text), text) {
-                case (let number?, _): json.field(field, number)
-                case (nil, "true"), (nil, "false"): json.field(field, text == "true")
-                default: json.field(field, text)
-                }
-            }
-        }
-        guard !isEmpty else { return }
-        try JSON.read(json.bytes) { root throws(MockBehaviour.Problem) in try self.behaviour.apply(root) }
-    }
 
     private mutating func read(_ root: JSONValue) {
         self.model = root["model"]?.string ?? "mock"
