@@ -8,7 +8,7 @@ extension ProviderRegistry {
         case .gemini: GeminiHandler.keyed
         case .vertex: GeminiHandler.vertex
         case .bedrock: BedrockHandler()
-        case .cohere: nil
+        case .cohere: CohereHandler()
         }
     }
 }
