@@ -156,7 +156,7 @@ import Testing
         let golden = try AnthropicGolden.members(name)
         let response = HTTPClientResponse(
             status: try #require(golden["status"]?.intValue),
-            headers: HTTPFields(golden["headers"]?.strings.map { ($0.key, $0.value) } ?? []),
+            headers: HTTPFields(golden["headers"]?.stringMembers.map { ($0.key, $0.value) } ?? []),
             body: try #require(golden["body"]).bytes
         )
         let error = self.handler.failure(response, now: 1_700_000_000)

@@ -110,7 +110,7 @@ enum AnthropicGolden {
 }
 
 extension JSONText {
-    var strings: [String: String] {
+    var stringMembers: [String: String] {
         var result: [String: String] = [:]
         _ = try? JSON.read(self.bytes) { root in
             root.forEachMember { name, value in

@@ -11,7 +11,7 @@ import Testing
         let golden = try AnthropicGolden.members(name)
         let request = try ChatRequest(openAI: try #require(golden["openai"]).bytes)
         let policy = golden["policy"]?.stringValue.flatMap { UnsupportedParameterPolicy(rawValue: $0) } ?? .drop
-        let call = ProviderCall.anthropic(request, settings: golden["settings"]?.strings ?? [:], policy: policy)
+        let call = ProviderCall.anthropic(request, settings: golden["settings"]?.stringMembers ?? [:], policy: policy)
 
         let prepared = try self.handler.prepare(call)
 
@@ -20,7 +20,7 @@ import Testing
             "\(String(decoding: prepared.body, as: UTF8.self))"
         )
         #expect(prepared.dropped == golden["dropped"]?.list.compactMap(\.stringValue) ?? [])
-        for (name, value) in golden["headers"]?.strings ?? [:] { #expect(prepared.headers[name] == value) }
+        for (name, value) in golden["headers"]?.stringMembers ?? [:] { #expect(prepared.headers[name] == value) }
         #expect(prepared.url == "https://api.anthropic.com/v1/messages")
     }
 

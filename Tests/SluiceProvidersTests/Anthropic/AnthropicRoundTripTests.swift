@@ -23,7 +23,7 @@ import Testing
         let sent = try #require(golden["sent"])
         let request = try AnthropicFace.request(sent.bytes, headers: HTTPFields())
         let again = try ChatRequest(openAI: request.openAIBody())
-        let prepared = try self.handler.prepare(.anthropic(again, settings: golden["settings"]?.strings ?? [:]))
+        let prepared = try self.handler.prepare(.anthropic(again, settings: golden["settings"]?.stringMembers ?? [:]))
         #expect(try JSONTree(prepared.body) == sent.tree, "\(String(decoding: prepared.body, as: UTF8.self))")
         #expect(prepared.dropped.isEmpty)
     }
