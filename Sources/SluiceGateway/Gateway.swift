@@ -151,7 +151,7 @@ package final class Gateway: HTTPHandler {
             }
             throw .notFound(
                 "There is nothing at '\(request.path.prefix(200))'. See /v1/chat/completions, /v1/completions, "
-                    + "/v1/embeddings, /v1/responses, /v1/models, /api/pools, /api/requests, "
+                    + "/v1/embeddings, /v1/responses, /v1/messages, /v1/models, /api/pools, /api/requests, "
                     + "/metrics, /healthz, /readyz.",
                 code: "not_found"
             )

@@ -7,7 +7,7 @@ package struct GatewayConfiguration: Sendable {
     /// Used when neither the request nor its key names one.
     package var defaultPool: String
     /// By pool.
-    package var backends: [String: OpenAIBackend]
+    package var backends: [String: Backend]
     /// Which pool the requests for a model go to; the first that matches counts. A `*` at the end stands for any text.
     package var modelRules: [(pattern: String, pool: String)]
     /// Pools whose requests may reach the backend at most once.
@@ -38,7 +38,7 @@ package struct GatewayConfiguration: Sendable {
     /// Whether request summaries may show the beginning of prompts. Off unless switched on.
     package var showsPrompts: Bool
 
-    package init(version: String, defaultPool: String = "default", backends: [String: OpenAIBackend]) {
+    package init(version: String, defaultPool: String = "default", backends: [String: Backend]) {
         self.version = version
         self.defaultPool = defaultPool
         self.backends = backends

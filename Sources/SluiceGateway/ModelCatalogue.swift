@@ -64,10 +64,15 @@ extension Gateway {
             throw .notFound("The pool '\(pool)' has no backend to ask.", code: "pool_not_found")
         }
         // Lists carry work alone; what a gateway of the fabric knows of models are the names in its rules.
-        if backend.isFabric { return self.list(self.modelsInRules(for: caller)) }
+        let request = backend.modelsRequest(
+            requestID: self.newID().description,
+            timeout: ModelCatalogue.timeout,
+            maximumResponseBytes: 4 << 20
+        )
+        guard let request else { return self.list(self.modelsInRules(for: caller, backend)) }
         let answer = await catalogue.answer(at: self.clock.now()) {
             // A task of its own: the client who asked first may go while others wait.
-            _ = self.spawn { await self.askForModels(backend, catalogue) }
+            _ = self.spawn { await self.askForModels(request, catalogue) }
         }
         do throws(HTTPClientError) {
             let response = try answer.get()
@@ -85,16 +90,7 @@ extension Gateway {
         }
     }
 
-    private func askForModels(_ backend: OpenAIBackend, _ catalogue: ModelCatalogue) async {
-        let request = backend.request(
-            .models,
-            body: [],
-            model: "",
-            clientHeaders: HTTPFields(),
-            requestID: self.newID().description,
-            timeout: ModelCatalogue.timeout,
-            maximumResponseBytes: 4 << 20
-        )
+    private func askForModels(_ request: HTTPClientRequest, _ catalogue: ModelCatalogue) async {
         let answer: ModelCatalogue.Answer
         do throws(HTTPClientError) {
             answer = .success(try await self.client.execute(request))
@@ -112,8 +108,9 @@ extension Gateway {
         )
     }
 
-    private func modelsInRules(for caller: Caller) -> [String] {
-        var names: [String] = []
+    /// What the configuration names.
+    private func modelsInRules(for caller: Caller, _ backend: Backend) -> [String] {
+        var names = backend.modelAliases.keys.sorted()
         for (name, pool) in self.configuration.modelRules
         where !name.hasSuffix("*") && caller.allowedPools?.contains(pool) != false && !names.contains(name) {
             names.append(name)

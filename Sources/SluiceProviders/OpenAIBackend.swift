@@ -1,12 +1,14 @@
 import SluiceWire
 
-/// An OpenAI-compatible server: where it is and how it is asked.
+/// A server that takes what clients send as it is: where it is and how it is asked.
 package struct OpenAIBackend: Sendable {
     package let name: String
     /// Ends without a slash, e.g. `https://api.openai.com/v1`.
     package let baseURL: String
     /// Client's name of a model → the backend's.
     package let modelAliases: [String: String]
+    let apiKey: String?
+    let extraHeaders: [(String, String)]
     private let fixedHeaders: [(String, String)]
     private let passedHeaders: [(name: String, bytes: [UInt8])]
     private let urls: [OpenAIOperation: String]
@@ -14,30 +16,31 @@ package struct OpenAIBackend: Sendable {
     /// - Parameters:
     ///   - apiKey: sent as a bearer token; `nil` sends none.
     ///   - extraHeaders: sent with every call, in place of ours or the client's of the same name.
+    ///   - passedHeaders: names, in lower case, of client headers that this server gets to see beside the usual.
     package init(
         name: String,
         baseURL: String,
         apiKey: String?,
         extraHeaders: [(String, String)] = [],
-        modelAliases: [String: String] = [:]
+        modelAliases: [String: String] = [:],
+        passedHeaders: [String] = []
     ) {
         self.name = name
         var base = baseURL
         while base.hasSuffix("/") { base.removeLast() }
         self.baseURL = base
         self.modelAliases = modelAliases
+        self.apiKey = apiKey.flatMap { $0.isEmpty ? nil : $0 }
+        self.extraHeaders = extraHeaders
         var headers = [("Content-Type", "application/json")]
         if let apiKey, !apiKey.isEmpty { headers.append(("Authorization", "Bearer \(apiKey)")) }
         let replaced = Set(extraHeaders.map { $0.0.lowercased() })
         self.fixedHeaders = headers.filter { !replaced.contains($0.0.lowercased()) } + extraHeaders
-        self.passedHeaders = Self.passedRequestHeaders.filter { !replaced.contains($0) }.map { ($0, Array($0.utf8)) }
+        self.passedHeaders = (Self.passedRequestHeaders + passedHeaders).filter { !replaced.contains($0) }.map { ($0, Array($0.utf8)) }
         var urls: [OpenAIOperation: String] = [:]
         for operation in OpenAIOperation.allCases { urls[operation] = "\(base)/\(operation.path)" }
         self.urls = urls
     }
-
-    /// Whether it stands for the lists of the fabric rather than for a server.
-    package var isFabric: Bool { self.baseURL.hasPrefix("fabric:") }
 
     /// Client headers that the backend gets to see. A list of what passes, so that credentials, cookies and hop-by-hop
     /// fields (RFC 9110, 7.6.1) never do.
@@ -46,21 +49,26 @@ package struct OpenAIBackend: Sendable {
     ]
 
     /// Without user and password, for people.
-    package var address: String {
-        let parts = self.baseURL.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+    package var address: String { Self.address(self.baseURL) }
+
+    package static func address(_ url: String) -> String {
+        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         // scheme:, nothing, authority, path: anything else is no address that could hold a password.
-        guard parts.count >= 3, parts[1].isEmpty, let at = parts[2].lastIndex(of: "@") else { return self.baseURL }
+        guard parts.count >= 3, parts[1].isEmpty, let at = parts[2].lastIndex(of: "@") else { return url }
         let path = parts.count == 4 ? "/" + parts[3] : ""
         return "\(parts[0])//" + parts[2][parts[2].index(after: at)...] + path
     }
 
     /// The call for a request. The body passes byte for byte, but for the model's name where an alias says so.
     ///
-    /// - Parameter requestID: sent as `x-request-id`, the same for every attempt.
+    /// - Parameters:
+    ///   - upstreamModel: the backend's name of the model, if it is another than the client's and no alias says it.
+    ///   - requestID: sent as `x-request-id`, the same for every attempt.
     package func request(
         _ operation: OpenAIOperation,
         body: [UInt8],
         model: String,
+        upstreamModel: String? = nil,
         clientHeaders: HTTPFields,
         requestID: String,
         timeout: Duration,
@@ -80,7 +88,7 @@ package struct OpenAIBackend: Sendable {
             method: operation == .models ? .get : .post,
             url: self.urls[operation] ?? "\(self.baseURL)/\(operation.path)",
             headers: headers,
-            body: self.rewritten(body, model: model),
+            body: self.rewritten(body, to: self.modelAliases[model] ?? upstreamModel),
             timeout: timeout,
             maximumResponseBytes: maximumResponseBytes
         )
@@ -88,8 +96,8 @@ package struct OpenAIBackend: Sendable {
         return request
     }
 
-    private func rewritten(_ body: [UInt8], model: String) -> [UInt8] {
-        guard !self.modelAliases.isEmpty, let alias = self.modelAliases[model] else { return body }
+    private func rewritten(_ body: [UInt8], to alias: String?) -> [UInt8] {
+        guard let alias else { return body }
         var writer = JSONWriter()
         writer.value(alias)
         var result: [UInt8] = []

@@ -95,7 +95,21 @@ package enum OpenAIClassifier {
         let prompt = usage["prompt_tokens"]?.int ?? usage["input_tokens"]?.int
         let completion = usage["completion_tokens"]?.int ?? usage["output_tokens"]?.int
         guard prompt != nil || completion != nil else { return nil }
+        if usage["prompt_tokens"] == nil, let cached = Self.cachedApart(usage) {
+            // Anthropic counts what its cache took or gave beside the rest of the prompt.
+            return TokenUsage(
+                prompt: max(0, prompt ?? 0).addingReportingOverflow(cached).partialValue,
+                completion: max(0, completion ?? 0)
+            )
+        }
         return TokenUsage(prompt: max(0, prompt ?? 0), completion: max(0, completion ?? 0))
+    }
+
+    private static func cachedApart(_ usage: JSONValue) -> Int? {
+        let read = usage["cache_read_input_tokens"]?.int
+        let written = usage["cache_creation_input_tokens"]?.int
+        guard read != nil || written != nil else { return nil }
+        return min(1 << 40, max(0, read ?? 0)) + min(1 << 40, max(0, written ?? 0))
     }
 
     /// Whether there is something for the client beside the error.
@@ -192,9 +206,14 @@ package enum OpenAIClassifier {
     private static func passes(_ name: ArraySlice<UInt8>, contentType: Bool) -> Bool {
         switch name.first.map({ $0 | 0x20 }) {
         case UInt8(ascii: "c"): contentType && Bytes.equals(name, "content-type")
-        case UInt8(ascii: "x"): Bytes.hasPrefix(name, "x-ratelimit-") || Bytes.equals(name, "x-request-id")
+        case UInt8(ascii: "x"):
+            Bytes.hasPrefix(name, "x-ratelimit-") || Bytes.equals(name, "x-request-id")
+                || Bytes.equals(name, "x-sluice-dropped-params")
+        case UInt8(ascii: "a"): Bytes.hasPrefix(name, "anthropic-ratelimit-")
         case UInt8(ascii: "o"): Bytes.hasPrefix(name, "openai-")
-        case UInt8(ascii: "r"): Bytes.equals(name, "retry-after") || Bytes.equals(name, "retry-after-ms")
+        case UInt8(ascii: "r"):
+            Bytes.equals(name, "retry-after") || Bytes.equals(name, "retry-after-ms")
+                || Bytes.equals(name, "request-id")
         default: false
         }
     }

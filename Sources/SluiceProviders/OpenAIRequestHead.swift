@@ -51,7 +51,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         )
         var prompt = PromptCensus(model: head.model)
         switch operation {
-        case .chatCompletions: try head.readMessages(root, &prompt)
+        case .chatCompletions, .messages: try head.readMessages(root, &prompt)
         case .completions: try head.readText(root, "prompt", or: "prompt_embeds", &prompt)
         case .embeddings: try head.readText(root, "input", or: "messages", &prompt)
         case .responses: try head.readInput(root, &prompt)
@@ -62,7 +62,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
         switch operation {
         case .embeddings, .models:
             head.estimate = TokenEstimate(prompt: prompt.tokens, completion: 0, isCompletionLimited: true)
-        case .chatCompletions, .completions, .responses:
+        case .chatCompletions, .completions, .responses, .messages:
             // Every choice has an answer of its own.
             let choices = root["n"].flatMap { Self.whole($0) } ?? 1
             head.estimate = TokenEstimate(prompt: prompt.tokens, limit: head.maximumTokens, choices: choices)
@@ -76,6 +76,7 @@ package struct OpenAIRequestHead: Sendable, Equatable {
     private static func priced(_ operation: OpenAIOperation) -> [StaticString] {
         switch operation {
         case .chatCompletions: ["messages", "tools", "functions", "response_format", "text", "instructions"]
+        case .messages: ["messages", "tools", "system", "output_config"]
         case .completions: ["prompt"]
         case .embeddings: ["input"]
         case .responses: ["input", "tools", "functions", "response_format", "text", "instructions"]

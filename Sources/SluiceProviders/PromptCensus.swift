@@ -114,7 +114,7 @@ struct PromptCensus {
             self.addSchema(tools)
         }
         if let format = root["response_format"] ?? root["text"] { self.addSchema(format) }
-        if let instructions = root["instructions"] { self.addContent(instructions) }
+        if let instructions = root["instructions"] ?? root["system"] { self.addContent(instructions) }
     }
 
     /// Words of a schema or of calls: names and texts.

@@ -51,7 +51,7 @@ struct GatewayBench {
             timer: timer ?? self.clock,
             observer: self.telemetry
         )
-        let backend = OpenAIBackend(name: "mock", baseURL: "http://mock/v1", apiKey: nil)
+        let backend = Backend.openAI(OpenAIBackend(name: "mock", baseURL: "http://mock/v1", apiKey: nil))
         var configuration = GatewayConfiguration(version: "test", backends: ["default": backend])
         configuration.keys = keys
         configure(&configuration)

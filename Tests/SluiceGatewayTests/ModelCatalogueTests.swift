@@ -78,7 +78,7 @@ import Testing
     @Test func `a gateway of the fabric knows the models of its rules`() async {
         let bench = GatewayBench {
             for name in $0.backends.keys {
-                $0.backends[name] = OpenAIBackend(name: "fabric", baseURL: FabricClient.scheme, apiKey: nil)
+                $0.backends[name] = .fabric()
             }
             $0.modelRules = [("one", "default"), ("two*", "default"), ("one", "default")]
         }

@@ -7,7 +7,7 @@ import Testing
 /// Which pool a request goes to.
 @Suite struct RoutingTests {
     private static let configuration: GatewayConfiguration = {
-        let backend = OpenAIBackend(name: "b", baseURL: "http://b/v1", apiKey: nil)
+        let backend = Backend.openAI(OpenAIBackend(name: "b", baseURL: "http://b/v1", apiKey: nil))
         var configuration = GatewayConfiguration(
             version: "0",
             backends: ["default": backend, "keyed": backend, "large": backend, "exact": backend, "hinted": backend]

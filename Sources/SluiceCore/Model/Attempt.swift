@@ -72,10 +72,18 @@ package struct AttemptFailure: Error, Sendable, Equatable {
 package struct TokenUsage: Sendable, Equatable {
     package var prompt: Int
     package var completion: Int
+    /// Of the prompt: read from the provider's cache, and written to it. They have other prices.
+    package var cached: Int
+    package var cacheWritten: Int
+    /// Of the completion: reasoning.
+    package var reasoning: Int
 
-    package init(prompt: Int, completion: Int) {
+    package init(prompt: Int, completion: Int, cached: Int = 0, cacheWritten: Int = 0, reasoning: Int = 0) {
         self.prompt = prompt
         self.completion = completion
+        self.cached = cached
+        self.cacheWritten = cacheWritten
+        self.reasoning = reasoning
     }
 }
 

@@ -30,7 +30,7 @@ package final class KeyRing: Sendable {
         if self.isOpen { try BrowserGuard.admit(headers, isLocal: isLocal) }
     }
 
-    /// Who asks, by `Authorization: Bearer` or `x-api-key`.
+    /// Who asks, by `Authorization: Bearer`, Anthropic's `x-api-key` or Azure's `api-key`.
     func caller(_ headers: HTTPFields) throws(GatewayError) -> Caller {
         let keys = self.ring.withLock { $0.keys }
         guard !keys.isEmpty else {
@@ -54,6 +54,6 @@ package final class KeyRing: Sendable {
             else { return nil }
             return Array(value.dropFirst(7))
         }
-        return headers.bytes(of: "x-api-key").map { Array($0) }
+        return (headers.bytes(of: "x-api-key") ?? headers.bytes(of: "api-key")).map { Array($0) }
     }
 }

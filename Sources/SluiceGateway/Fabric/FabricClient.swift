@@ -16,8 +16,18 @@ package struct FabricClient: HTTPClient {
 
     // MARK: Asking
 
+    /// The call of a request, in words that every dispatcher knows: Anthropic's become OpenAI's.
+    static func attempt(_ call: Call, _ ask: BackendAsk) throws(ProviderError) -> BackendAttempt {
+        BackendAttempt(request: Self.request(call, ask.operation, ask.body, timeout: ask.timeout))
+    }
+
     /// A call as `execute` understands it.
-    static func request(_ call: Call, timeout: Duration) -> HTTPClientRequest {
+    private static func request(
+        _ call: Call,
+        _ operation: OpenAIOperation,
+        _ body: [UInt8],
+        timeout: Duration
+    ) -> HTTPClientRequest {
         var headers = HTTPFields()
         headers.append("x-request-id", call.idText)
         headers.append("x-sluice-pool", call.submission.pool)
@@ -27,9 +37,9 @@ package struct FabricClient: HTTPClient {
             if let value = call.headers[name] { headers.append(name, value) }
         }
         return HTTPClientRequest(
-            url: Self.scheme + call.operation.rawValue,
+            url: Self.scheme + operation.rawValue,
             headers: headers,
-            body: call.body,
+            body: body,
             timeout: timeout,
             maximumResponseBytes: call.maximumResponseBytes
         )

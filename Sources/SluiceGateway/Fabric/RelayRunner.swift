@@ -78,7 +78,7 @@ package struct RelayRunner: FabricRunner {
             operation: OpenAIOperation(rawValue: job.submission.operation) ?? .chatCompletions,
             headers: headers,
             body: envelope.body,
-            backend: self.configuration.backends[pool] ?? OpenAIBackend(name: pool, baseURL: "", apiKey: nil),
+            backend: self.configuration.backends[pool] ?? .openAI(OpenAIBackend(name: pool, baseURL: "", apiKey: nil)),
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending

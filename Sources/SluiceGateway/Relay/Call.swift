@@ -12,7 +12,7 @@ final class Call: Sendable {
     let operation: OpenAIOperation
     let headers: HTTPFields
     let body: [UInt8]
-    let backend: OpenAIBackend
+    let backend: Backend
     let allowsSilentResend: Bool
     let maximumResponseBytes: Int
     /// Told of the end, if somebody besides the client has to know.
@@ -25,7 +25,7 @@ final class Call: Sendable {
         operation: OpenAIOperation,
         headers: HTTPFields,
         body: [UInt8],
-        backend: OpenAIBackend,
+        backend: Backend,
         allowsSilentResend: Bool,
         maximumResponseBytes: Int,
         ending: Ending? = nil
@@ -42,18 +42,23 @@ final class Call: Sendable {
         self.ending = ending
     }
 
-    func request(timeout: Duration) -> HTTPClientRequest {
-        if self.backend.isFabric { return FabricClient.request(self, timeout: timeout) }
-        return self.backend.request(
-            self.operation,
+    /// The call of the backend for one attempt.
+    ///
+    /// - Parameter now: seconds since 1970.
+    func attempt(timeout: Duration, now: Int) throws(ProviderError) -> BackendAttempt {
+        let ask = BackendAsk(
+            operation: self.operation,
             body: self.body,
             model: self.submission.model,
             clientHeaders: self.headers,
             requestID: self.idText,
             timeout: timeout,
             maximumResponseBytes: self.maximumResponseBytes,
-            allowsSilentResend: self.allowsSilentResend
+            allowsSilentResend: self.allowsSilentResend,
+            now: now
         )
+        guard self.backend.isFabric else { return try self.backend.attempt(ask) }
+        return try FabricClient.attempt(self, ask)
     }
 }
 

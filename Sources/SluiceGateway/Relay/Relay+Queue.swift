@@ -29,8 +29,11 @@ extension Relay {
         while true {
             switch await self.departure(call, telling: writer) {
             case .answer(let response): return try await self.tell(response, call, to: writer)
-            case .call(let lease, let request, let deadline, _):
-                switch await self.open(call, request, deadline) {
+            case .refused(let lease, let attempted):
+                guard let response = self.finish(call, lease, attempted) else { continue }
+                return try await self.tell(response, call, to: writer)
+            case .call(let lease, let attempt, let deadline, _):
+                switch await self.open(call, attempt, deadline) {
                 case .stream(let opening):
                     self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return try await self.passOn(call, lease, opening, deadline, to: writer)
@@ -75,24 +78,26 @@ extension Relay {
             return try await writer.writeLast(isStream ? body : self.events(body, call))
         }
         let isError = (try? JSON.read(body) { $0["error"]?.kind == .object }) ?? false
-        let error =
+        let events =
             isError
-            ? body
-            : GatewayError(
-                status: response.status,
-                message: "Backend '\(call.backend.name)' refused the request with status \(response.status).",
-                type: "invalid_request_error",
-                code: FailureClass.providerRejected.rawValue
-            ).body
+            ? call.operation.closing(status: response.status, errorBody: body)
+            : call.operation.closing(
+                GatewayError(
+                    status: response.status,
+                    message: "Backend '\(call.backend.name)' refused the request with status \(response.status).",
+                    type: "invalid_request_error",
+                    code: FailureClass.providerRejected.rawValue
+                )
+            )
         let again = response.headers["retry-after"].map { " retry_after=\($0)" } ?? ""
         let status = SSEWriter.comment("failed status=\(response.status)\(again)")
-        try await writer.writeLast(status + SSEWriter.event(data: error) + SSEWriter.event(data: Self.done))
+        try await writer.writeLast(status + events)
     }
 
     /// A whole answer where a stream was asked for.
     private func events(_ body: [UInt8], _ call: Call) -> [UInt8] {
         let asksForUsage = try? JSON.read(call.body) { $0["stream_options"]?["include_usage"]?.bool }
         return CompletionEvents.make(body, call.operation, includesUsage: asksForUsage == true)
-            ?? SSEWriter.event(data: body) + SSEWriter.event(data: Self.done)
+            ?? SSEWriter.event(data: body) + SSEWriter.event(data: Array("[DONE]".utf8))
     }
 }

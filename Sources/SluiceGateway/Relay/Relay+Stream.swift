@@ -25,8 +25,10 @@ extension Relay {
         while true {
             switch await self.departure(call) {
             case .answer(let response): return response
-            case .call(let lease, let request, let deadline, let attempt):
-                switch await self.open(call, request, deadline) {
+            case .refused(let lease, let attempted):
+                if let response = self.finish(call, lease, attempted) { return response }
+            case .call(let lease, let backend, let deadline, let attempt):
+                switch await self.open(call, backend, deadline) {
                 case .stream(let opening):
                     self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return self.relayed(call, lease, opening, attempt: attempt, deadline)
@@ -42,11 +44,12 @@ extension Relay {
     /// A stream that says so much without content is passed on as it is: it can no longer be retried.
     private static let maximumHeldBytes = 1 << 20
 
-    func open(_ call: Call, _ request: HTTPClientRequest, _ deadline: Instant) async -> Opened {
+    func open(_ call: Call, _ attempt: BackendAttempt, _ deadline: Instant) async -> Opened {
         do throws(HTTPClientError) {
-            let stream = try await self.client.stream(request)
+            let answer = try await self.client.stream(attempt.request)
+            let stream = attempt.translation?.stream(answer) ?? answer
             guard stream.status == 200, Self.isEventStream(stream.headers) else {
-                return .whole(try await self.collect(call, stream))
+                return .whole(try await self.collect(call, attempt.translation, stream))
             }
             return try await self.awaitContent(stream)
         } catch {
@@ -59,7 +62,11 @@ extension Relay {
         return type.lowercased().hasPrefix("text/event-stream")
     }
 
-    private func collect(_ call: Call, _ stream: HTTPClientStream) async throws(HTTPClientError) -> Attempted {
+    private func collect(
+        _ call: Call,
+        _ translation: Translation?,
+        _ stream: HTTPClientStream
+    ) async throws(HTTPClientError) -> Attempted {
         var body: [UInt8] = []
         while let chunk = try await stream.body.next() {
             body.append(contentsOf: chunk)
@@ -73,7 +80,7 @@ extension Relay {
             }
         }
         let answer = HTTPClientResponse(status: stream.status, headers: stream.headers, body: body)
-        return Attempted(result: self.verdict(call, answer), answer: answer)
+        return self.attempted(call, translation, answer)
     }
 
     private func awaitContent(_ stream: HTTPClientStream) async throws(HTTPClientError) -> Opened {
@@ -155,8 +162,7 @@ extension Relay {
         self.note(call, record)
         if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
             // The client has a part of the answer: tell it in the stream's own words, then end properly.
-            let error = Endings.error(record, call)
-            try await writer.writeLast(SSEWriter.event(data: error.body) + SSEWriter.event(data: Self.done))
+            try await writer.writeLast(call.operation.closing(Endings.error(record, call)))
         }
     }
 
@@ -166,7 +172,11 @@ extension Relay {
         var clientKnows: Bool
     }
 
-    static let done = Array("[DONE]".utf8)
+    /// A translated stream knows it also when the client did not ask.
+    private static func usage(_ opening: Opening, _ inspector: StreamInspector) -> TokenUsage? {
+        guard let usage = (opening.stream.body as? TranslatedBody)?.usage else { return inspector.usage }
+        return TokenUsage(prompt: max(0, usage.promptTokens), completion: max(0, usage.completionTokens))
+    }
 
     /// Passes on chunk for chunk to the end; never throws, so that its lease is always finished.
     private func pump(_ opening: Opening, to writer: any HTTPBodyWriter, _ deadline: Instant) async -> Passage {
@@ -182,7 +192,7 @@ extension Relay {
             // What breaks after the last event takes nothing away from the answer.
             if inspector.isDone && inspector.failure == nil {
                 return Passage(
-                    result: .success(status: opening.stream.status, usage: inspector.usage),
+                    result: .success(status: opening.stream.status, usage: Self.usage(opening, inspector)),
                     clientKnows: true
                 )
             }
@@ -208,7 +218,7 @@ extension Relay {
             return Passage(result: .failure(failure), clientKnows: false)
         }
         return Passage(
-            result: .success(status: opening.stream.status, usage: inspector.usage),
+            result: .success(status: opening.stream.status, usage: Self.usage(opening, inspector)),
             clientKnows: true
         )
     }

@@ -25,7 +25,9 @@ struct Relay: Sendable {
 
     /// Where a turn leads.
     enum Departure {
-        case call(Lease, HTTPClientRequest, deadline: Instant, attempt: Int)
+        case call(Lease, BackendAttempt, deadline: Instant, attempt: Int)
+        /// Refused before anything was sent.
+        case refused(Lease, Attempted)
         case answer(HTTPResponse)
     }
 
@@ -37,10 +39,12 @@ struct Relay: Sendable {
         while true {
             switch await self.departure(call) {
             case .answer(let response): return response
-            case .call(let lease, let request, let deadline, _):
+            case .refused(let lease, let attempted):
+                if let response = self.finish(call, lease, attempted) { return response }
+            case .call(let lease, let attempt, let deadline, _):
                 do throws(HTTPClientError) {
-                    let answer = try await self.client.execute(request)
-                    if let response = self.arrived(call, lease, answer) { return response }
+                    let answer = try await self.client.execute(attempt.request)
+                    if let response = self.arrived(call, lease, attempt.translation, answer) { return response }
                 } catch {
                     if let response = self.failed(call, lease, error, deadline) { return response }
                 }
@@ -62,16 +66,45 @@ struct Relay: Sendable {
             switch self.dispatcher.start(lease) {
             case .ended(let record): return .answer(self.response(call, record, nil))
             case .proceed(let attempt, _, let deadline):
-                let request = call.request(timeout: deadline - self.clock.now())
-                return .call(lease, request, deadline: deadline, attempt: attempt)
+                do throws(ProviderError) {
+                    let backend = try call.attempt(timeout: deadline - self.clock.now(), now: self.epochSeconds)
+                    return .call(lease, backend, deadline: deadline, attempt: attempt)
+                } catch {
+                    return .refused(lease, self.refused(call, error))
+                }
             }
         }
     }
 
     /// The backend's answer is here; `nil` when another attempt is due.
     @inline(never)
-    private func arrived(_ call: Call, _ lease: Lease, _ answer: HTTPClientResponse) -> HTTPResponse? {
-        self.finish(call, lease, Attempted(result: self.verdict(call, answer), answer: answer))
+    private func arrived(
+        _ call: Call,
+        _ lease: Lease,
+        _ translation: Translation?,
+        _ answer: HTTPClientResponse
+    ) -> HTTPResponse? {
+        self.finish(call, lease, self.attempted(call, translation, answer))
+    }
+
+    /// What an answer is worth, in the client's dialect.
+    func attempted(_ call: Call, _ translation: Translation?, _ answer: HTTPClientResponse) -> Attempted {
+        guard let translation else { return Attempted(result: self.verdict(call, answer), answer: answer) }
+        let told = translation.answer(answer, now: self.epochSeconds)
+        return Attempted(result: self.verdict(call, told.whole), answer: told.streamed ?? told.whole)
+    }
+
+    /// A request that its backend cannot be asked.
+    private func refused(_ call: Call, _ error: ProviderError) -> Attempted {
+        let status = Translation.status(error)
+        let answer = HTTPClientResponse(
+            status: status,
+            headers: HTTPFields([("Content-Type", "application/json")]),
+            body: error.openAIBody
+        )
+        let failureClass: FailureClass = error.kind == .unsupportedProvider ? .routeOrModel : .invalidRequest
+        let failure = AttemptFailure(failureClass, status: status, message: "not sent: \(error.kind.rawValue)")
+        return Attempted(result: .failure(failure), answer: answer)
     }
 
     func verdict(_ call: Call, _ answer: HTTPClientResponse) -> AttemptResult {

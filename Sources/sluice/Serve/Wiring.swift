@@ -100,23 +100,25 @@ struct Wiring {
         }
     }
 
-    func backend(_ name: String) -> OpenAIBackend {
-        if self.role == .gateway { return OpenAIBackend(name: "fabric", baseURL: FabricClient.scheme, apiKey: nil) }
+    func backend(_ name: String) -> Backend {
+        if self.role == .gateway { return .fabric() }
         let path = "backends.\(name)"
         var aliases: [String: String] = [:]
         for pair in self.configuration.table("\(path).aliases") { aliases[pair.name] = pair.value }
         let headers = self.configuration.table("\(path).headers").map { ($0.name, $0.value) }
-        return OpenAIBackend(
-            name: name,
-            baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
-            apiKey: self.configuration.text("\(path).key"),
-            extraHeaders: headers,
-            modelAliases: aliases
+        return .openAI(
+            OpenAIBackend(
+                name: name,
+                baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
+                apiKey: self.configuration.text("\(path).key"),
+                extraHeaders: headers,
+                modelAliases: aliases
+            )
         )
     }
 
     func gatewayConfiguration(keys: [APIKey]) -> GatewayConfiguration {
-        var backends: [String: OpenAIBackend] = [:]
+        var backends: [String: Backend] = [:]
         let pools = self.pools()
         for pool in pools { backends[pool.name] = self.backend(pool.backend) }
         var result = GatewayConfiguration(

@@ -1,0 +1,137 @@
+import SluiceWire
+
+/// Where a pool's work goes: the lists of the fabric, one provider, or whichever provider a model's name says.
+package struct Backend: Sendable {
+    package enum Way: Sendable {
+        case fabric
+        case fixed(BackendTarget)
+        case byModel(BackendDirectory)
+    }
+
+    package let name: String
+    package let way: Way
+    /// Client's name of a model → the provider's, or `provider/model` where it is looked up by name.
+    package let modelAliases: [String: String]
+
+    package init(name: String, way: Way, modelAliases: [String: String] = [:]) {
+        self.name = name
+        self.way = way
+        self.modelAliases = modelAliases
+    }
+
+    package static func fabric(_ name: String = "fabric") -> Backend { Backend(name: name, way: .fabric) }
+
+    /// An OpenAI-compatible server that gets what clients send.
+    package static func openAI(_ native: OpenAIBackend) -> Backend {
+        Backend(name: native.name, way: .fixed(BackendTarget(native)), modelAliases: native.modelAliases)
+    }
+
+    /// Whether it stands for the lists of the fabric rather than for a server.
+    package var isFabric: Bool { if case .fabric = self.way { true } else { false } }
+
+    /// Without user and password, for people.
+    package var address: String {
+        switch self.way {
+        case .fabric: "fabric://"
+        case .fixed(let target): OpenAIBackend.address(target.endpoint.baseURL)
+        case .byModel: "by model"
+        }
+    }
+
+    /// Asks for the models that it knows; `nil` where nobody answers that in OpenAI's way.
+    package func modelsRequest(requestID: String, timeout: Duration, maximumResponseBytes: Int) -> HTTPClientRequest? {
+        guard case .fixed(let target) = self.way, target.speaks(.models) else { return nil }
+        let ask = BackendAsk(
+            operation: .models,
+            body: [],
+            model: "",
+            clientHeaders: HTTPFields(),
+            requestID: requestID,
+            timeout: timeout,
+            maximumResponseBytes: maximumResponseBytes,
+            allowsSilentResend: true,
+            now: 0
+        )
+        return try? target.attempt(ask).request
+    }
+
+    /// One call for a request.
+    ///
+    /// - Throws: what shows before anything is sent: an unknown provider, a request that the provider cannot express.
+    package func attempt(_ ask: BackendAsk) throws(ProviderError) -> BackendAttempt {
+        switch self.way {
+        case .fabric:
+            throw ProviderError(.internalError, "the lists of the fabric are not called over HTTP", provider: self.name)
+        case .fixed(let target):
+            var ask = ask
+            ask.upstreamModel = self.modelAliases[ask.model] ?? target.ownName(of: ask.model)
+            return try target.attempt(ask)
+        case .byModel(let directory):
+            var ask = ask
+            let (target, model) = try directory.find(self.modelAliases[ask.model] ?? ask.model)
+            ask.upstreamModel = model
+            return try target.attempt(ask)
+        }
+    }
+}
+
+/// Providers by name, for backends that look at the model's name.
+package struct BackendDirectory: Sendable {
+    /// - Throws: `unsupportedProvider`, which names the nearest ones.
+    package let find: @Sendable (_ model: String) throws(ProviderError) -> (BackendTarget, model: String)
+
+    package init(find: @escaping @Sendable (String) throws(ProviderError) -> (BackendTarget, model: String)) {
+        self.find = find
+    }
+}
+
+/// What a backend is asked.
+package struct BackendAsk: Sendable {
+    package var operation: OpenAIOperation
+    package var body: [UInt8]
+    /// As the client named it.
+    package var model: String
+    /// As the provider names it; `nil`: alike.
+    package var upstreamModel: String?
+    package var clientHeaders: HTTPFields
+    package var requestID: String
+    package var timeout: Duration
+    package var maximumResponseBytes: Int
+    package var allowsSilentResend: Bool
+    /// Seconds since 1970.
+    package var now: Int
+
+    package init(
+        operation: OpenAIOperation,
+        body: [UInt8],
+        model: String,
+        clientHeaders: HTTPFields,
+        requestID: String,
+        timeout: Duration,
+        maximumResponseBytes: Int,
+        allowsSilentResend: Bool,
+        now: Int
+    ) {
+        self.operation = operation
+        self.body = body
+        self.model = model
+        self.clientHeaders = clientHeaders
+        self.requestID = requestID
+        self.timeout = timeout
+        self.maximumResponseBytes = maximumResponseBytes
+        self.allowsSilentResend = allowsSilentResend
+        self.now = now
+    }
+}
+
+/// A call as it is sent, and how its answer is told to the client.
+package struct BackendAttempt: Sendable {
+    package var request: HTTPClientRequest
+    /// `nil`: the answer passes as it is.
+    package var translation: Translation?
+
+    package init(request: HTTPClientRequest, translation: Translation? = nil) {
+        self.request = request
+        self.translation = translation
+    }
+}
