@@ -21,6 +21,7 @@ package final class Gateway: HTTPHandler {
     let log: @Sendable (LogEntry) -> Void
     package let keys: KeyRing
     let results: ResultStore
+    package let spending: SpendingBook
     /// By backend.
     let catalogues: [String: ModelCatalogue]
     let health: HealthMonitor
@@ -43,6 +44,7 @@ package final class Gateway: HTTPHandler {
         spawn: @escaping Spawn,
         sleep: @escaping Sleep,
         log: @escaping @Sendable (LogEntry) -> Void,
+        spending: SpendingBook? = nil,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
     ) {
         self.configuration = configuration
@@ -55,6 +57,7 @@ package final class Gateway: HTTPHandler {
         self.log = log
         self.gauges = gauges
         self.keys = KeyRing(configuration.keys)
+        self.spending = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
         self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, sleep: sleep, log: log)
         self.results = ResultStore(
             maximumResults: configuration.maximumResults,
@@ -92,12 +95,14 @@ package final class Gateway: HTTPHandler {
         guard let operation = Self.inference(request.path), self.configuration.takesWork else {
             return await self.respondElsewhere(request)
         }
-        switch self.accept(request, operation) {
-        case .answer(let response): return response
-        case .whole(let call): return await self.relay.whole(call)
-        case .streamed(let call): return await self.relay.streamed(call)
-        case .announced(let call): return self.relay.announced(call)
-        }
+        let response =
+            switch self.accept(request, operation) {
+            case .answer(let response): response
+            case .whole(let call): await self.relay.whole(call)
+            case .streamed(let call): await self.relay.streamed(call)
+            case .announced(let call): self.relay.announced(call)
+            }
+        return operation == .messages ? AnthropicWords.told(response) : response
     }
 
     /// Everything but inference. On its own, so that the task of an inference makes no room for it.
@@ -106,7 +111,8 @@ package final class Gateway: HTTPHandler {
             try self.keys.admit(request.headers, isLocal: self.configuration.isLocal)
             return try await self.route(request)
         } catch {
-            return self.refusal(error, request)
+            let response = self.refusal(error, request)
+            return request.path.hasPrefix("/v1/messages") ? AnthropicWords.told(response) : response
         }
     }
 
@@ -122,6 +128,9 @@ package final class Gateway: HTTPHandler {
         case "/v1/models":
             try Self.require(request, [.get, .head])
             return try await self.models(for: try self.keys.caller(request.headers))
+        case "/v1/messages/count_tokens":
+            try Self.require(request, [.post])
+            return try self.countTokens(request)
         case "/healthz":
             try Self.require(request, [.get, .head])
             return self.healthz()

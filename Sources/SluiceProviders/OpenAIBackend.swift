@@ -88,7 +88,7 @@ package struct OpenAIBackend: Sendable {
             method: operation == .models ? .get : .post,
             url: self.urls[operation] ?? "\(self.baseURL)/\(operation.path)",
             headers: headers,
-            body: self.rewritten(body, to: self.modelAliases[model] ?? upstreamModel),
+            body: Self.naming(self.modelAliases[model] ?? upstreamModel, in: body),
             timeout: timeout,
             maximumResponseBytes: maximumResponseBytes
         )
@@ -96,7 +96,8 @@ package struct OpenAIBackend: Sendable {
         return request
     }
 
-    private func rewritten(_ body: [UInt8], to alias: String?) -> [UInt8] {
+    /// The body with another model's name; byte for byte the same otherwise.
+    static func naming(_ alias: String?, in body: [UInt8]) -> [UInt8] {
         guard let alias else { return body }
         var writer = JSONWriter()
         writer.value(alias)

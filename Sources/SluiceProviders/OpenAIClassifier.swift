@@ -95,21 +95,20 @@ package enum OpenAIClassifier {
         let prompt = usage["prompt_tokens"]?.int ?? usage["input_tokens"]?.int
         let completion = usage["completion_tokens"]?.int ?? usage["output_tokens"]?.int
         guard prompt != nil || completion != nil else { return nil }
-        if usage["prompt_tokens"] == nil, let cached = Self.cachedApart(usage) {
-            // Anthropic counts what its cache took or gave beside the rest of the prompt.
-            return TokenUsage(
-                prompt: max(0, prompt ?? 0).addingReportingOverflow(cached).partialValue,
-                completion: max(0, completion ?? 0)
-            )
-        }
-        return TokenUsage(prompt: max(0, prompt ?? 0), completion: max(0, completion ?? 0))
-    }
-
-    private static func cachedApart(_ usage: JSONValue) -> Int? {
-        let read = usage["cache_read_input_tokens"]?.int
-        let written = usage["cache_creation_input_tokens"]?.int
-        guard read != nil || written != nil else { return nil }
-        return min(1 << 40, max(0, read ?? 0)) + min(1 << 40, max(0, written ?? 0))
+        let count = { (value: JSONValue?) in min(1 << 40, max(0, value?.int ?? 0)) }
+        let read = count(usage["cache_read_input_tokens"])
+        let written = count(usage["cache_creation_input_tokens"])
+        let details = usage["prompt_tokens_details"] ?? usage["input_tokens_details"]
+        let spoken = usage["completion_tokens_details"] ?? usage["output_tokens_details"]
+        // Anthropic counts what its cache took or gave beside the rest of the prompt, others as a part of it.
+        let isApart = usage["prompt_tokens"] == nil && details == nil
+        return TokenUsage(
+            prompt: max(0, prompt ?? 0).addingReportingOverflow(isApart ? read + written : 0).partialValue,
+            completion: max(0, completion ?? 0),
+            cached: max(read, count(details?["cached_tokens"])),
+            cacheWritten: max(written, count(details?["cache_write_tokens"])),
+            reasoning: count(spoken?["reasoning_tokens"] ?? spoken?["thinking_tokens"])
+        )
     }
 
     /// Whether there is something for the client beside the error.

@@ -104,7 +104,7 @@ package struct StreamInspector: Sendable {
             return
         }
         let usage = OpenAIClassifier.usage(root) ?? root["response"].flatMap { OpenAIClassifier.usage($0) }
-        self.usage = usage ?? self.usage
+        self.note(usage ?? root["message"].flatMap { OpenAIClassifier.usage($0) })
         if usage != nil && root["choices"]?.count == 0 { self.hasClosingUsage = true }
         if name.hasSuffix(".delta") || name == "content_block_delta" { self.hasContent = true }
         root["choices"]?.forEachElement { choice in
@@ -112,6 +112,17 @@ package struct StreamInspector: Sendable {
             if choice["finish_reason"]?.kind == .string { self.hasFinished = true }
             return true
         }
+    }
+
+    /// Anthropic tells the prompt's tokens at the beginning and the answer's at the end.
+    private mutating func note(_ usage: TokenUsage?) {
+        guard var usage else { return }
+        if usage.prompt == 0, let before = self.usage {
+            usage.prompt = before.prompt
+            usage.cached = before.cached
+            usage.cacheWritten = before.cacheWritten
+        }
+        self.usage = usage
     }
 
     /// A choice that says more than its role.

@@ -16,10 +16,34 @@ package final class Metrics: Sendable {
         var total = Histogram()
     }
 
+    /// Whose requests of which model cost how much.
+    struct Spender: Hashable, Sendable {
+        var tenant: String
+        var model: String
+    }
+
     private let pools: Lock<[(name: String, pool: Pool)]>
+    private let spending = Lock<[Spender: Money]>([:])
     private static let maximumPools = 1024
+    /// Pairs of tenant and model that are told apart; what clients make up beyond goes to `other`.
+    private static let maximumSpenders = 1_000
 
     package init() { self.pools = Lock([]) }
+
+    func spendingSnapshot() -> [(spender: Spender, cost: Money)] {
+        let spending = self.spending.withLock { $0 }
+        return spending.sorted { ($0.key.tenant, $0.key.model) < ($1.key.tenant, $1.key.model) }
+            .map { ($0.key, $0.value) }
+    }
+
+    private func spent(_ record: RequestRecord) {
+        guard let cost = record.cost, cost > .zero else { return }
+        let spender = Spender(tenant: record.submission.tenant, model: record.submission.model)
+        self.spending.withLock { spending in
+            let isKnown = spending[spender] != nil || spending.count < Self.maximumSpenders
+            spending[isKnown ? spender : Spender(tenant: "other", model: "other"), default: .zero] += cost
+        }
+    }
 
     func snapshot() -> [(name: String, pool: Pool)] { self.pools.withLock { $0 } }
 
@@ -29,6 +53,7 @@ package final class Metrics: Sendable {
     }
 
     func ended(_ record: RequestRecord) {
+        self.spent(record)
         self.update(record.submission.pool) { pool in
             if let reason = record.reason { pool.ended[reason.ordinal] &+= 1 }
             for attempt in record.attempts {

@@ -71,6 +71,11 @@ extension Metrics {
         let counted = self.snapshot()
         Self.writeCounters(counted, to: &text)
         Self.writeHistograms(counted, to: &text)
+        text.family("sluice_cost_dollars_total", "counter", "What requests cost, where their model's prices are known.")
+        for (spender, cost) in self.spendingSnapshot() {
+            let labels = [("tenant", spender.tenant), ("model", spender.model)]
+            text.sample("sluice_cost_dollars_total", labels, cost.dollars)
+        }
         for gauge in gauges {
             text.family(gauge.name, "gauge", gauge.help)
             text.sample(gauge.name, [], gauge.value)

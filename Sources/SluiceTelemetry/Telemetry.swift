@@ -32,10 +32,17 @@ package final class Telemetry: DispatchObserver {
     package let history: History
     package let feed: EventFeed
     private let rejectionsPerSecond: Int
+    /// Says what a request cost, and books it. Called once for each that has ended; must be quick.
+    private let pricing: (@Sendable (RequestRecord) -> Money?)?
     /// Rejections that the history has taken since a moment less than a second ago.
     private let rejections = Lock((since: Instant.zero, count: 0))
 
-    package init(configuration: TelemetryConfiguration, clock: any TimeSource) {
+    package init(
+        configuration: TelemetryConfiguration,
+        clock: any TimeSource,
+        pricing: (@Sendable (RequestRecord) -> Money?)? = nil
+    ) {
+        self.pricing = pricing
         self.metrics = Metrics()
         self.rejectionsPerSecond = configuration.rejectionsPerSecond
         self.history = History(
@@ -56,6 +63,8 @@ package final class Telemetry: DispatchObserver {
     package func changed(_ event: PoolEvent) { self.feed.publish(.pool(event)) }
 
     package func ended(_ record: RequestRecord) {
+        var record = record
+        if let pricing = self.pricing { record.cost = pricing(record) }
         self.metrics.ended(record)
         self.history.append(record)
     }

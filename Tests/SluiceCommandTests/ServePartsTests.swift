@@ -84,8 +84,8 @@ import Testing
         #expect(server.idleTimeout == .seconds(1) && server.maximumConnectionsPerAddress == 3)
         #expect(wiring.clientConfiguration().connectTimeout == .seconds(2))
         #expect(!wiring.clientConfiguration().verifiesTLS)
-        #expect(wiring.backend("b").modelAliases == ["x": "y"])
-        #expect(wiring.gatewayConfiguration(keys: []).poolsThatNeverResend == ["default"])
+        #expect(try wiring.backend("b").modelAliases == ["x": "y"])
+        #expect(try wiring.gatewayConfiguration(keys: []).poolsThatNeverResend == ["default"])
     }
 
     @Test func `without a word the wiring has the model's own defaults`() throws {

@@ -15,6 +15,8 @@ package struct RequestRecord: Sendable {
     package var reason: OutcomeReason?
     package var message: String?
     package var usage: TokenUsage?
+    /// What it cost, as far as its model's prices are known.
+    package var cost: Money?
 
     package init(submission: Submission, submittedAt: Instant) {
         self.submission = submission

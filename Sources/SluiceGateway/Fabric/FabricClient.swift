@@ -18,7 +18,14 @@ package struct FabricClient: HTTPClient {
 
     /// The call of a request, in words that every dispatcher knows: Anthropic's become OpenAI's.
     static func attempt(_ call: Call, _ ask: BackendAsk) throws(ProviderError) -> BackendAttempt {
-        BackendAttempt(request: Self.request(call, ask.operation, ask.body, timeout: ask.timeout))
+        guard ask.operation == .messages else {
+            return BackendAttempt(request: Self.request(call, ask.operation, ask.body, timeout: ask.timeout))
+        }
+        let endpoint = ProviderEndpoint(baseURL: Self.scheme, credential: .none)
+        let handler = OpenAICompatibleHandler(provider: "fabric", quirks: .gateway)
+        let translation = try Translation(ask, handler, endpoint)
+        let request = Self.request(call, .chatCompletions, translation.prepared.body, timeout: ask.timeout)
+        return BackendAttempt(request: request, translation: translation)
     }
 
     /// A call as `execute` understands it.

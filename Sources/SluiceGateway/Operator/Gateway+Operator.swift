@@ -21,6 +21,9 @@ extension Gateway {
             try Self.require(request, [.get, .head])
             return self.listPools()
         case ("pools", 2), ("pools", 3): return try self.onePool(request, parts)
+        case ("budgets", 1):
+            try Self.require(request, [.get, .head])
+            return self.listBudgets()
         case ("events", 1):
             try Self.require(request, [.get])
             return try self.events(request)
@@ -34,7 +37,7 @@ extension Gateway {
             return Self.json(json)
         default:
             throw .notFound(
-                "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/events, "
+                "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/budgets, /api/events, "
                     + "/api/llm-dispatch/runtime, /api/version.",
                 code: "not_found"
             )

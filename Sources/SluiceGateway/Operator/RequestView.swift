@@ -65,10 +65,14 @@ struct RequestView {
             json.object("usage") { json in
                 json.field("prompt_tokens", usage.prompt)
                 json.field("completion_tokens", usage.completion)
+                if usage.cached > 0 { json.field("cached_tokens", usage.cached) }
+                if usage.cacheWritten > 0 { json.field("cache_write_tokens", usage.cacheWritten) }
+                if usage.reasoning > 0 { json.field("reasoning_tokens", usage.reasoning) }
             }
         } else {
             json.nullField("usage")
         }
+        json.field("cost_dollars", record.cost?.dollars)
         json.array("attempts") { json in
             for attempt in record.attempts { json.object { self.write(attempt, record, to: &$0) } }
         }

@@ -22,6 +22,7 @@ extension Gateway {
         case "/v1/completions": .completions
         case "/v1/embeddings": .embeddings
         case "/v1/responses": .responses
+        case "/v1/messages": .messages
         default: nil
         }
     }
@@ -129,10 +130,17 @@ extension Gateway {
         _ submission: Submission,
         _ cancellation: (any Cancellable)?
     ) throws(GatewayError) -> Ticket {
+        do throws(GatewayError) {
+            try self.spending.reserve(submission)
+        } catch {
+            self.results.withdraw(submission.id)
+            throw error
+        }
         do throws(Rejection) {
             return try self.dispatcher.submit(submission, cancellation: cancellation)
         } catch {
             self.results.withdraw(submission.id)
+            self.spending.cancel(submission.id)
             self.log(
                 LogEntry(
                     .warning,

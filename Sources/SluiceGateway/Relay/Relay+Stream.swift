@@ -175,7 +175,13 @@ extension Relay {
     /// A translated stream knows it also when the client did not ask.
     private static func usage(_ opening: Opening, _ inspector: StreamInspector) -> TokenUsage? {
         guard let usage = (opening.stream.body as? TranslatedBody)?.usage else { return inspector.usage }
-        return TokenUsage(prompt: max(0, usage.promptTokens), completion: max(0, usage.completionTokens))
+        return TokenUsage(
+            prompt: max(0, usage.promptTokens),
+            completion: max(0, usage.completionTokens),
+            cached: max(0, usage.cachedTokens ?? 0),
+            cacheWritten: max(0, usage.cacheWriteTokens ?? 0),
+            reasoning: max(0, usage.reasoningTokens ?? 0)
+        )
     }
 
     /// Passes on chunk for chunk to the end; never throws, so that its lease is always finished.

@@ -49,10 +49,18 @@ package final class SpendingBook: Sendable {
 
     private let prices: PriceTable
     private let clock: any TimeSource
+    /// The provider's name of a model that clients know by another.
+    private let ownName: @Sendable (_ pool: String, _ model: String) -> String?
     private let state: Lock<State>
 
-    package init(rules: [SpendingRule], prices: PriceTable, clock: any TimeSource) {
+    package init(
+        rules: [SpendingRule],
+        prices: PriceTable,
+        clock: any TimeSource,
+        ownName: @escaping @Sendable (_ pool: String, _ model: String) -> String? = { _, _ in nil }
+    ) {
         self.prices = prices
+        self.ownName = ownName
         self.clock = clock
         let now = Self.seconds(clock)
         self.state = Lock(
@@ -97,9 +105,19 @@ package final class SpendingBook: Sendable {
 
     // MARK: Costs
 
+    private func prices(of submission: Submission) -> TokenPrices? {
+        let model = self.ownName(submission.pool, submission.model) ?? submission.model
+        return self.prices.entry(model)?.prices
+    }
+
+    /// What is known of a model.
+    func entry(_ model: String, pool: String) -> PriceTable.Entry? {
+        self.prices.entry(self.ownName(pool, model) ?? model)
+    }
+
     /// - Returns: `nil` when the model has no price.
     package func cost(_ record: RequestRecord) -> Money? {
-        guard let prices = self.prices.entry(record.submission.model)?.prices else { return nil }
+        guard let prices = self.prices(of: record.submission) else { return nil }
         if let usage = record.usage {
             return prices.cost(
                 prompt: usage.prompt,
@@ -122,7 +140,7 @@ package final class SpendingBook: Sendable {
 
     /// The most that a request can cost, if it bounds its answer; else what it probably costs, doubled.
     private func most(_ submission: Submission) -> Money? {
-        guard let prices = self.prices.entry(submission.model)?.prices else { return nil }
+        guard let prices = self.prices(of: submission) else { return nil }
         let prompt = Double(max(0, submission.tokenEstimate - submission.completionEstimate)) * Self.margin
         let completion =
             submission.isCompletionLimited
@@ -177,7 +195,14 @@ package final class SpendingBook: Sendable {
     func cancel(_ id: RequestID) { self.settle(id, .zero) }
 
     /// The request has ended.
-    package func ended(_ record: RequestRecord) { self.settle(record.submission.id, self.cost(record) ?? .zero) }
+    ///
+    /// - Returns: what it cost; `nil` when its model has no price.
+    @discardableResult
+    package func ended(_ record: RequestRecord) -> Money? {
+        let cost = self.cost(record)
+        self.settle(record.submission.id, cost ?? .zero)
+        return cost
+    }
 
     private func settle(_ id: RequestID, _ actual: Money) {
         let now = Self.seconds(self.clock)

@@ -3,6 +3,9 @@ import SluiceWire
 /// What a client speaks: how its request is read, and how it is answered.
 enum Dialect: Sendable {
     case chat(includesUsage: Bool)
+    case completions(CompletionsFace.Form)
+    case responses(ResponsesEcho)
+    case messages
     case embeddings(EmbeddingRequest)
 
     /// Reads what is asked for.
@@ -11,8 +14,17 @@ enum Dialect: Sendable {
     static func read(_ ask: BackendAsk) throws(ProviderError) -> (Dialect, ChatRequest) {
         do throws(InvalidRequest) {
             switch ask.operation {
-            case .completions, .responses, .messages:
-                throw InvalidRequest("This model's provider does not offer '\(ask.operation.rawValue)'.")
+            case .completions:
+                let call = try CompletionsFace.call(ask.body)
+                return (.completions(call.form), call.request)
+            case .responses:
+                let call = try ResponsesFace.call(ask.body)
+                return (.responses(call.echo), call.request)
+            case .messages:
+                var request = try AnthropicFace.request(ask.body, headers: ask.clientHeaders)
+                // Its streams always tell.
+                request.includesUsage = request.isStream
+                return (.messages, request)
             case .chatCompletions, .embeddings, .models:
                 let request = try ChatRequest(openAI: ask.body)
                 return (.chat(includesUsage: request.includesUsage), request)
@@ -23,18 +35,39 @@ enum Dialect: Sendable {
     }
 
     static func embeddings(_ body: [UInt8]) throws(ProviderError) -> EmbeddingRequest {
-        throw ProviderError(.badRequest, "this backend does not offer embeddings")
+        do throws(InvalidRequest) {
+            return try EmbeddingRequest(openAI: body)
+        } catch {
+            throw ProviderError(error)
+        }
     }
 
     /// A whole answer.
     func write(_ response: ChatResponse) -> [UInt8] {
         switch self {
+        case .completions(let form): CompletionsFace.answer(response, form: form)
+        case .responses(let echo): ResponsesFace.answer(response, echo: echo)
+        case .messages: AnthropicFace.answer(response)
         case .chat, .embeddings: response.openAIBody()
         }
     }
 
     func encoder(_ prepared: PreparedCall) -> DialectEncoder {
         switch self {
+        case .completions(let form):
+            .completions(
+                CompletionsStreamEncoder(
+                    form: form,
+                    model: prepared.model,
+                    id: prepared.requestID,
+                    now: prepared.now
+                )
+            )
+        case .responses(let echo):
+            .responses(
+                ResponsesStreamEncoder(echo: echo, model: prepared.model, id: prepared.requestID, now: prepared.now)
+            )
+        case .messages: .messages(AnthropicStreamEncoder())
         case .chat(let includesUsage): .chat(OpenAIStreamEncoder(includesUsage: includesUsage))
         case .embeddings: .chat(OpenAIStreamEncoder(includesUsage: false))
         }
@@ -44,12 +77,25 @@ enum Dialect: Sendable {
 /// Writes the events of an answer as the client's dialect has them.
 enum DialectEncoder: Sendable {
     case chat(OpenAIStreamEncoder)
+    case completions(CompletionsStreamEncoder)
+    case responses(ResponsesStreamEncoder)
+    case messages(AnthropicStreamEncoder)
+
     mutating func encode(_ event: ChatStreamEvent, into bytes: inout [UInt8]) {
         // Each is taken out and put back, so that what it holds is not copied.
         switch consume self {
         case .chat(var encoder):
             encoder.encode(event, into: &bytes)
             self = .chat(encoder)
+        case .completions(var encoder):
+            encoder.encode(event, into: &bytes)
+            self = .completions(encoder)
+        case .responses(var encoder):
+            encoder.encode(event, into: &bytes)
+            self = .responses(encoder)
+        case .messages(var encoder):
+            encoder.encode(event, into: &bytes)
+            self = .messages(encoder)
         }
     }
 
@@ -58,6 +104,15 @@ enum DialectEncoder: Sendable {
         case .chat(var encoder):
             encoder.encode(failure: error, into: &bytes)
             self = .chat(encoder)
+        case .completions(var encoder):
+            encoder.fail(error, into: &bytes)
+            self = .completions(encoder)
+        case .responses(var encoder):
+            encoder.fail(error, into: &bytes)
+            self = .responses(encoder)
+        case .messages(var encoder):
+            encoder.fail(error, into: &bytes)
+            self = .messages(encoder)
         }
     }
 }

@@ -62,6 +62,12 @@ package struct Translation: Sendable {
             return Told(whole: self.failed(self.handler.failure(answer, now: now), answer.headers))
         }
         do throws(ProviderError) {
+            if case .embeddings(let request) = self.dialect {
+                let vectors = try self.handler.embeddings(answer, to: self.prepared)
+                return Told(
+                    whole: self.success(vectors.openAIBody(encoding: request.encoding ?? .float), answer, Self.json)
+                )
+            }
             let response = try self.handler.answer(answer, to: self.prepared)
             var told = Told(whole: self.success(self.dialect.write(response), answer, Self.json))
             if self.prepared.isStream {

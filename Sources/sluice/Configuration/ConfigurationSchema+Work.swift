@@ -1,3 +1,5 @@
+import SluiceProviders
+
 // Who may ask, what is called and what waits: the sections whose members have names of the user's choice.
 extension ConfigurationSchema {
     static let access: [ConfigurationKey] = [
@@ -46,13 +48,50 @@ extension ConfigurationSchema {
             fallback: "https://api.openai.com/v1",
             flag: "backend-url",
             aliases: [.init(name: "OPENAI_API_BASE"), .init(name: "OPENAI_BASE_URL")],
-            help: "Base of the backend's OpenAI-compatible API."
+            help: "Base of the backend's API; with a provider, its own when not set."
+        ),
+        .init(
+            path: "backends.*.provider",
+            kind: .name,
+            flag: "provider",
+            help: "Provider by name (docs/providers.md); auto: by each model's name. Not set: OpenAI-compatible."
         ),
         .init(
             path: "backends.*.key",
             kind: .secret,
             aliases: [.init(name: "OPENAI_API_KEY")],
             help: "Key that is sent to the backend."
+        ),
+        .init(
+            path: "backends.*.token",
+            kind: .secret,
+            help: "Sent as a bearer token, where the provider takes one beside or in place of a key."
+        ),
+        .init(
+            path: "backends.*.aws_access_key",
+            kind: .text,
+            help: "For Bedrock: name of the access key; AWS_ACCESS_KEY_ID when not set."
+        ),
+        .init(
+            path: "backends.*.aws_secret_key",
+            kind: .secret,
+            help: "For Bedrock: the access key's secret."
+        ),
+        .init(
+            path: "backends.*.aws_session_token",
+            kind: .secret,
+            help: "For Bedrock: token of a temporary access key."
+        ),
+        .init(
+            path: "backends.*.settings",
+            kind: .table(isSecret: false),
+            help: "What the provider needs beside it: api_version, region, project, location and others."
+        ),
+        .init(
+            path: "backends.*.unsupported_params",
+            kind: .choice(UnsupportedParameterPolicy.allCases.map(\.rawValue)),
+            fallback: "drop",
+            help: "Parameters that the provider cannot express: left out and named, refused, or sent as they are."
         ),
         .init(
             path: "backends.*.headers",

@@ -76,7 +76,10 @@ struct FabricWiring {
     private static func checkKeys(_ wiring: Wiring) throws {
         guard wiring.role != .gateway, wiring.backendOverride == nil else { return }
         for pool in Wiring.pools(wiring.configuration)
-        where wiring.configuration.text("backends.\(pool.backend).key") == nil {
+        where wiring.configuration.text("backends.\(pool.backend).key") == nil
+            // A provider's key is looked for, and missed, where the backend is made.
+            && wiring.configuration.text("backends.\(pool.backend).provider") == nil
+        {
             throw Failure(
                 description: "backends.\(pool.backend).key: pool '\(pool.name)' has no API key for its backend; set "
                     + "OPENAI_API_KEY, or OPENAI_API_KEY=EMPTY for a server that wants none"
@@ -148,7 +151,7 @@ struct FabricWiring {
         }
         var settings = FabricDispatcherConfiguration(
             dispatcherID: "\(pools.first?.name ?? "default"):\(Self.randomName(12))",
-            pools: pools.map { .init(name: $0.name, backendAddress: wiring.backend($0.backend).address) }
+            pools: pools.map { .init(name: $0.name, backendAddress: wiring.address(of: $0.backend)) }
         )
         settings.gatewayID = self.configuration.text("fabric.gateway_id")
         settings.fabricGroupID = self.configuration.text("fabric.group_id")

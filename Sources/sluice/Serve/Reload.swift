@@ -48,6 +48,7 @@ final class Reload: Sendable {
         let problems = effective.check()
         guard problems.isEmpty else { return self.refuse(ConfigurationProblems(problems: problems).text) }
         self.gateway.keys.replace(keys)
+        self.gateway.spending.replace(SpendingWiring(configuration: effective).rules())
         self.log.setLevel(configuration.text("log.level") ?? "info")
         let pools = Wiring(configuration: before, role: self.role).pools()
         for pool in Wiring(configuration: configuration, role: self.role).pools() {
@@ -98,9 +99,12 @@ struct ConfigurationChanges: Equatable {
             self.add(setting, isLive: setting.key.isLive && !isNewPool)
         }
         for setting in before.settings where after.setting(setting.path) == nil {
-            self.add(setting, isLive: setting.key.isLive && setting.key.wildcard?.section == "api_keys")
+            self.add(setting, isLive: setting.key.isLive && Self.vanishing.contains(setting.key.wildcard?.section))
         }
     }
+
+    /// Sections whose members may go while the program runs.
+    private static let vanishing: Set<String?> = ["api_keys", "budgets"]
 
     private mutating func add(_ setting: Setting, isLive: Bool) {
         if isLive { self.live.append(setting.path) } else { self.needRestart.append(setting.path) }

@@ -41,16 +41,17 @@ struct ServeCommand {
         let threads = configuration.integer("threads") ?? 0
         let reactors = try ReactorGroup(count: threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         try reactors.start()
-        var wiring = Wiring(configuration: configuration, role: self.role)
+        var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
         let log = self.log(configuration, clock)
         let fabric = try self.fabric(wiring, reactors, clock, log)
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
-        let telemetry = wiring.telemetry(clock)
+        let spending = try Self.spending(wiring, clock)
+        let telemetry = wiring.telemetry(clock, spending)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
         let gateway = Gateway(
-            configuration: wiring.gatewayConfiguration(keys: keys),
+            configuration: try Self.gatewayConfiguration(wiring, keys),
             dispatcher: dispatcher,
             client: producer.map { FabricClient($0) }
                 ?? ReactorHTTPClient(configuration: wiring.clientConfiguration(), reactors: reactors),
@@ -59,6 +60,7 @@ struct ServeCommand {
             spawn: { reactors.spawn($0) },
             sleep: { try await reactors.sleep(for: $0) },
             log: { log.record($0) },
+            spending: spending,
             gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
         )
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
@@ -99,6 +101,22 @@ struct ServeCommand {
         shutdown.wait()
         reactors.stop()
         return ExitCode.success
+    }
+
+    private static func spending(_ wiring: Wiring, _ clock: any TimeSource) throws -> SpendingBook {
+        do {
+            return try wiring.spending(clock)
+        } catch {
+            throw Failure(description: error.message)
+        }
+    }
+
+    private static func gatewayConfiguration(_ wiring: Wiring, _ keys: [APIKey]) throws -> GatewayConfiguration {
+        do {
+            return try wiring.gatewayConfiguration(keys: keys)
+        } catch {
+            throw Failure(description: error.message)
+        }
     }
 
     private func log(_ configuration: Configuration, _ clock: any TimeSource) -> EventLog {
@@ -173,7 +191,7 @@ struct ServeCommand {
         let scheme = configuration.text("tls.certificate_file") == nil ? "http" : "https"
         var lines = ["\(style.bold("sluice")) \(Version.text) listens on \(style.cyan("\(scheme)://\(address.text)"))"]
         for pool in wiring.pools() {
-            let backend = wiring.backend(pool.backend).address
+            let backend = wiring.address(of: pool.backend)
             lines.append("  pool \(pool.name): \(pool.slots) slots → \(backend)\(self.isDemo ? " (simulated)" : "")")
         }
         lines.append("  console \(scheme)://\(address.reachable)/")

@@ -22,6 +22,8 @@ struct ReactorWakeTimer: WakeTimer {
 struct Wiring {
     let configuration: Configuration
     var role = Role.serve
+    /// Where providers' keys are looked for that the configuration does not say.
+    var environment: [String: String] = [:]
     /// Instead of the configured backends' addresses; for `--demo`.
     var backendOverride: String?
 
@@ -100,27 +102,23 @@ struct Wiring {
         }
     }
 
-    func backend(_ name: String) -> Backend {
+    func backend(_ name: String) throws(ProviderError) -> Backend {
         if self.role == .gateway { return .fabric() }
-        let path = "backends.\(name)"
-        var aliases: [String: String] = [:]
-        for pair in self.configuration.table("\(path).aliases") { aliases[pair.name] = pair.value }
-        let headers = self.configuration.table("\(path).headers").map { ($0.name, $0.value) }
-        return .openAI(
-            OpenAIBackend(
-                name: name,
-                baseURL: self.backendOverride ?? self.configuration.text("\(path).url") ?? "",
-                apiKey: self.configuration.text("\(path).key"),
-                extraHeaders: headers,
-                modelAliases: aliases
-            )
-        )
+        return try BackendWiring(
+            configuration: self.configuration,
+            environment: self.environment,
+            addressOverride: self.backendOverride
+        ).backend(name)
     }
 
-    func gatewayConfiguration(keys: [APIKey]) -> GatewayConfiguration {
+    /// Where a backend is, for people.
+    func address(of backend: String) -> String { (try? self.backend(backend).address) ?? "" }
+
+    /// - Throws: `ProviderError` for a backend that cannot be called as it is configured.
+    func gatewayConfiguration(keys: [APIKey]) throws(ProviderError) -> GatewayConfiguration {
         var backends: [String: Backend] = [:]
         let pools = self.pools()
-        for pool in pools { backends[pool.name] = self.backend(pool.backend) }
+        for pool in pools { backends[pool.name] = try self.backend(pool.backend) }
         var result = GatewayConfiguration(
             version: Version.text,
             defaultPool: self.configuration.text("default_pool") ?? "default",
@@ -189,13 +187,27 @@ struct Wiring {
         )
     }
 
-    func telemetry(_ clock: any TimeSource) -> Telemetry {
+    func telemetry(_ clock: any TimeSource, _ spending: SpendingBook) -> Telemetry {
         Telemetry(
             configuration: TelemetryConfiguration(
                 historyCapacity: max(1, self.configuration.integer("history.max_requests") ?? 10_000),
                 historyAge: self.configuration.duration("history.max_age")
             ),
-            clock: clock
+            clock: clock,
+            pricing: { spending.ended($0) }
         )
+    }
+
+    func spending(_ clock: any TimeSource) throws(SpendingWiring.Problem) -> SpendingBook {
+        let wiring = SpendingWiring(configuration: self.configuration)
+        var aliases: [String: [String: String]] = [:]
+        for pool in Self.pools(self.configuration) {
+            let table = self.configuration.table("backends.\(pool.backend).aliases")
+            aliases[pool.name] = Dictionary(table.map { ($0.name, $0.value) }) { _, last in last }
+        }
+        let names = aliases
+        return SpendingBook(rules: wiring.rules(), prices: try wiring.prices(), clock: clock) { pool, model in
+            names[pool]?[model]
+        }
     }
 }
