@@ -52,9 +52,12 @@ import Testing
         #expect(sources == ["flag --drain", "environment SLUICE_THREADS", "c.yaml:4:10", "default"])
     }
 
+    /// Sections without members until somebody names one.
+    private static let unnamed: Set<String?> = ["api_keys", "budgets", "callbacks"]
+
     @Test func `without a word everything has its default`() throws {
         let configuration = try self.load()
-        for key in ConfigurationSchema.keys where key.wildcard?.section != "api_keys" {
+        for key in ConfigurationSchema.keys where !Self.unnamed.contains(key.wildcard?.section) {
             let setting = try #require(configuration.setting(key.path(for: "default")))
             #expect((setting.value == .none) == (key.fallback == nil && key.path != "pools.*.backend"), "\(key.path)")
             if let fallback = key.fallback { #expect(throws: Never.self) { try key.read(.scalar(fallback)).get() } }
