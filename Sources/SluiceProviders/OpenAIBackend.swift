@@ -36,7 +36,9 @@ package struct OpenAIBackend: Sendable {
         if let apiKey, !apiKey.isEmpty { headers.append(("Authorization", "Bearer \(apiKey)")) }
         let replaced = Set(extraHeaders.map { $0.0.lowercased() })
         self.fixedHeaders = headers.filter { !replaced.contains($0.0.lowercased()) } + extraHeaders
-        self.passedHeaders = (Self.passedRequestHeaders + passedHeaders).filter { !replaced.contains($0) }.map { ($0, Array($0.utf8)) }
+        self.passedHeaders = (Self.passedRequestHeaders + passedHeaders).filter { !replaced.contains($0) }.map {
+            ($0, Array($0.utf8))
+        }
         var urls: [OpenAIOperation: String] = [:]
         for operation in OpenAIOperation.allCases { urls[operation] = "\(base)/\(operation.path)" }
         self.urls = urls

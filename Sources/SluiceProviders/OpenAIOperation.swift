@@ -9,7 +9,9 @@ package enum OpenAIOperation: String, Sendable, CaseIterable {
     case models
 
     /// What every OpenAI-compatible server is taken to answer.
-    package static let openAI: Set<OpenAIOperation> = [.chatCompletions, .completions, .embeddings, .responses, .models]
+    package static let openAI: Set<OpenAIOperation> = [
+        .chatCompletions, .completions, .embeddings, .responses, .models,
+    ]
 
     /// Behind the backend's base URL, which ends in `/v1` by custom.
     package var path: String { self.rawValue }
