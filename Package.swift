@@ -8,6 +8,8 @@ let package = Package(
         .executable(name: "sluice", targets: ["sluice"]),
         // For Swift programs: the queue, its scoring and its limits. Depends on nothing but the standard library.
         .library(name: "Sluice", targets: ["Sluice"]),
+        // For Swift programs: one call for every provider of language models.
+        .library(name: "SluiceCompletion", targets: ["SluiceCompletion"]),
         // The test suite that a queue store of one's own has to pass.
         .library(name: "SluiceConformance", targets: ["SluiceConformance"]),
     ],
@@ -45,6 +47,10 @@ let package = Package(
         .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceConformance", dependencies: ["Sluice", "SluiceBasics"]),
+        .target(
+            name: "SluiceCompletion",
+            dependencies: ["SluiceProviders", "SluiceTransport", "SluiceWire", "SluiceBasics"]
+        ),
         // Layer 3
         .target(
             name: "SluiceGateway",
@@ -134,7 +140,8 @@ let package = Package(
         .testTarget(
             name: "SluiceGatewayTests",
             dependencies: [
-                "SluiceGateway", "SluiceCache", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore", "SluiceWire",
+                "SluiceGateway", "SluiceCache", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore",
+                "SluiceWire",
                 "SluiceBasics", "SluiceTestKit",
             ]
         ),
@@ -150,6 +157,13 @@ let package = Package(
             dependencies: [
                 "sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders", "SluiceTransport",
                 "SluiceBasics", "SluiceTestKit",
+            ]
+        ),
+        .testTarget(
+            name: "SluiceCompletionTests",
+            dependencies: [
+                "SluiceCompletion", "SluiceProviders", "SluiceTransport", "SluiceWire", "SluiceBasics",
+                "SluiceTestKit",
             ]
         ),
         .testTarget(name: "TidyTests"),

@@ -57,9 +57,14 @@ package final class ReactorGroup: Sendable {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// The calling thread's reactor, or else the next in turn.
+    /// The calling thread's reactor if it is one of these, or else the next in turn.
     package func preferred() -> Reactor {
-        ReactorThread.current ?? self.nextInTurn()
+        if let current = ReactorThread.current, current.index < self.reactors.count,
+            self.reactors[current.index] === current
+        {
+            return current
+        }
+        return self.nextInTurn()
     }
 
     /// Each in turn, for work that is to be spread.
