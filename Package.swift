@@ -80,6 +80,11 @@ let package = Package(
         .target(name: "SluiceTestKit", dependencies: ["SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine"]),
 
         .executableTarget(
+            name: "completion-example",
+            dependencies: ["SluiceCompletion"],
+            path: "examples/completion"
+        ),
+        .executableTarget(
             name: "core-benchmark",
             dependencies: ["SluiceBasics", "SluiceCore", "SluiceEngine"],
             path: "Benchmarks/CoreBenchmark"
@@ -156,7 +161,7 @@ let package = Package(
             name: "SluiceCommandTests",
             dependencies: [
                 "sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders", "SluiceTransport",
-                "SluiceBasics", "SluiceTestKit",
+                "SluiceCompletion", "SluiceBasics", "SluiceTestKit",
             ]
         ),
         .testTarget(

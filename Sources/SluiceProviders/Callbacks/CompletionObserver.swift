@@ -1,8 +1,8 @@
 /// Whoever wants to know of calls while they happen.
 ///
 /// For each call: `willCall` once, before a backend is asked the first time; `didReceive` for each piece of a stream;
-/// then either `didSucceed` or `didFail`, and `didEnd` after it. A call that is answered by the cache, or refused before
-/// it came so far, has no `willCall`.
+/// then either `didSucceed` or `didFail`, and `didEnd` after it. A call that is answered by the cache, or refused
+/// before it came so far, has no `willCall`.
 ///
 /// The methods are called on the call's own way and must come back at once: no input or output, no waiting, no lock
 /// that somebody else holds for long. What takes time belongs into a queue of the observer's own. They can be called
