@@ -52,7 +52,7 @@ enum ResponsesContent {
         let name = try fields.string("filename")
         if let data = try fields.string("file_data") {
             if data.hasPrefix("data:") { return .file(Self.media(data), name: name) }
-            return .file(.base64(data, type: Self.type(ofFileNamed: name ?? "")), name: name)
+            return .file(.base64(data, type: MediaType.named(name ?? "") ?? "application/octet-stream"), name: name)
         }
         if let url = try fields.string("file_url") { return .file(Self.media(url), name: name) }
         if let id = try fields.string("file_id") { return .file(.fileID(id), name: name) }
@@ -60,25 +60,8 @@ enum ResponsesContent {
     }
 
     /// `data:image/png;base64,…` is taken apart, everything else is an address.
-    static func media(_ url: String) -> Media {
-        guard url.utf8.starts(with: "data:".utf8), let comma = url.utf8.firstIndex(of: UInt8(ascii: ",")) else {
-            return .url(url)
-        }
-        let head = url[url.index(url.startIndex, offsetBy: 5)..<comma]
-        guard head.hasSuffix(";base64") else { return .url(url) }
-        let type = head.prefix { $0 != ";" }
-        return .base64(
-            String(url[url.utf8.index(after: comma)...]),
-            type: type.isEmpty ? "application/octet-stream" : String(type)
-        )
-    }
-
-    private static func type(ofFileNamed name: String) -> String {
-        let types = [
-            ".pdf": "application/pdf", ".txt": "text/plain", ".md": "text/markdown", ".csv": "text/csv",
-            ".html": "text/html", ".json": "application/json", ".xml": "application/xml",
-        ]
-        let lowercase = name.lowercased()
-        return types.first { lowercase.hasSuffix($0.key) }?.value ?? "application/octet-stream"
+    private static func media(_ url: String) -> Media {
+        guard let (type, data) = MediaType.dataURL(url) else { return .url(url) }
+        return .base64(data, type: type)
     }
 }

@@ -20,7 +20,12 @@ extension ResponsesStreamEncoder {
         }
     }
 
+    /// An empty signature ends a block that has none.
     mutating func sign(_ signature: String, into bytes: inout [UInt8]) {
+        guard !signature.isEmpty else {
+            if case .reasoning = self.open { self.close("completed", into: &bytes) }
+            return
+        }
         _ = self.openReasoning(into: &bytes)
         self.block.signature = signature
         self.heldBytes += signature.utf8.count
