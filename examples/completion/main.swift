@@ -32,7 +32,7 @@ do {
 
     let embeddings = try await client.embedding(model: model, texts: ["one", "two"])
     print("embeddings:", embeddings.vectors.count)
-} catch let error as ProviderError {
+} catch {
     print("error:", error.kind.rawValue, error.status ?? 0, error.message)
     exit(1)
 }

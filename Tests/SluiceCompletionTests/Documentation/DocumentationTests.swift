@@ -130,7 +130,7 @@ struct DocumentationTests {
             .map { line in String(line.drop { $0 == " " }) }
     }
 
-    @Test(arguments: [("CallModels", 10), ("TestWithoutANetwork", 3)])
+    @Test(arguments: [("CallModels", 9), ("TestWithoutANetwork", 3)])
     func `every snippet of the articles stands in a test`(article: String, count: Int) {
         let lines = Self.lines("Sources/SluiceCompletion/SluiceCompletion.docc/\(article).md")
         let code = Self.lines("Tests/SluiceCompletionTests/Documentation/DocumentationTests.swift")
