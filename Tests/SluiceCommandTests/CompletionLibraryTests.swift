@@ -31,14 +31,17 @@ struct CompletionLibraryTests {
         for (provider, path) in Self.addresses {
             configuration.providers[provider] = ProviderSettings(
                 baseURL: "http://127.0.0.1:\(server.port)\(path)",
-                apiKey: "key"
+                apiKey: provider == "bedrock" ? nil : "key",
+                bearerToken: provider == "bedrock" ? "token" : nil
             )
         }
         try await body(CompletionClient(configuration))
         await server.stop(grace: .milliseconds(100))
     }
 
-    private static let addresses = ["openai": "/v1", "vllm": "/v1"]
+    private static let addresses = [
+        "openai": "/v1", "vllm": "/v1", "azure": "", "anthropic": "", "gemini": "/v1beta", "bedrock": "", "cohere": "",
+    ]
 
     @Test(arguments: Self.addresses.keys.sorted())
     func `whole and streamed, the same from every provider`(provider: String) async throws {
