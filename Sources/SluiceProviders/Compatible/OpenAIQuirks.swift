@@ -79,13 +79,17 @@ extension OpenAIQuirks {
         $0.parameters = Self.common.union([.serviceTier])
             .subtracting([.choiceCount, .logprobs, .topLogprobs, .logitBias])
         $0.tokenLimit = .completion
+        // Usage comes by itself, in `x_groq`.
+        $0.takesStreamOptions = false
         $0.answersPlainly = false
     }
 
     package static let mistral = Self.with {
         $0.dialect.seedName = "random_seed"
         $0.dialect.requiredWord = "any"
-        $0.parameters = Self.common.union([.metadata]).subtracting([.logitBias, .logprobs, .topLogprobs, .user])
+        $0.dialect.reasoning = .parts
+        $0.parameters = Self.common.union([.topK, .metadata, .promptCacheKey, .serviceTier])
+            .subtracting([.logitBias, .user])
         $0.keepsNames = false
         $0.takesStreamOptions = false
         $0.answersPlainly = false
@@ -141,10 +145,9 @@ extension OpenAIQuirks {
     }
 
     package static let cerebras = Self.with {
-        $0.parameters = Self.common.union([.serviceTier])
-            .subtracting([.frequencyPenalty, .presencePenalty, .choiceCount, .logitBias])
+        $0.parameters = Self.common.union([.serviceTier, .promptCacheKey])
         $0.tokenLimit = .completion
-        $0.flattensContent = true
+        $0.keepsDeveloper = true
         $0.answersPlainly = false
     }
 

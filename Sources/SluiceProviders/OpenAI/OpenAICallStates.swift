@@ -32,15 +32,30 @@ struct OpenAICallStates: Sendable {
     ) -> ProviderError? {
         let custom = value["custom"].flatMap { $0.kind == .object ? $0 : nil }
         let body = custom ?? value["function"]
+        // Mistral says the word where it has no id.
+        let id = value["id"]?.string.flatMap { $0 == "null" ? nil : $0 }
         var piece = ToolCall(
-            id: value["id"]?.string ?? "",
+            id: id ?? "",
             name: body?["name"]?.string ?? "",
             arguments: "",
             isCustom: custom != nil
         )
-        piece.signature = value["extra_content"]?["google"]?["thought_signature"]?.string
+        if !piece.name.isEmpty { Self.takeRest(of: value, &piece) }
         let arguments = body?[custom == nil ? "arguments" : "input"].flatMap(Self.arguments) ?? ""
         return self.take(piece, arguments, stated: value["index"]?.int, place, provider: provider, emit)
+    }
+
+    private static func takeRest(of value: JSONValue, _ piece: inout ToolCall) {
+        value.forEachMember { name, value in
+            guard !value.isNull else { return true }
+            switch name {
+            case "index", "id", "type", "function", "custom": break
+            case "extra_content" where value["google"]?["thought_signature"]?.string != nil:
+                piece.signature = value["google"]?["thought_signature"]?.string
+            default: piece.additional.append(JSONField(name, value.text))
+            }
+            return true
+        }
     }
 
     /// OpenAI's predecessor of `tool_calls`.

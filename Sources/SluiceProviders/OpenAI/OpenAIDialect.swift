@@ -8,6 +8,8 @@ package struct OpenAIDialect: Sendable, Equatable {
         case content
         /// `reasoning`.
         case reasoning
+        /// Parts of the content, as Mistral does.
+        case parts
         /// `reasoning_content`, and `thinking_blocks` where there are signatures.
         case blocks
     }

@@ -24,6 +24,12 @@ extension OpenAIRequestWriter {
     }
 
     private func writeContent(_ message: ChatMessage, to json: inout JSONWriter) {
+        if self.dialect.reasoning == .parts, message.reasoning.contains(where: { !$0.text.isEmpty }) {
+            return json.array("content") { json in
+                OpenAIReasoning.writeParts(message.reasoning, to: &json)
+                for part in message.content { self.write(part, to: &json) }
+            }
+        }
         guard let first = message.content.first else { return json.nullField("content") }
         if message.content.count == 1, case .text(let text) = first.kind, first.additional.isEmpty,
             first.cacheMark == nil || !self.dialect.writesCacheMarks
@@ -129,13 +135,29 @@ enum OpenAIToolCalls {
 extension OpenAIReasoning {
     /// Writes all reasoning of a message as members of it.
     static func write(_ blocks: [ReasoningBlock], _ form: OpenAIDialect.Reasoning, to json: inout JSONWriter) {
-        guard form != .none else { return }
+        guard form != .none, form != .parts else { return }
         let text = blocks.count == 1 ? blocks[0].text : blocks.reduce(into: "") { $0 += $1.text }
         if !text.isEmpty { json.field(form == .reasoning ? "reasoning" : "reasoning_content", text) }
         let isPlain = blocks.count == 1 && blocks[0].signature == nil && blocks[0].redacted == nil
         guard form == .blocks, !isPlain else { return }
         json.array("thinking_blocks") { json in
             for block in blocks { json.object { Self.write(block, to: &$0) } }
+        }
+    }
+
+    /// Mistral's form: parts of the content.
+    static func writeParts(_ blocks: [ReasoningBlock], to json: inout JSONWriter) {
+        for block in blocks where !block.text.isEmpty {
+            json.object { json in
+                json.field("type", "thinking")
+                json.array("thinking") { json in
+                    json.object { json in
+                        json.field("type", "text")
+                        json.field("text", block.text)
+                    }
+                }
+                json.known("signature", block.signature)
+            }
         }
     }
 

@@ -57,11 +57,12 @@ package struct OpenAIStreamDecoder: ChatStreamDecoder {
 
     package mutating func finish(_ emit: (ChatStreamEvent) -> Void) throws(ProviderError) {
         guard !self.hasEnded else { return }
-        // Servers leave out the blank line after the last event. Half an event is no JSON, and no fault of its own.
+        // Servers leave out the blank line after the last event. Half an event is no JSON, and no fault of its own:
+        // whether the answer is whole does not depend on it.
         do throws(ProviderError) {
             try self.feed([0x0A, 0x0A], emit)
-        } catch  where error.code == "malformed_response" {
-            throw .truncated(self.provider)
+        } catch {
+            guard error.code == "malformed_response" else { throw error }
         }
         guard !self.hasEnded else { return }
         let finished = self.choices.reduce(0) { $0 + ($1.hasFinished ? 1 : 0) }
