@@ -57,7 +57,7 @@ struct OpenAICompatibleTests {
 
     @Test("OpenAI: extensions that it would refuse stay behind, and what was dropped is named")
     func extensions() throws {
-        let golden = try ChatRequest(openAI: GoldenFiles.bytes("openai/request-every-parameter.json"))
+        let golden = try ChatRequest(openAI: GoldenFiles.read("openai/request-every-parameter.json"))
         let prepared = try Self.handler("openai").prepare(Self.call(golden))
         let sent = String(decoding: prepared.body, as: UTF8.self)
         for word in [

@@ -61,7 +61,7 @@ struct ParameterScreenTests {
 
     @Test("every parameter can be taken out", arguments: ChatParameter.allCases)
     func each(parameter: ChatParameter) throws {
-        var request = try ChatRequest(openAI: GoldenFiles.bytes("openai/request-every-parameter.json"))
+        var request = try ChatRequest(openAI: GoldenFiles.read("openai/request-every-parameter.json"))
         let before = request.openAIBody()
         var screen = ParameterScreen(provider: "p", policy: .pass)
         screen.screen(&request, supports: ChatParameters.all.subtracting([parameter]), members: nil)

@@ -6,7 +6,7 @@ import Testing
 struct OpenAIRequestTests {
     @Test("a request loses nothing on its way through", arguments: ["request-every-parameter", "request-functions"])
     func lossless(name: String) throws {
-        let golden = GoldenFiles.bytes("openai/\(name).json")
+        let golden = GoldenFiles.read("openai/\(name).json")
         let request = try ChatRequest(openAI: golden)
         #expect(GoldenFiles.sorted(request.openAIBody()) == GoldenFiles.sorted(golden))
         #expect(try ChatRequest(openAI: request.openAIBody()) == request)
@@ -14,7 +14,7 @@ struct OpenAIRequestTests {
 
     @Test("every parameter has its place")
     func places() throws {
-        let request = try ChatRequest(openAI: GoldenFiles.bytes("openai/request-every-parameter.json"))
+        let request = try ChatRequest(openAI: GoldenFiles.read("openai/request-every-parameter.json"))
         #expect(
             request.messages.map(\.role) == [
                 .developer, .system, .user, .assistant, .tool, .tool, .tool, .assistant, .user,
@@ -47,7 +47,7 @@ struct OpenAIRequestTests {
 
     @Test("functions become tools, and their calls and answers are tied together")
     func functions() throws {
-        let request = try ChatRequest(openAI: GoldenFiles.bytes("openai/request-functions.json"))
+        let request = try ChatRequest(openAI: GoldenFiles.read("openai/request-functions.json"))
         #expect(request.usesFunctions)
         #expect(request.tools.map(\.name) == ["weather"])
         #expect(request.toolChoice == .function("weather"))

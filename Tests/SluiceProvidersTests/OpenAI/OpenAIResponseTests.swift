@@ -6,7 +6,7 @@ import Testing
 struct OpenAIResponseTests {
     @Test("an answer loses nothing on its way through")
     func lossless() throws {
-        let golden = GoldenFiles.bytes("openai/response-tools.json")
+        let golden = GoldenFiles.read("openai/response-tools.json")
         let response = try ChatResponse(openAI: golden, provider: "openai")
         #expect(GoldenFiles.sorted(response.openAIBody()) == GoldenFiles.sorted(golden))
         #expect(try ChatResponse(openAI: response.openAIBody(), provider: "openai") == response)

@@ -1,20 +1,6 @@
-import Glibc
 import SluiceWire
 
-/// Requests and answers as the providers document them.
-enum GoldenFiles {
-    private static let folder = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Golden"
-
-    /// The file's bytes; empty if there is none, which no test takes for right.
-    static func bytes(_ path: String) -> [UInt8] {
-        guard let file = fopen("\(Self.folder)/\(path)", "r") else { return [] }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
-        return bytes
-    }
-
+extension GoldenFiles {
     /// The document with the members of every object in the order of their names: equal texts mean equal documents.
     static func sorted(_ bytes: [UInt8]) -> String {
         (try? JSON.read(bytes) { Self.sorted($0) }) ?? "not JSON: \(String(decoding: bytes, as: UTF8.self))"
