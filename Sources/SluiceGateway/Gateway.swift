@@ -127,7 +127,7 @@ package final class Gateway: HTTPHandler {
         switch request.path {
         case "/v1/models":
             try Self.require(request, [.get, .head])
-            return try await self.models(for: try self.keys.caller(request.headers))
+            return try await self.models(for: try self.keys.caller(request.headers), request)
         case "/v1/messages/count_tokens":
             try Self.require(request, [.post])
             return try self.countTokens(request)

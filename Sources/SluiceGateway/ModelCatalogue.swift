@@ -57,22 +57,25 @@ final class ModelCatalogue: Sendable {
 
 extension Gateway {
     /// The models of the pool that the caller's work goes to.
-    func models(for caller: Caller) async throws(GatewayError) -> HTTPResponse {
-        if !self.configuration.models.isEmpty { return self.list(self.configuration.models) }
+    func models(for caller: Caller, _ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         let pool = caller.defaultPool ?? caller.allowedPools?.sorted().first ?? self.configuration.defaultPool
         guard let backend = self.configuration.backends[pool], let catalogue = self.catalogues[backend.name] else {
             throw .notFound("The pool '\(pool)' has no backend to ask.", code: "pool_not_found")
         }
-        // Lists carry work alone; what a gateway of the fabric knows of models are the names in its rules.
-        let request = backend.modelsRequest(
+        if !self.configuration.models.isEmpty {
+            let models = self.configuration.models.map { self.listedModel($0, backend, pool: pool) }
+            return self.list(models, request)
+        }
+        let question = backend.modelsRequest(
             requestID: self.newID().description,
             timeout: ModelCatalogue.timeout,
             maximumResponseBytes: 4 << 20
         )
-        guard let request else { return self.list(self.modelsInRules(for: caller, backend)) }
+        // Lists carry work alone, and other providers' lists have other shapes: then it is what is configured.
+        guard let question else { return self.list(self.listedModels(for: caller, backend, pool: pool), request) }
         let answer = await catalogue.answer(at: self.clock.now()) {
             // A task of its own: the client who asked first may go while others wait.
-            _ = self.spawn { await self.askForModels(request, catalogue) }
+            _ = self.spawn { await self.askForModels(question, catalogue) }
         }
         do throws(HTTPClientError) {
             let response = try answer.get()
@@ -106,35 +109,6 @@ extension Gateway {
             headers: OpenAIClassifier.passedHeaders(answer.headers),
             body: .bytes(answer.body)
         )
-    }
-
-    /// What the configuration names.
-    private func modelsInRules(for caller: Caller, _ backend: Backend) -> [String] {
-        var names = backend.modelAliases.keys.sorted()
-        for (name, pool) in self.configuration.modelRules
-        where !name.hasSuffix("*") && caller.allowedPools?.contains(pool) != false && !names.contains(name) {
-            names.append(name)
-        }
-        return names
-    }
-
-    private func list(_ models: [String]) -> HTTPResponse {
-        var json = JSONWriter()
-        let created = Int(self.clock.wallClockNanoseconds() / 1_000_000_000)
-        json.object { json in
-            json.field("object", "list")
-            json.array("data") { json in
-                for model in models {
-                    json.object { json in
-                        json.field("id", model)
-                        json.field("object", "model")
-                        json.field("created", created)
-                        json.field("owned_by", "sluice")
-                    }
-                }
-            }
-        }
-        return Self.json(json)
     }
 
     static func json(_ json: JSONWriter, status: Int = 200) -> HTTPResponse {

@@ -25,8 +25,10 @@ package struct RelayRunner: FabricRunner {
 
     package func examine(_ envelope: RequestEnvelope, pool: String) -> Result<FabricDemand, ReplyFailure> {
         let name = envelope.extras?.operation ?? DispatchExtras.chatOperation
-        guard let operation = OpenAIOperation(rawValue: name), operation != .models else {
-            let known = OpenAIOperation.allCases.filter { $0 != .models }.map(\.rawValue).joined(separator: ", ")
+        // Gateways put Anthropic's dialect onto the lists as chat, which every dispatcher understands.
+        let taken: [OpenAIOperation] = [.chatCompletions, .completions, .embeddings, .responses]
+        guard let operation = OpenAIOperation(rawValue: name), taken.contains(operation) else {
+            let known = taken.map(\.rawValue).joined(separator: ", ")
             let message = "The field 'metadata.sluice.operation' must be one of: \(known)."
             return .failure(ReplyFailure(type: "BadRequestError", message: message))
         }

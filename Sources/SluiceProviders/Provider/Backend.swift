@@ -38,6 +38,17 @@ package struct Backend: Sendable {
         }
     }
 
+    /// Who answers for a model; `nil`: not known by name.
+    package func provider(of model: String) -> String? {
+        switch self.way {
+        case .fabric: nil
+        case .fixed(let target): target.provider
+        case .byModel:
+            (self.modelAliases[model] ?? model).split(separator: "/").first
+                .flatMap { ProviderRegistry.entry(named: String($0))?.name }
+        }
+    }
+
     /// Asks for the models that it knows; `nil` where nobody answers that in OpenAI's way.
     package func modelsRequest(requestID: String, timeout: Duration, maximumResponseBytes: Int) -> HTTPClientRequest? {
         guard case .fixed(let target) = self.way, target.speaks(.models) else { return nil }
