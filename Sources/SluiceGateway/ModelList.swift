@@ -1,3 +1,4 @@
+import SluiceBasics
 import SluiceCore
 import SluiceProviders
 import SluiceWire
