@@ -126,7 +126,7 @@ def test_wrong_price_tables_are_refused_with_the_field(tmp_path):
 def test_models_are_listed_with_provider_context_and_prices(start):
     runtime = start(
         "http://127.0.0.1:9", "backends.default.provider=auto",
-        "backends.default.aliases={fast: anthropic/claude-haiku-4-5}", environment={"OPENAI_API_KEY": "k"})
+        "backends.default.aliases=fast=anthropic/claude-haiku-4-5", environment={"OPENAI_API_KEY": "k"})
     model, = runtime.call("GET", "/v1/models")[2]["data"]
     assert (model["id"], model["provider"], model["context_length"]) == ("fast", "anthropic", 200_000)
     assert model["pricing"] == {"input": 1, "output": 5, "cached_input": 0.1, "cache_write": 1.25}
