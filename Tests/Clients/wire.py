@@ -52,12 +52,12 @@ def settings(provider, url):
     found = {"provider": provider, "url": url + paths.get(provider, ""), "breaker.consecutive_failures": 100000,
              "breaker.min_calls": 1000000}
     if provider == "bedrock":
-        found |= {"aws_access_key": AWS[0], "aws_secret_key": AWS[1], "settings.region": "eu-west-1"}
+        found |= {"aws_access_key": AWS[0], "aws_secret_key": AWS[1], "settings": "region=eu-west-1"}
     elif provider == "vertex_ai":
-        found |= {"token": "provider-key", "settings.project": "p", "settings.location": "europe-west4"}
+        found |= {"token": "provider-key", "settings": "project=p,location=europe-west4"}
     else:
         found["key"] = "provider-key"
     if provider == "azure":
-        found["settings.api_version"] = "2024-10-21"
+        found["settings"] = "api_version=2024-10-21"
     return ["pools.default.retry.attempts=1", "pools.default.retry.max_throttles=0"] + [
         f"backends.default.{name}={value}" for name, value in found.items()]

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import litellm_proxy
 from client_tools import CLIENTS, installed
 from runtime import SLUICE
 
@@ -22,3 +23,8 @@ def run(python, *arguments):
 @pytest.mark.parametrize("file", sorted(file.name for file in CLIENTS.glob("test_*.py")))
 def test_client(file):
     run(installed("clients"), "-m", "pytest", "-q", "--tb=short", file)
+
+
+def test_litellm_as_a_client():
+    program = litellm_proxy.installed()
+    run(program.removesuffix("litellm") + "python", "litellm_client.py")

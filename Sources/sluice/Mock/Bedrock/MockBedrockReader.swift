@@ -40,10 +40,20 @@ struct MockBedrockReader {
         if isForced, !["anthropic", "nova", "mistral-large"].contains(where: { self.call.model.contains($0) }) {
             throw .invalid("This model doesn't support the toolConfig.toolChoice.any field. Remove it and try again.")
         }
-        if let name = choice?["tool"]?["name"]?.string, !names.contains(name) {
+        let own = root["additionalModelRequestFields"]?["tool_choice"]
+        if choice != nil && own != nil {
+            throw .invalid("The additional field tool_choice conflicts with an existing field.")
+        }
+        if own != nil && names.isEmpty {
+            throw .invalid("tool_choice may only be specified while providing tools")
+        }
+        if let name = (choice?["tool"] ?? own)?["name"]?.string, !names.contains(name) {
             throw .invalid("The tool \(name) of toolChoice is not among the tools.")
         }
-        if isForced, self.isClaude, root["additionalModelRequestFields"]?["thinking"]?["type"] == "enabled" {
+        let isForcedOwn = own?["type"] == "any" || own?["type"] == "tool"
+        if isForced || isForcedOwn, self.isClaude,
+            root["additionalModelRequestFields"]?["thinking"]?["type"] == "enabled"
+        {
             throw .invalid("Thinking may not be enabled when tool_choice forces tool use.")
         }
         for part in root["system"]?.elements ?? [] where part["text"]?.string?.isEmpty ?? false {
@@ -150,6 +160,12 @@ struct MockBedrockReader {
         if choice?["any"] != nil { ask.demand = .any }
         if let name = choice?["tool"]?["name"]?.string { ask.demand = .named(name) }
         let additional = root["additionalModelRequestFields"]
+        // Claude's own form of the choice, which knows more than AWS's.
+        if self.isClaude, let choice = additional?["tool_choice"] {
+            if choice["type"] == "any" { ask.demand = .any }
+            if choice["type"] == "none" { ask.demand = .none }
+            if choice["type"] == "tool" { ask.demand = .named(choice["name"]?.string ?? "") }
+        }
         ask.allowsParallelCalls = additional?["tool_choice"]?["disable_parallel_tool_use"]?.bool != true
         ask.wantsReasoning = ["enabled", "adaptive"].contains(additional?["thinking"]?["type"]?.string ?? "")
         if let schema = root["outputConfig"]?["textFormat"]?["structure"]?["jsonSchema"]?["schema"]?.string {
