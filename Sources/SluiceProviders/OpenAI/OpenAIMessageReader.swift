@@ -48,10 +48,20 @@ enum OpenAIMessageReader {
             }
         }
         guard hasRole else { throw .missing("role") }
-        if let reasoningText, !reasoningText.isEmpty, message.reasoning.isEmpty {
-            message.reasoning = [ReasoningBlock(text: reasoningText)]
-        }
+        if let reasoningText, !reasoningText.isEmpty { Self.take(reasoningText, &message) }
         return message
+    }
+
+    /// A client that puts a stream together has the text here and a block with nothing but its signature.
+    private static func take(_ reasoning: String, _ message: inout ChatMessage) {
+        guard !message.reasoning.isEmpty else {
+            message.reasoning = [ReasoningBlock(text: reasoning)]
+            return
+        }
+        let readable = message.reasoning.indices.filter { message.reasoning[$0].redacted == nil }
+        if readable.count == 1, let index = readable.first, message.reasoning[index].text.isEmpty {
+            message.reasoning[index].text = reasoning
+        }
     }
 
     private static func role(_ value: JSONValue) throws(FieldFault) -> ChatMessage.Role {

@@ -80,10 +80,10 @@ struct MockCohere: MockDialect {
         var message: MockJSON = ["role": "assistant"]
         if !content.isEmpty { message = message.adding(["content": .array(content)]) }
         if !script.calls.isEmpty {
-            message = message.adding([
-                "tool_plan": .string(Self.plan),
-                "tool_calls": .array(script.calls.map { self.function($0, arguments: $0.arguments.text) }),
-            ])
+            // Who thinks makes no plan besides.
+            let plan: MockJSON = script.reasoning.isEmpty ? ["tool_plan": .string(Self.plan)] : [:]
+            let calls = script.calls.map { self.function($0, arguments: $0.arguments.text) }
+            message = message.adding(plan).adding(["tool_calls": .array(calls)])
         }
         if script.hasCitations { message = message.adding(["citations": [self.citation(script)]]) }
         return [
@@ -139,7 +139,7 @@ struct MockCohere: MockDialect {
             add("content-end", ["index": .int(index)])
             index += 1
         }
-        if !script.calls.isEmpty {
+        if !script.calls.isEmpty && script.reasoning.isEmpty {
             for piece in MockScript.pieces(Self.plan, of: 7) {
                 add("tool-plan-delta", delta(nil, ["tool_plan": .string(piece)]))
             }
