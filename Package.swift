@@ -96,6 +96,12 @@ let package = Package(
             linkerSettings: [.linkedLibrary("mimalloc", .when(configuration: .release))]
         ),
         .executableTarget(
+            name: "translate-benchmark",
+            dependencies: ["SluiceProviders", "SluiceWire"],
+            path: "Benchmarks/TranslateBenchmark",
+            linkerSettings: [.linkedLibrary("mimalloc", .when(configuration: .release))]
+        ),
+        .executableTarget(
             name: "fabric-benchmark",
             dependencies: ["SluiceBasics", "SluiceEngine", "SluiceFabric", "SluiceTransport", "SluiceWire"],
             path: "Benchmarks/FabricBenchmark",
