@@ -15,11 +15,7 @@ extension OpenAIQuirks {
             return request
         }
         self.translateReasoning(&request, ruler ?? request.model)
-        screen.screen(
-            &request,
-            supports: self.parameters.union([.maximumTokens, .maximumCompletionTokens]),
-            members: nil
-        )
+        screen.screen(&request, supports: self.screenedParameters, members: nil)
         if self.hasReasoningModels { OpenAIModelRules.apply(&request, model: ruler ?? request.model, &screen) }
         if self.strictModels.contains(where: request.model.hasPrefix) {
             screen.screen(&request, supports: Self.strict, members: nil)

@@ -18,7 +18,12 @@ package struct OpenAIQuirks: Sendable, Equatable {
     }
 
     package var dialect = OpenAIDialect.plain
-    package var parameters = Self.common
+    package var parameters = Self.common {
+        didSet { self.screenedParameters = Self.screened(self.parameters) }
+    }
+    /// With both names of the bound on tokens, which is told under the one that is known. Made once: requests are
+    /// screened by it.
+    private(set) var screenedParameters = Self.screened(Self.common)
     package var reasoningRequest = ReasoningRequest.effort
     package var tokenLimit = TokenLimit.maximum
     /// Whether the role `developer` is known; else it becomes `system`.
@@ -51,6 +56,10 @@ package struct OpenAIQuirks: Sendable, Equatable {
     package var takesEverything = false
 
     package init() {}
+
+    private static func screened(_ parameters: ChatParameters) -> ChatParameters {
+        parameters.union([.maximumTokens, .maximumCompletionTokens])
+    }
 
     /// What nearly every server knows.
     package static let common = ChatParameters.all.subtracting([

@@ -12,7 +12,7 @@ struct GeminiAddress: Sendable {
     func url(_ model: GeminiModel, _ method: String) throws(ProviderError) -> String {
         let name = try self.path(model.name)
         let base = try self.base()
-        if model.name.contains("/") { return "\(base)/\(name):\(method)" }
+        if model.name.utf8.contains(UInt8(ascii: "/")) { return "\(base)/\(name):\(method)" }
         return self.isVertex ? "\(base)/publishers/google/models/\(name):\(method)" : "\(base)/models/\(name):\(method)"
     }
 
@@ -53,8 +53,10 @@ struct GeminiAddress: Sendable {
 
     /// With `/v1` unless it ends in a version.
     private static func versioned(_ base: String) -> String {
-        let last = base.split(separator: "/").last ?? ""
-        let isVersion = last.first == "v" && last.dropFirst().first.map { $0.isASCII && $0.isNumber } == true
+        let bytes = base.utf8
+        let slash = bytes.lastIndex(of: UInt8(ascii: "/"))
+        let last = slash.map { bytes[bytes.index(after: $0)...] } ?? bytes[...]
+        let isVersion = last.first == UInt8(ascii: "v") && last.dropFirst().first.map { $0 &- 48 < 10 } == true
         return isVersion ? base : base + "/v1"
     }
 
@@ -67,6 +69,11 @@ struct GeminiAddress: Sendable {
 
     /// The model's name as a part of an address: it comes from the caller.
     private func path(_ name: String) throws(ProviderError) -> String {
+        if name.utf8.allSatisfy({ Self.isPlain($0) && $0 != UInt8(ascii: "/") }), name != ".", name != "..",
+            !name.isEmpty
+        {
+            return name
+        }
         let segments = name.split(separator: "/", omittingEmptySubsequences: false)
         guard !segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
             throw ProviderError(
@@ -91,7 +98,12 @@ struct GeminiAddress: Sendable {
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
-        (byte | 0x20) &- 97 < 26 || byte &- 48 < 10 || "-._~/@".utf8.contains(byte)
+        switch byte {
+        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "/"),
+            UInt8(ascii: "@"):
+            true
+        default: (byte | 0x20) &- 97 < 26 || byte &- 48 < 10
+        }
     }
 
     private func refused(_ what: String, _ setting: String) -> ProviderError {

@@ -11,8 +11,10 @@ struct GeminiModel: Sendable, Equatable {
     private static let newest = 30
 
     init(_ name: String) {
-        self.name = name.hasPrefix("models/") ? String(name.dropFirst("models/".count)) : name
-        let last = self.name.split(separator: "/").last ?? ""
+        let bare = name.hasPrefix("models/") ? String(name.dropFirst("models/".count)) : name
+        self.name = bare
+        let slash = bare.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let last = slash.map { bare[bare.utf8.index(after: $0)...] } ?? bare[...]
         guard last.hasPrefix("gemini-") else {
             self.generation = 0
             self.variant = ""
@@ -23,11 +25,19 @@ struct GeminiModel: Sendable, Equatable {
     }
 
     private static func generation(_ variant: Substring) -> Int {
-        let number = variant.prefix { $0.isASCII && $0.isNumber || $0 == "." }
-        let parts = number.split(separator: ".", omittingEmptySubsequences: false)
-        guard let first = parts.first, first.utf8.count <= 2, let major = Int(first) else { return Self.newest }
-        let minor = parts.count > 1 ? parts[1].prefix(1) : "0"
-        return major * 10 + (Int(minor) ?? 0)
+        var digits = variant.utf8.makeIterator()
+        guard let first = digits.next(), first &- 48 < 10 else { return Self.newest }
+        var major = Int(first &- 48)
+        var next = digits.next()
+        if let byte = next, byte &- 48 < 10 {
+            major = major * 10 + Int(byte &- 48)
+            next = digits.next()
+        }
+        guard next == UInt8(ascii: "."), let minor = digits.next(), minor &- 48 < 10 else {
+            // A longer number is a date.
+            return next.map { $0 &- 48 < 10 } == true ? Self.newest : major * 10
+        }
+        return major * 10 + Int(minor &- 48)
     }
 
     /// Takes JSON Schema itself for tools and answers; older ones only OpenAPI's subset of it.

@@ -1,3 +1,5 @@
+import SluiceBasics
+
 /// Writes JSON, compact and in the order of the calls.
 ///
 /// ```swift
@@ -158,16 +160,37 @@ package struct JSONWriter {
         text.withUTF8 { utf8 in
             // What needs no escape is copied in runs: texts are long and escapes rare.
             var start = 0
-            for index in 0..<utf8.count {
+            var index = 0
+            let span = utf8.span
+            while index < utf8.count {
+                if utf8.count - index >= 8, !Self.holdsEscape(span.word(at: index)) {
+                    index += 8
+                    continue
+                }
                 let byte = utf8[index]
-                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-                self.bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<index]))
-                start = index + 1
-                self.escape(byte)
+                if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                    self.bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<index]))
+                    start = index + 1
+                    self.escape(byte)
+                }
+                index += 1
             }
             self.bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start...]))
         }
         self.bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether one of eight bytes is below 0x20, a quote or a backslash.
+    @inline(__always)
+    private static func holdsEscape(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let quotes = word ^ (ones &* 0x22)
+        let backslashes = word ^ (ones &* 0x5C)
+        // A byte's highest bit is set by the subtraction where the byte was smaller, unless it was set before.
+        let small = (word &- ones &* 0x20) & ~word
+        let quote = (quotes &- ones) & ~quotes
+        let backslash = (backslashes &- ones) & ~backslashes
+        return (small | quote | backslash) & (ones &* 0x80) != 0
     }
 
     private mutating func escape(_ byte: UInt8) {
