@@ -108,6 +108,14 @@ let package = Package(
             linkerSettings: [.linkedLibrary("mimalloc", .when(configuration: .release))]
         ),
 
+        // What the fuzzers check, run shortly by the tests and at length by the program.
+        .target(
+            name: "SluiceFuzz",
+            dependencies: ["SluiceProviders", "SluiceWire", "SluiceBasics"],
+            path: "Tests/Fuzz/SluiceFuzz"
+        ),
+        .executableTarget(name: "provider-fuzz", dependencies: ["SluiceFuzz"], path: "Tests/Fuzz/provider-fuzz"),
+
         .testTarget(name: "SluiceBasicsTests", dependencies: ["SluiceBasics", "SluiceTestKit"]),
         .testTarget(
             name: "SluiceCoreTests",
@@ -133,7 +141,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SluiceProvidersTests",
-            dependencies: ["SluiceProviders", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"],
+            dependencies: [
+                "SluiceProviders", "SluiceFuzz", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit",
+            ],
             exclude: ["Golden"]
         ),
         .testTarget(
@@ -187,6 +197,7 @@ let package = Package(
 /// Targets that touch C or raw memory. Everywhere else `unsafe` does not compile.
 let adapters: Set<String> = [
     "SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice", "core-benchmark",
+    "SluiceFuzz",
 ]
 
 for target in package.targets where [.regular, .executable, .test].contains(target.type) && !target.name.hasPrefix("C")

@@ -87,6 +87,7 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
         _ emit: (ChatStreamEvent) -> Void
     ) -> ProviderError? {
         if type == "metadata" {
+            self.start(emit)
             if let usage = root["usage"].flatMap({ ChatUsage(bedrock: $0) }) { emit(.usage(usage)) }
             return nil
         }

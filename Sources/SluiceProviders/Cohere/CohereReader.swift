@@ -66,6 +66,10 @@ struct CohereReader: Sendable {
 
     // MARK: Streams
 
+    private static let answering: Set<String> = [
+        "message-start", "content-start", "content-delta", "tool-plan-delta", "tool-call-start", "citation-start",
+    ]
+
     /// - Parameter name: of the server-sent event; Cohere repeats it inside.
     /// - Returns: why it failed.
     mutating func read(
@@ -77,8 +81,9 @@ struct CohereReader: Sendable {
         let delta = root["delta"]
         let message = delta?["message"]
         let index = root["index"]?.int ?? 0
+        // An answer begins with whatever comes first of it.
+        if Self.answering.contains(type) { self.start(root["id"]?.string, emit) }
         switch type {
-        case "message-start": self.start(root["id"]?.string, emit)
         case "content-start":
             let content = message?["content"]
             self.begin(index, isText: content?["type"]?.string != "thinking")

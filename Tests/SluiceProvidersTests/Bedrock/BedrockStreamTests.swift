@@ -165,6 +165,14 @@ struct BedrockStreamTests {
         #expect(self.decode(text + stop).error == nil)
     }
 
+    @Test func `a stream whose first event is not messageStart begins all the same`() throws {
+        let usage = #"{"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}"#
+        let stream = try self.event("metadata", usage) + self.event("messageStop", #"{"stopReason":"end_turn"}"#)
+        let events = self.decode(stream).events
+        #expect(events.first == .start(ChatStreamStart(id: "req_1", model: "anthropic.claude-v2", created: 7)))
+        #expect(events.count == 4)
+    }
+
     @Test func `a block that is left open ends with the message`() throws {
         let stream =
             try self.event(
