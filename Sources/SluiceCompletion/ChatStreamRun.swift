@@ -115,6 +115,7 @@ final class ChatStreamRun {
         let prepared = try route.handler.prepare(
             ProviderCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
         )
+        call.dropped(prepared.dropped)
         let stream: HTTPClientStream
         do {
             stream = try await call.ground.http.stream(self.core.request(prepared, timeout))

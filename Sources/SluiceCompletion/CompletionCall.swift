@@ -109,6 +109,11 @@ final class CompletionCall {
 
     // MARK: Observers
 
+    func dropped(_ names: [String]) {
+        guard !names.isEmpty, self.report.attempts <= 1 else { return }
+        self.core.configuration.onDroppedParameters?(names, self.report.model)
+    }
+
     func begin(provider: String?, request: () -> [UInt8]) {
         self.report.provider = provider
         guard !self.observers.isEmpty else { return }

@@ -11,6 +11,9 @@ public struct CompletionConfiguration: Sendable {
     public var usesEnvironment = true
     /// What becomes of parameters that a provider cannot express.
     public var unsupportedParameters = UnsupportedParameters.drop
+    /// Told, once for each call, the names of parameters that were left out, and the model's name as the caller said
+    /// it. Called on the call's own way: it must come back at once.
+    public var onDroppedParameters: (@Sendable (_ names: [String], _ model: String) -> Void)?
     public var retries = RetrySettings()
     /// The whole call, attempts and pauses together, must have ended by then. Also the longest that a stream may take.
     public var timeout = Duration.seconds(600)

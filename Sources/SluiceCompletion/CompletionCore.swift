@@ -68,6 +68,7 @@ final class CompletionCore: Sendable {
             let prepared = try route.handler.prepare(
                 ProviderCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
             )
+            call.dropped(prepared.dropped)
             let answer = try await self.execute(prepared, route, call, timeout)
             return try route.scrubbing { () throws(ProviderError) in try route.handler.answer(answer, to: prepared) }
         }
@@ -113,6 +114,7 @@ final class CompletionCore: Sendable {
             let prepared = try route.handler.prepare(
                 EmbeddingCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
             )
+            call.dropped(prepared.dropped)
             let answer = try await self.execute(prepared, route, call, timeout)
             return try route.scrubbing { () throws(ProviderError) in
                 try route.handler.embeddings(answer, to: prepared)

@@ -1,3 +1,4 @@
+import SluiceBasics
 import SluiceCompletion
 import SluiceWire
 import Testing
@@ -139,5 +140,20 @@ struct CompletionTests {
         }
         #expect(error?.kind == .unsupportedParameter)
         #expect(ground.requests.isEmpty)
+    }
+
+    @Test func `what is left out is told, once for each call`() async throws {
+        let told = Lock<[String]>([])
+        let ground = TestGround([.refused(529), .refused(400), .refused(400)])
+        let client = ground.client {
+            $0.onDroppedParameters = { names, model in told.withLock { $0.append("\(model): \(names)") } }
+        }
+        await #expect(throws: ProviderError.self) {
+            try await client.completion(model: "anthropic/claude-x", messages: [.user("x")], seed: 7)
+        }
+        await #expect(throws: ProviderError.self) {
+            try await client.stream(model: "anthropic/claude-x", messages: [.user("x")], seed: 7).collected()
+        }
+        #expect(told.withLock { $0 } == Array(repeating: #"anthropic/claude-x: ["seed"]"#, count: 2))
     }
 }
