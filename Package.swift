@@ -43,7 +43,7 @@ let package = Package(
             dependencies: ["SluiceWire", "SluiceBasics", "CLibUV", "CMicroHTTPD", "CCurl", "CHiredis", "COpenSSL"]
         ),
         // What was answered before, and who waits for the same answer.
-        .target(name: "SluiceCache", dependencies: ["SluiceWire", "SluiceBasics", "CCrypto"]),
+        .target(name: "SluiceCache", dependencies: ["SluiceWire", "SluiceBasics"]),
         .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceConformance", dependencies: ["Sluice", "SluiceBasics"]),

@@ -21,7 +21,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SLUICE = str(ROOT / ".build" / "release" / "sluice")
+SLUICE = os.environ.get("SLUICE_BINARY") or str(ROOT / ".build" / "release" / "sluice")
 TICK = os.sysconf("SC_CLK_TCK")
 MOCK, PROXY, STREAMS, STREAM_PROXY, SLUICE_PLAIN, SLUICE_STREAM, HOLD, SLUICE_HOLD = range(19401, 19409)
 BODY = {"model": "mock", "messages": [{"role": "system", "content": "You are a helpful assistant."},
@@ -75,10 +75,11 @@ class Bench:
             f"client_body_buffer_size 1m; client_max_body_size 64m; default_type application/json;\n{server}\n}}")
         return self.start(["nginx", "-c", str(path)])
 
-    def sluice(self, port, backend, slots=16384):
+    def sluice(self, port, backend, slots=16384, settings=()):
+        more = [word for setting in settings for word in ("--set", setting)]
         return self.start(
             [SLUICE, "serve", "--listen", f"127.0.0.1:{port}", "--threads", str(self.arguments.threads),
-             "--slots", str(slots), "--set", "pools.default.max_requests=100000"],
+             "--slots", str(slots), "--set", "pools.default.max_requests=100000", *more],
             {"OPENAI_API_BASE": f"http://127.0.0.1:{backend}/v1"})
 
     def wait(self, port):
@@ -238,4 +239,5 @@ def main():
         bench.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

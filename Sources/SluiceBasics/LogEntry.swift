@@ -1,4 +1,4 @@
-/// One line for the log. Never holds prompts, completions or keys.
+/// One line for the log. Never holds keys; prompts and completions only where somebody has switched that on.
 package struct LogEntry: Sendable {
     package enum Level: String, Sendable {
         case info

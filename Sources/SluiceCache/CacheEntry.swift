@@ -9,6 +9,8 @@ package struct CacheEntry: Sendable, Equatable {
     /// Tokens that the answer cost when it was made; 0 when nobody counted.
     package var promptTokens: Int
     package var completionTokens: Int
+    /// Whether nobody counted, because nobody had asked: clients that expect the count need another answer.
+    package var lacksUsage: Bool
     /// Headers that belong to the answer: names and values of visible ASCII.
     package var headers: [Header]
 
@@ -27,12 +29,14 @@ package struct CacheEntry: Sendable, Equatable {
         storedAt: Int64,
         promptTokens: Int = 0,
         completionTokens: Int = 0,
+        lacksUsage: Bool = false,
         headers: [Header] = []
     ) {
         self.body = body
         self.storedAt = storedAt
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
+        self.lacksUsage = lacksUsage
         self.headers = headers
     }
 
@@ -60,6 +64,7 @@ extension CacheEntry {
         Self.append(UInt64(bitPattern: self.storedAt), 8, to: &bytes)
         Self.append(UInt64(clamping: self.promptTokens), 8, to: &bytes)
         Self.append(UInt64(clamping: self.completionTokens), 8, to: &bytes)
+        bytes.append(self.lacksUsage ? 1 : 0)
         let headers = self.headers.prefix(Self.maximumHeaders)
         bytes.append(UInt8(headers.count))
         for header in headers {
@@ -76,7 +81,8 @@ extension CacheEntry {
     package init?(encoded bytes: [UInt8]) {
         var reader = Reader(bytes: bytes[...])
         guard reader.number(1) == UInt64(Self.version), let storedAt = reader.number(8),
-            let prompt = reader.number(8), let completion = reader.number(8), let count = reader.number(1),
+            let prompt = reader.number(8), let completion = reader.number(8), let lacksUsage = reader.number(1),
+            let count = reader.number(1),
             count <= UInt64(Self.maximumHeaders)
         else { return nil }
         var headers: [Header] = []
@@ -91,6 +97,7 @@ extension CacheEntry {
             storedAt: Int64(bitPattern: storedAt),
             promptTokens: Int(clamping: prompt),
             completionTokens: Int(clamping: completion),
+            lacksUsage: lacksUsage != 0,
             headers: headers
         )
     }

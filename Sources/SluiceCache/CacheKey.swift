@@ -1,4 +1,3 @@
-import CCrypto
 import SluiceBasics
 import SluiceWire
 
@@ -58,7 +57,7 @@ package struct CacheKey: Hashable, Sendable {
             writer.append(part: header ?? [])
         }
         try writer.append(document: body)
-        self.digest = Self.sha256(writer.bytes)
+        self.digest = Hashing.sha256(writer.bytes)
     }
 
     package init(digest: [UInt8]) { self.digest = digest }
@@ -70,16 +69,6 @@ package struct CacheKey: Hashable, Sendable {
         hasher.combine(word)
     }
 
-    private static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        // Sound: the digest is as long as its room.
-        _ = unsafe SHA256(bytes, bytes.count, &digest)
-        return digest
-    }
-
     /// In hexadecimal.
-    package var text: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: self.digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    package var text: String { Hashing.hexadecimal(self.digest) }
 }

@@ -26,6 +26,12 @@ package final class Flight: Sendable {
         }
     }
 
+    /// How an answer is told.
+    package enum Form: Sendable, Equatable {
+        case whole
+        case stream(hasUsage: Bool)
+    }
+
     /// One request aboard.
     package struct Passenger: Sendable, Equatable {
         let number: Int
@@ -81,13 +87,16 @@ package final class Flight: Sendable {
     package let key: CacheKey
     /// Who asks more urgently does not follow. Less is more urgent.
     package let rank: Int
+    /// As whoever makes the call wants it. Others can follow it piece by piece only if they want the same.
+    private let form: Form
     private let maximumPassengers: Int
     private let maximumBytes: Int
     private let state = Lock(State())
 
-    init(key: CacheKey, rank: Int, maximumPassengers: Int, maximumBytes: Int) {
+    init(key: CacheKey, rank: Int, form: Form, maximumPassengers: Int, maximumBytes: Int) {
         self.key = key
         self.rank = rank
+        self.form = form
         self.maximumPassengers = maximumPassengers
         self.maximumBytes = maximumBytes
     }
@@ -102,13 +111,13 @@ package final class Flight: Sendable {
         case closed
     }
 
-    func board(isLeader: Bool, wantsStream: Bool) -> Boarding {
+    func board(isLeader: Bool, form: Form) -> Boarding {
         self.state.withLock { state in
             guard state.end == nil, !state.isOutgrown, !state.isAbandoned else { return .closed }
             guard state.seats.count < self.maximumPassengers else { return .full }
             let number = state.nextNumber
             state.nextNumber += 1
-            state.seats[number] = Seat(isLeader: isLeader, wantsStream: wantsStream)
+            state.seats[number] = Seat(isLeader: isLeader, wantsStream: form != .whole && form == self.form)
             return .aboard(Passenger(number: number, isLeader: isLeader))
         }
     }

@@ -27,10 +27,15 @@ package final class FlightTable: Sendable {
 
     package var count: Int { self.flights.withLock { $0.count } }
 
+    /// Calls `body` with every call under way.
+    package func forEach(_ body: (Flight) -> Void) {
+        for flight in self.flights.withLock({ Array($0.values) }) { body(flight) }
+    }
+
     /// - Parameters:
     ///   - rank: less is more urgent.
     ///   - mayFollow: whether an answer that somebody else waits for will do.
-    package func board(_ key: CacheKey, rank: Int, wantsStream: Bool, mayFollow: Bool = true) -> Boarding {
+    package func board(_ key: CacheKey, rank: Int, form: Flight.Form, mayFollow: Bool = true) -> Boarding {
         while true {
             let found = self.flights.withLock { flights -> (flight: Flight, isNew: Bool)? in
                 if let flight = flights[key] { return (flight, false) }
@@ -38,6 +43,7 @@ package final class FlightTable: Sendable {
                 let flight = Flight(
                     key: key,
                     rank: rank,
+                    form: form,
                     maximumPassengers: self.maximumPassengers,
                     maximumBytes: self.maximumBytes
                 )
@@ -45,7 +51,7 @@ package final class FlightTable: Sendable {
                 return (flight, true)
             }
             guard let (flight, isNew) = found, isNew || mayFollow && rank >= flight.rank else { return .alone }
-            switch flight.board(isLeader: isNew, wantsStream: wantsStream) {
+            switch flight.board(isLeader: isNew, form: form) {
             case .aboard(let passenger): return isNew ? .lead(flight, passenger) : .follow(flight, passenger)
             case .full: return .alone
             case .closed: self.land(flight)

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
@@ -16,12 +17,15 @@ package final class Gateway: HTTPHandler {
     let client: any HTTPClient
     let clock: any TimeSource
     let relay: Relay
+    let watch: CallWatch
     let spawn: Spawn
     let sleep: Sleep
     let log: @Sendable (LogEntry) -> Void
     package let keys: KeyRing
     let results: ResultStore
     package let spending: SpendingBook
+    /// `nil`: no pool keeps answers.
+    let cache: AnswerCache?
     /// By backend.
     let catalogues: [String: ModelCatalogue]
     let health: HealthMonitor
@@ -35,6 +39,8 @@ package final class Gateway: HTTPHandler {
     /// - Parameters:
     ///   - spawn: starts a task of its own, for answers that are fetched later.
     ///   - sleep: waits, for heartbeats.
+    ///   - cacheStore: where answers are kept; `nil`: in memory.
+    ///   - observers: who is told of calls.
     package init(
         configuration: GatewayConfiguration,
         dispatcher: Dispatcher,
@@ -45,6 +51,8 @@ package final class Gateway: HTTPHandler {
         sleep: @escaping Sleep,
         log: @escaping @Sendable (LogEntry) -> Void,
         spending: SpendingBook? = nil,
+        cacheStore: (any CacheStore)? = nil,
+        observers: [any CompletionObserver] = [],
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
     ) {
         self.configuration = configuration
@@ -57,18 +65,35 @@ package final class Gateway: HTTPHandler {
         self.log = log
         self.gauges = gauges
         self.keys = KeyRing(configuration.keys)
-        self.spending = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
-        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, sleep: sleep, log: log)
+        let book = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
+        self.spending = book
+        let callLog = CallLog(calls: configuration.callLogging, showsContent: configuration.showsPrompts)
+        self.watch = CallWatch(observers, callLog, clock: clock, log: log) { book.cost($0)?.dollars }
+        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, sleep: sleep, watch: self.watch)
         self.results = ResultStore(
             maximumResults: configuration.maximumResults,
             maximumBytes: configuration.maximumResultBytes,
             age: configuration.resultAge
         )
+        self.cache = Self.cache(configuration, cacheStore, clock)
         let names = configuration.backends.values.map { ($0.name, ModelCatalogue()) }
         self.catalogues = Dictionary(names) { first, _ in first }
         self.health = HealthMonitor(stuckAfter: configuration.stuckAfter)
         self.startedAt = clock.now()
         self.random = Lock(SeededRandom(seed: Digest.random()))
+    }
+
+    private static func cache(
+        _ configuration: GatewayConfiguration,
+        _ store: (any CacheStore)?,
+        _ clock: any TimeSource
+    ) -> AnswerCache? {
+        guard !configuration.caches.isEmpty else { return nil }
+        let limits = configuration.cacheLimits
+        let memory = { () -> any CacheStore in
+            MemoryCacheStore(maximumBytes: limits.maximumBytes, maximumEntry: limits.maximumEntry, clock: clock)
+        }
+        return AnswerCache(policies: configuration.caches, limits: limits, store: store ?? memory())
     }
 
     /// Readiness goes off; what runs goes on.
@@ -101,6 +126,7 @@ package final class Gateway: HTTPHandler {
             case .whole(let call): await self.relay.whole(call)
             case .streamed(let call): await self.relay.streamed(call)
             case .announced(let call): self.relay.announced(call)
+            case .lookup(let lookup): await self.answered(lookup)
             }
         return operation == .messages ? AnthropicWords.told(response) : response
     }
@@ -141,6 +167,7 @@ package final class Gateway: HTTPHandler {
             try Self.require(request, [.get, .head])
             try self.requireOperator(request)
             var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
+            if let cache = self.cache { bytes += cache.prometheus }
             if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
             return HTTPResponse(
                 headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),

@@ -35,8 +35,13 @@ package struct GatewayConfiguration: Sendable {
     package var stuckAfter: Duration
     package var fabricGroup: String?
     package var gatewayName: String?
-    /// Whether request summaries may show the beginning of prompts. Off unless switched on.
+    /// Which calls get a line in the log.
+    package var callLogging: CallLogging
+    /// Whether lines of the log show the beginning of prompts and answers. Off unless switched on.
     package var showsPrompts: Bool
+    /// By pool; pools without an entry keep no answers.
+    package var caches: [String: CachePolicy]
+    package var cacheLimits: CacheLimits
 
     package init(version: String, defaultPool: String = "default", backends: [String: Backend]) {
         self.version = version
@@ -59,7 +64,10 @@ package struct GatewayConfiguration: Sendable {
         self.stuckAfter = .seconds(30)
         self.fabricGroup = nil
         self.gatewayName = nil
+        self.callLogging = .all
         self.showsPrompts = false
+        self.caches = [:]
+        self.cacheLimits = CacheLimits()
     }
 
     func pool(forModel model: String) -> String? {

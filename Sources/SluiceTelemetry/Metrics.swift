@@ -65,7 +65,8 @@ package final class Metrics: Sendable {
                 pool.promptTokens &+= UInt64(clamping: usage.prompt)
                 pool.completionTokens &+= UInt64(clamping: usage.completion)
             }
-            guard let end = record.endedAt else { return }
+            // What was answered at once says nothing of queues and backends.
+            guard let end = record.endedAt, record.reason != .cached, record.reason != .shared else { return }
             pool.queueWait.record((record.startedAt ?? end) - record.submittedAt)
             if let started = record.startedAt {
                 pool.execution.record(end - started)

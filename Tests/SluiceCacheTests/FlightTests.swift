@@ -13,14 +13,26 @@ import Testing
     }
 
     private func lead(_ table: FlightTable, stream: Bool = false) throws -> (Flight, Flight.Passenger) {
-        guard case .lead(let flight, let passenger) = table.board(self.key, rank: 1, wantsStream: stream) else {
+        guard
+            case .lead(let flight, let passenger) = table.board(
+                self.key,
+                rank: 1,
+                form: stream ? .stream(hasUsage: false) : .whole
+            )
+        else {
             throw Failure()
         }
         return (flight, passenger)
     }
 
     private func follow(_ table: FlightTable, stream: Bool = false) throws -> (Flight, Flight.Passenger) {
-        guard case .follow(let flight, let passenger) = table.board(self.key, rank: 1, wantsStream: stream) else {
+        guard
+            case .follow(let flight, let passenger) = table.board(
+                self.key,
+                rank: 1,
+                form: stream ? .stream(hasUsage: false) : .whole
+            )
+        else {
             throw Failure()
         }
         return (flight, passenger)
@@ -75,8 +87,8 @@ import Testing
     @Test func `who asks more urgently, or for a fresh answer, does not follow`() throws {
         let table = self.table()
         _ = try self.lead(table)
-        guard case .alone = table.board(self.key, rank: 0, wantsStream: false),
-            case .alone = table.board(self.key, rank: 1, wantsStream: false, mayFollow: false)
+        guard case .alone = table.board(self.key, rank: 0, form: .whole),
+            case .alone = table.board(self.key, rank: 1, form: .whole, mayFollow: false)
         else {
             Issue.record("followed")
             return
@@ -84,11 +96,25 @@ import Testing
         _ = try self.follow(table)
     }
 
+    @Test func `who wants the stream told otherwise waits for its end`() async throws {
+        let table = self.table()
+        let (flight, _) = try self.lead(table, stream: true)
+        guard
+            case .follow(_, let other) = table.board(self.key, rank: 1, form: .stream(hasUsage: true))
+        else { throw Failure() }
+        let reading = self.reading(flight, other)
+        flight.begin(Self.head)
+        flight.passAtOnce(Array("a".utf8))
+        self.world.settle()
+        flight.end(.answered(Self.entry))
+        #expect(await self.words(reading) == ["answered"])
+    }
+
     @Test func `no more than so many follow`() throws {
         let table = self.table(passengers: 2)
         _ = try self.lead(table)
         let (flight, follower) = try self.follow(table)
-        guard case .alone = table.board(self.key, rank: 1, wantsStream: false) else {
+        guard case .alone = table.board(self.key, rank: 1, form: .whole) else {
             Issue.record("a third came aboard")
             return
         }
@@ -202,7 +228,7 @@ import Testing
         self.world.settle()
         #expect(await self.words(waiting) == ["outgrown"])
         // Nobody can board any more.
-        guard case .lead = table.board(self.key, rank: 1, wantsStream: true) else {
+        guard case .lead = table.board(self.key, rank: 1, form: .stream(hasUsage: false)) else {
             Issue.record("boarded a stream whose beginning is gone")
             return
         }
@@ -243,7 +269,11 @@ import Testing
                 world.spawn {
                     let flight: Flight
                     let passenger: Flight.Passenger
-                    switch table.board(CacheWorld.key(1), rank: 1, wantsStream: wantsStream) {
+                    switch table.board(
+                        CacheWorld.key(1),
+                        rank: 1,
+                        form: wantsStream ? .stream(hasUsage: false) : .whole
+                    ) {
                     case .alone: return
                     case .follow(let found, let seat): (flight, passenger) = (found, seat)
                     case .lead(let made, let seat):

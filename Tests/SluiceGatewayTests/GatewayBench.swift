@@ -31,6 +31,7 @@ struct GatewayBench {
         timer: (any WakeTimer)? = nil,
         baseDelay: Duration = .zero,
         history: Int = TelemetryConfiguration().historyCapacity,
+        observers: [any CompletionObserver] = [],
         _ configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) {
         self.client = ScriptedClient(script)
@@ -69,7 +70,8 @@ struct GatewayBench {
                 return Started(task)
             },
             sleep: { try await sleeps.sleep($0) },
-            log: { [logged] entry in logged.withLock { $0.append(entry) } }
+            log: { [logged] entry in logged.withLock { $0.append(entry) } },
+            observers: observers
         )
     }
 

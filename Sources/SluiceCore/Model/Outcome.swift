@@ -47,10 +47,15 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
     case attempts
     case poison
     case outcomeUnknown = "outcome_unknown"
+    // done, without a call of its own
+    /// Answered with what an earlier request was answered.
+    case cached
+    /// Answered with what another request was answered that ran at the same time.
+    case shared
 
     package var outcome: Outcome {
         switch self {
-        case .ok, .late: .done
+        case .ok, .late, .cached, .shared: .done
         case .backend, .malformedResponse, .resultTooLarge: .failed
         case .clientGone, .operatorRequest, .shutdown: .cancelled
         case .deadline: .expired

@@ -67,6 +67,8 @@ extension OutcomeReason {
         case .attempts: 21
         case .poison: 22
         case .outcomeUnknown: 23
+        case .cached: 24
+        case .shared: 25
         }
     }
 }

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
@@ -17,6 +18,8 @@ final class Call: Sendable {
     let maximumResponseBytes: Int
     /// Told of the end, if somebody besides the client has to know.
     let ending: Ending?
+    /// What the cache had to do with it; `nil`: its pool has none.
+    let cacheState: CacheState?
 
     init(
         ticket: Ticket,
@@ -28,7 +31,8 @@ final class Call: Sendable {
         backend: Backend,
         allowsSilentResend: Bool,
         maximumResponseBytes: Int,
-        ending: Ending? = nil
+        ending: Ending? = nil,
+        cacheState: CacheState? = nil
     ) {
         self.ticket = ticket
         self.idText = idText
@@ -40,6 +44,7 @@ final class Call: Sendable {
         self.allowsSilentResend = allowsSilentResend
         self.maximumResponseBytes = maximumResponseBytes
         self.ending = ending
+        self.cacheState = cacheState
     }
 
     /// The call of the backend for one attempt.
@@ -67,6 +72,7 @@ enum TraceHeaders {
     static func append(_ call: Call, _ record: RequestRecord?, to headers: inout HTTPFields) {
         headers.append("x-sluice-request-id", call.idText)
         headers.append("x-sluice-pool", call.submission.pool)
+        if let state = call.cacheState { headers.append("x-sluice-cache", state.rawValue) }
         guard let record else { return }
         headers.append("x-sluice-attempts", String(record.attempts.count))
         let waited = (record.startedAt ?? record.endedAt ?? record.submittedAt) - record.submittedAt

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
@@ -14,6 +15,8 @@ extension Gateway {
         case streamed(Call)
         /// A stream that has to wait, for a client that wants to be told how long.
         case announced(Call)
+        /// May be answered without a call of its own.
+        case lookup(CacheLookup)
     }
 
     static func inference(_ path: String) -> OpenAIOperation? {
@@ -54,28 +57,52 @@ extension Gateway {
         } catch {
             throw self.booked(error, request, operation, id)
         }
-        guard let backend = self.configuration.backends[submission.pool] else {
-            throw .notFound("There is no pool '\(submission.pool)'.", param: "x-sluice-pool", code: "pool_not_found")
+        var cacheState: CacheState?
+        switch self.cachePlan(request, submission, operation) {
+        case .lookup(let lookup): return .lookup(lookup)
+        case .bypass:
+            self.cache?.count(.bypass, submission.pool)
+            cacheState = .bypass
+        case .none: break
         }
         let respondsLater = submission.respondsLater
         let wantsUpdates = Ingress.wantsQueueUpdates(request.headers)
-        let cancellation = respondsLater ? LateCancellation() : request.cancellation
-        if respondsLater { self.results.announce(id) }
-        let ticket = try self.submit(submission, cancellation)
-        let call = Call(
+        let late = respondsLater ? LateCancellation() : nil
+        let call = try self.call(request, submission, operation, cancellation: late, cache: cacheState)
+        if let late { return .answer(self.later(call, late)) }
+        guard submission.isStream else { return .whole(call) }
+        return wantsUpdates && !call.ticket.isClaimed ? .announced(call) : .streamed(call)
+    }
+
+    /// Asks for admission.
+    ///
+    /// - Parameter cancellation: stops the work; `nil`: the request's own, which the end of its connection rings too.
+    func call(
+        _ request: HTTPRequest,
+        _ submission: Submission,
+        _ operation: OpenAIOperation,
+        cancellation: LateCancellation? = nil,
+        ending: Ending? = nil,
+        cache: CacheState? = nil
+    ) throws(GatewayError) -> Call {
+        guard let backend = self.configuration.backends[submission.pool] else {
+            throw .notFound("There is no pool '\(submission.pool)'.", param: "x-sluice-pool", code: "pool_not_found")
+        }
+        if submission.respondsLater { self.results.announce(submission.id) }
+        let ticket = try self.submit(submission, cancellation ?? request.cancellation)
+        return Call(
             ticket: ticket,
-            idText: id.description,
+            idText: submission.id.description,
             submission: submission,
             operation: operation,
             headers: request.headers,
             body: request.body,
             backend: backend,
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
-            maximumResponseBytes: self.configuration.maximumResponseBytes
+            maximumResponseBytes: self.configuration.maximumResponseBytes,
+            ending: ending,
+            cacheState: cache
         )
-        if respondsLater, let late = cancellation as? LateCancellation { return .answer(self.later(call, late)) }
-        guard submission.isStream else { return .whole(call) }
-        return wantsUpdates && !ticket.isClaimed ? .announced(call) : .streamed(call)
     }
 
     /// What is asked for, checked as far as that is possible without the dispatcher.
@@ -151,7 +178,20 @@ extension Gateway {
                     ]
                 )
             )
+            self.tell(submission, error)
             throw GatewayError(error).naming(submission.id)
         }
+    }
+
+    /// Tells of a request that was not accepted; it has a line of its own in the log.
+    private func tell(_ submission: Submission, _ rejection: Rejection) {
+        let now = self.clock.now()
+        var record = RequestRecord(submission: submission, submittedAt: now)
+        record.state = .ended
+        record.endedAt = now
+        record.reason = rejection.reason
+        record.message = rejection.message
+        let id = submission.id.description
+        self.watch.ended(record, id: id, detail: nil, cache: nil, request: [], answer: nil, isLogged: false)
     }
 }

@@ -157,9 +157,10 @@ extension Relay {
         _ deadline: Instant,
         to writer: any HTTPBodyWriter
     ) async throws {
-        let passage = await self.pump(opening, to: writer, deadline)
+        var tap = self.watch.tap(call)
+        let passage = await self.pump(opening, to: writer, deadline, &tap)
         guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
-        self.note(call, record)
+        self.note(call, record, answer: tap?.transcript)
         if record.reason?.outcome != .done && record.reason != .clientGone && !passage.clientKnows {
             // The client has a part of the answer: tell it in the stream's own words, then end properly.
             try await writer.writeLast(call.operation.closing(Endings.error(record, call)))
@@ -185,14 +186,21 @@ extension Relay {
     }
 
     /// Passes on chunk for chunk to the end; never throws, so that its lease is always finished.
-    private func pump(_ opening: Opening, to writer: any HTTPBodyWriter, _ deadline: Instant) async -> Passage {
+    private func pump(
+        _ opening: Opening,
+        to writer: any HTTPBodyWriter,
+        _ deadline: Instant,
+        _ tap: inout CallWatch.Tap?
+    ) async -> Passage {
         var inspector = opening.inspector
         let body = opening.stream.body
         do {
             try await writer.write(opening.held)
+            tap?.pass(opening.held)
             while !opening.isComplete, let chunk = try await body.next() {
                 inspector.feed(chunk)
                 try await writer.write(chunk)
+                tap?.pass(chunk)
             }
         } catch let error as HTTPClientError {
             // What breaks after the last event takes nothing away from the answer.

@@ -15,7 +15,7 @@ struct Relay: Sendable {
     let clock: any TimeSource
     /// Waits, while somebody is told how long he still has to.
     let sleep: Gateway.Sleep
-    let log: @Sendable (LogEntry) -> Void
+    let watch: CallWatch
 
     /// What came back, beside the verdict that dispatch acts upon.
     struct Attempted: Sendable {
@@ -66,6 +66,7 @@ struct Relay: Sendable {
             switch self.dispatcher.start(lease) {
             case .ended(let record): return .answer(self.response(call, record, nil))
             case .proceed(let attempt, _, let deadline):
+                if attempt == 1 { self.watch.began(call, at: self.clock.now()) }
                 do throws(ProviderError) {
                     let backend = try call.attempt(timeout: deadline - self.clock.now(), now: self.epochSeconds)
                     return .call(lease, backend, deadline: deadline, attempt: attempt)
@@ -139,7 +140,7 @@ struct Relay: Sendable {
 
     /// The answer to a request that has ended.
     func response(_ call: Call, _ record: RequestRecord, _ answer: HTTPClientResponse?) -> HTTPResponse {
-        self.note(call, record)
+        self.note(call, record, answer: answer?.body)
         if let answer, call.backend.isFabric {
             // A dispatcher has already said everything that is to be said.
             var answer = FabricClient.toldAsAsked(answer, call)
@@ -168,23 +169,10 @@ struct Relay: Sendable {
             && answer.status != 401
     }
 
-    /// One line for what did not go well.
-    func note(_ call: Call, _ record: RequestRecord) {
+    /// Tells whoever wants to know of the end.
+    func note(_ call: Call, _ record: RequestRecord, answer: [UInt8]?) {
         call.ending?.keep(record)
-        guard let reason = record.reason, reason != .ok else { return }
-        let last = record.attempts.last
-        var fields = [
-            ("request", call.idText), ("pool", call.submission.pool), ("tenant", call.submission.tenant),
-            ("outcome", reason.outcome.rawValue), ("reason", reason.rawValue),
-            ("attempts", String(record.attempts.count)),
-        ]
-        if let failure = last?.failure { fields.append(("class", failure.rawValue)) }
-        if let status = last?.status { fields.append(("status", String(status))) }
-        if let end = record.endedAt {
-            fields.append(("ms", TraceHeaders.milliseconds(end - record.submittedAt)))
-        }
-        if let message = Endings.detail(record, call) { fields.append(("detail", message)) }
-        self.log(LogEntry(reason.outcome == .cancelled ? .info : .warning, "request ended", fields))
+        self.watch.ended(call, record, answer: answer)
     }
 }
 

@@ -2,6 +2,7 @@
 enum ConfigurationSchema {
     static let keys: [ConfigurationKey] =
         general + fabric + http + client + records + access + backends + pools + scheduling + spending
+        + around
 
     private static let day = Duration.seconds(86_400)
 

@@ -50,6 +50,8 @@ struct ServeCommand {
         let telemetry = wiring.telemetry(clock, spending)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
+        let around = AroundWiring(configuration: configuration, role: self.role)
+        let webhooks = around.webhooks(reactors, clock, log)
         let gateway = Gateway(
             configuration: try Self.gatewayConfiguration(wiring, keys),
             dispatcher: dispatcher,
@@ -61,6 +63,8 @@ struct ServeCommand {
             sleep: { try await reactors.sleep(for: $0) },
             log: { log.record($0) },
             spending: spending,
+            cacheStore: try around.cacheStore(reactors, clock),
+            observers: webhooks,
             gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
         )
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
@@ -92,6 +96,7 @@ struct ServeCommand {
             fabricDispatcher: served,
             producer: producer,
             server: listening,
+            webhooks: webhooks,
             reactors: reactors,
             clock: clock,
             limit: configuration.duration("drain"),

@@ -18,6 +18,7 @@ final class Shutdown: Sendable {
     private let fabricDispatcher: FabricDispatcher?
     private let producer: Producer?
     private let server: HTTPServer
+    private let webhooks: [WebhookSender]
     private let reactors: ReactorGroup
     private let clock: any TimeSource
     private let limit: Duration
@@ -31,6 +32,7 @@ final class Shutdown: Sendable {
         fabricDispatcher: FabricDispatcher?,
         producer: Producer?,
         server: HTTPServer,
+        webhooks: [WebhookSender],
         reactors: ReactorGroup,
         clock: any TimeSource,
         limit: Duration,
@@ -41,6 +43,7 @@ final class Shutdown: Sendable {
         self.fabricDispatcher = fabricDispatcher
         self.producer = producer
         self.server = server
+        self.webhooks = webhooks
         self.reactors = reactors
         self.clock = clock
         self.limit = limit
@@ -89,11 +92,28 @@ final class Shutdown: Sendable {
         await lists.value()
         await self.producer?.close()
         await self.server.stop(grace: .seconds(2))
+        await self.drainWebhooks()
         let wrong = self.dispatcher.checkBooks().map { " (\($0))" } ?? ""
         self.terminal.errorLine(
             unfinished == 0 ? "drained\(wrong)" : "stopped; \(unfinished) requests were cancelled\(wrong)"
         )
         self.done.signal()
+    }
+}
+
+extension Shutdown {
+    /// Receivers get this long for what still waits for them.
+    private static let webhookLimit = Duration.seconds(5)
+
+    /// All at once: one that does not answer takes nothing from the others.
+    private func drainWebhooks() async {
+        let limit = Self.webhookLimit
+        await withTaskGroup(of: (String, Int).self) { group in
+            for sender in self.webhooks { group.addTask { (sender.name, await sender.drain(limit: limit)) } }
+            for await (name, left) in group where left > 0 {
+                self.terminal.errorLine("callbacks.\(name): \(left) events were not delivered")
+            }
+        }
     }
 }
 

@@ -140,6 +140,8 @@ struct Wiring {
         result.maximumResultBytes = self.configuration.integer("results.max_bytes") ?? 256 << 20
         result.fabricGroup = self.configuration.text("fabric.group_id")
         result.gatewayName = self.configuration.text("fabric.gateway_id")
+        AroundWiring(configuration: self.configuration, role: self.role, environment: self.environment)
+            .configure(&result)
         return result
     }
 
