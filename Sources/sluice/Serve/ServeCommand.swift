@@ -72,14 +72,7 @@ struct ServeCommand {
         // Before anybody can know of this process: a signal must not meet the system's default, which is death.
         let stops = StopRequests()
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
-        let reload = Reload(
-            loader: self.loader,
-            wiring: wiring,
-            gateway: gateway,
-            dispatcher: dispatcher,
-            log: log
-        )
-        reactors.onSignal(SIGHUP) { reload.run() }
+        self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
         let listening = try HTTPServer(
             configuration: wiring.serverConfiguration(),
             reactors: reactors,
@@ -122,6 +115,24 @@ struct ServeCommand {
         } catch {
             throw Failure(description: error.message)
         }
+    }
+
+    private func reload(
+        on signal: Int32,
+        _ reactors: ReactorGroup,
+        _ wiring: Wiring,
+        _ gateway: Gateway,
+        _ dispatcher: Dispatcher,
+        _ log: EventLog
+    ) {
+        let reload = Reload(
+            loader: self.loader,
+            wiring: wiring,
+            gateway: gateway,
+            dispatcher: dispatcher,
+            log: log
+        )
+        reactors.onSignal(signal) { reload.run() }
     }
 
     private func log(_ configuration: Configuration, _ clock: any TimeSource) -> EventLog {

@@ -40,7 +40,8 @@ enum CacheBench {
     static let whole = [Self.start, Self.more, Self.finish, Self.usage, Self.done]
     static let withoutUsage = [Self.start, Self.more, Self.finish, Self.done]
     static let withUsage =
-        #"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#
+        #"{"model":"m","stream":true,"stream_options":{"include_usage":true},"#
+        + #""messages":[{"role":"user","content":"hi"}]}"#
 }
 
 @Suite(.timeLimit(.minutes(3))) struct GatewayCacheTests {
