@@ -52,9 +52,10 @@ def test_streams_and_whole_answers_answer_each_other(start, mock):
 def test_identical_requests_in_flight_share_one_call(start, mock, stream):
     runtime = start(mock, CACHED)
     mock.call("POST", "/mock/reset")
+    mock.behave(latency=300, first_token=300)
     with concurrent.futures.ThreadPoolExecutor(20) as threads:
-        behaviour = {"latency": "300ms"}
-        answers = list(threads.map(lambda _: runtime.mocked(stream=stream, **behaviour), range(20)))
+        answers = list(threads.map(lambda _: runtime.chat(stream=stream), range(20)))
+    mock.call("POST", "/mock/reset")
     bodies = {answer[2] if stream else answer[2]["choices"][0]["message"]["content"] for answer in answers}
     assert {answer[0] for answer in answers} == {200} and len(bodies) == 1
     states = [{k.lower(): v for k, v in answer[1].items()}["x-sluice-cache"] for answer in answers]

@@ -37,8 +37,8 @@ extension Gateway {
             return Self.json(json)
         default:
             throw .notFound(
-                "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/budgets, /api/events, "
-                    + "/api/llm-dispatch/runtime, /api/version.",
+                "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/budgets, "
+                    + "/api/events, /api/llm-dispatch/runtime, /api/version.",
                 code: "not_found"
             )
         }
