@@ -40,7 +40,6 @@ struct CohereReader: Sendable {
             return .malformed(self.provider, "it has no message")
         }
         self.start(root["id"]?.string, emit)
-        self.plan(message["tool_plan"], emit)
         var index = 0
         if let text = message["content"]?.string { self.text(text, emit) }
         message["content"]?.forEachElement { block in
@@ -49,6 +48,8 @@ struct CohereReader: Sendable {
             index += 1
             return true
         }
+        // As in a stream: what was thought before what is planned.
+        self.plan(message["tool_plan"], emit)
         var failure: ProviderError?
         index = 0
         message["tool_calls"]?.forEachElement { call in

@@ -141,6 +141,30 @@ struct CohereTests {
         #expect(decoded.error?.message == "out of memory")
     }
 
+    @Test func `a thought and a plan come in the same order whole and streamed`() throws {
+        let whole = try CohereTestSupport.answer(
+            """
+            {"id":"1","message":{"tool_plan":"I look.","content":[{"type":"thinking","thinking":"Hm. "}],
+            "tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"TOOL_CALL"}
+            """
+        )
+        let events: [JSONText] = [
+            ["type": "message-start", "id": "1"],
+            [
+                "type": "content-delta", "index": 0,
+                "delta": ["message": ["content": ["thinking": "Hm. "]]],
+            ],
+            ["type": "tool-plan-delta", "delta": ["message": ["tool_plan": "I look."]]],
+            [
+                "type": "tool-call-start", "index": 0,
+                "delta": ["message": ["tool_calls": ["id": "a", "function": ["name": "f", "arguments": "{}"]]]],
+            ],
+            ["type": "message-end", "delta": ["finish_reason": "TOOL_CALL"]],
+        ]
+        #expect(try CohereTestSupport.decoded([CohereTestSupport.stream(events)]).response == whole)
+        #expect(whole.choices[0].reasoning == [ReasoningBlock(text: "Hm. I look.")])
+    }
+
     @Test func `an error inside a stream, and data that is no JSON`() throws {
         let error: JSONText = ["id": "x", "message": "internal server error"]
         #expect(try CohereTestSupport.decoded([CohereTestSupport.stream([error])]).error?.kind == .internalError)
