@@ -25,6 +25,7 @@ package enum OpenAIModelRules {
     private static let reasoning = ChatParameters.all.subtracting([
         .temperature, .topP, .frequencyPenalty, .presencePenalty, .logprobs, .topLogprobs, .logitBias,
     ])
+    private static let withoutStop = ChatParameters.all.subtracting([.stop])
     private static let plain = ChatParameters.all.subtracting([.reasoningEffort])
 
     /// - Parameter model: what decides; the deployment's name may hide it.
@@ -38,6 +39,10 @@ package enum OpenAIModelRules {
         request.maximumTokens = nil
         for index in request.messages.indices where request.messages[index].role == .system {
             request.messages[index].role = .developer
+        }
+        let family = Self.family(model)
+        if family.hasPrefix("o3") || family.hasPrefix("o4") {
+            screen.screen(&request, supports: Self.withoutStop, members: nil)
         }
         // The only values that they take.
         if request.temperature == 1 { request.temperature = nil }

@@ -49,6 +49,15 @@ struct OpenAICompatibleTests {
         }
     }
 
+    @Test("OpenAI: o3 and o4-mini take no stop sequences, o1 does")
+    func stopSequences() throws {
+        let text = "\(Self.user),\"stop\":[\"x\"]}"
+        for model in ["o3", "o4-mini"] {
+            try Self.expect("openai", "{\"model\":\"\(model)\",\(text)", "{\"model\":\"\(model)\",\(Self.user)}")
+        }
+        try Self.expect("openai", "{\"model\":\"o1\",\(text)", "{\"model\":\"o1\",\(text)")
+    }
+
     @Test("OpenAI: a model that is told not to reason keeps its sampling")
     func notReasoning() throws {
         let text = "{\"model\":\"gpt-5.1\",\(Self.user),\"temperature\":0.2,\"reasoning_effort\":\"none\"}"
