@@ -51,7 +51,7 @@ final class Call: Sendable {
     ///
     /// - Parameter now: seconds since 1970.
     func attempt(timeout: Duration, now: Int) throws(ProviderError) -> BackendAttempt {
-        let ask = BackendAsk(
+        var ask = BackendAsk(
             operation: self.operation,
             body: self.body,
             model: self.submission.model,
@@ -62,6 +62,7 @@ final class Call: Sendable {
             allowsSilentResend: self.allowsSilentResend,
             now: now
         )
+        ask.promptEstimate = max(0, self.submission.tokenEstimate - self.submission.completionEstimate)
         guard self.backend.isFabric else { return try self.backend.attempt(ask) }
         return try FabricClient.attempt(self, ask)
     }

@@ -154,7 +154,8 @@ struct Relay: Sendable {
         }
         var headers = HTTPFields()
         TraceHeaders.append(call, record, to: &headers)
-        var error = Endings.error(record, call)
+        var error = Endings.error(record, call, answer)
+        Endings.passOn(answer, to: &headers)
         if record.reason == .shed {
             let interval = self.dispatcher.pool(call.submission.pool)?.configuration.scheduling.shedding.interval
             error.headers.append(("Retry-After", String(GatewayError.wholeSeconds(interval ?? .seconds(1)))))
@@ -173,84 +174,5 @@ struct Relay: Sendable {
     func note(_ call: Call, _ record: RequestRecord, answer: [UInt8]?) {
         call.ending?.keep(record)
         self.watch.ended(call, record, answer: answer)
-    }
-}
-
-/// What a client is told when its request did not succeed.
-enum Endings {
-    /// Why it ended so, in a sentence.
-    static func detail(_ record: RequestRecord, _ call: Call) -> String? {
-        guard call.backend.isFabric, record.reason == .deadline, !record.attempts.isEmpty else { return record.message }
-        // Nobody here knows whether a dispatcher has taken it.
-        return "No dispatcher answered in time. It may still be on the list of pool '\(call.submission.pool)': is a "
-            + "dispatcher running? /api/llm-dispatch/runtime shows the lists and the dispatchers"
-    }
-
-    static func error(_ record: RequestRecord, _ call: Call) -> GatewayError {
-        let backend = call.backend.name
-        let last = record.attempts.last
-        let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
-        // The detail becomes the end of our own sentence.
-        var text = Self.detail(record, call) ?? ""
-        while text.hasSuffix(".") { text.removeLast() }
-        let detail = text.isEmpty ? "" : ": \(text)"
-        let reason = record.reason ?? .backend
-        switch reason {
-        case .deadline:
-            let waited = record.attempts.isEmpty ? "It was still waiting in the queue and was never sent." : ""
-            return GatewayError(
-                status: 504,
-                message: "The request's deadline passed\(detail). \(waited)",
-                type: "timeout_error",
-                code: "deadline_exceeded"
-            )
-        case .clientGone, .operatorRequest, .shutdown:
-            return GatewayError(
-                status: 503,
-                message: Self.cancelled(reason),
-                type: "server_error",
-                code: reason.rawValue
-            )
-        case .shed:
-            return GatewayError(
-                status: 503,
-                message: Self.detail(record, call) ?? "The pool is overloaded; try again later.",
-                type: "server_error",
-                code: reason.rawValue
-            )
-        case .outcomeUnknown:
-            return GatewayError(
-                status: Self.isTimeout(last?.failure) ? 504 : 502,
-                message: "Backend '\(backend)' was asked once and what it did is not known\(detail).",
-                type: "server_error",
-                code: reason.rawValue
-            )
-        case _ where last?.status == 401:
-            return GatewayError(
-                status: 502,
-                message: "Backend '\(backend)' does not accept this gateway's own API key\(detail).",
-                type: "server_error",
-                code: FailureClass.authentication.rawValue
-            )
-        default:
-            return GatewayError(
-                status: Self.isTimeout(last?.failure) ? 504 : 502,
-                message: "Backend '\(backend)' failed after \(tried)\(detail).",
-                type: "server_error",
-                code: last?.failure?.rawValue ?? reason.rawValue
-            )
-        }
-    }
-
-    private static func isTimeout(_ failure: FailureClass?) -> Bool {
-        failure == .readTimeout || failure == .connectTimeout || failure == .deadline
-    }
-
-    private static func cancelled(_ reason: OutcomeReason) -> String {
-        switch reason {
-        case .operatorRequest: "The request was cancelled by its owner or an operator."
-        case .shutdown: "The request was cancelled because this gateway is shutting down; send it again."
-        default: "The client closed the connection."
-        }
     }
 }

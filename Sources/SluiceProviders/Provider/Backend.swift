@@ -109,6 +109,8 @@ package struct BackendAsk: Sendable {
     package var timeout: Duration
     package var maximumResponseBytes: Int
     package var allowsSilentResend: Bool
+    /// Tokens of the prompt, as far as they are known.
+    package var promptEstimate = 0
     /// Seconds since 1970.
     package var now: Int
 

@@ -2,10 +2,11 @@ import SluiceWire
 
 /// What a client speaks: how its request is read, and how it is answered.
 enum Dialect: Sendable {
-    case chat(includesUsage: Bool)
+    case chat(includesUsage: Bool, usesFunctions: Bool)
     case completions(CompletionsFace.Form)
     case responses(ResponsesEcho)
-    case messages
+    /// What is known of the prompt before the provider has counted it, for the stream's first event.
+    case messages(promptEstimate: Int)
     case embeddings(EmbeddingRequest)
 
     /// Reads what is asked for.
@@ -24,10 +25,10 @@ enum Dialect: Sendable {
                 var request = try AnthropicFace.request(ask.body, headers: ask.clientHeaders)
                 // Its streams always tell.
                 request.includesUsage = request.isStream
-                return (.messages, request)
+                return (.messages(promptEstimate: ask.promptEstimate), request)
             case .chatCompletions, .embeddings, .models:
                 let request = try ChatRequest(openAI: ask.body)
-                return (.chat(includesUsage: request.includesUsage), request)
+                return (.chat(includesUsage: request.includesUsage, usesFunctions: request.usesFunctions), request)
             }
         } catch {
             throw ProviderError(error)
@@ -48,6 +49,7 @@ enum Dialect: Sendable {
         case .completions(let form): CompletionsFace.answer(response, form: form)
         case .responses(let echo): ResponsesFace.answer(response, echo: echo)
         case .messages: AnthropicFace.answer(response)
+        case .chat(_, usesFunctions: true): response.sayingFunctionCall.openAIBody()
         case .chat, .embeddings: response.openAIBody()
         }
     }
@@ -67,8 +69,9 @@ enum Dialect: Sendable {
             .responses(
                 ResponsesStreamEncoder(echo: echo, model: prepared.model, id: prepared.requestID, now: prepared.now)
             )
-        case .messages: .messages(AnthropicStreamEncoder())
-        case .chat(let includesUsage): .chat(OpenAIStreamEncoder(includesUsage: includesUsage))
+        case .messages(let tokens): .messages(AnthropicStreamEncoder(inputTokens: tokens))
+        case .chat(let includesUsage, let usesFunctions):
+            .chat(OpenAIStreamEncoder(includesUsage: includesUsage, usesFunctions: usesFunctions))
         case .embeddings: .chat(OpenAIStreamEncoder(includesUsage: false))
         }
     }
