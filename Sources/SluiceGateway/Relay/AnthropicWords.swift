@@ -3,15 +3,16 @@ import SluiceWire
 
 /// What this gateway itself says to clients that speak Anthropic's dialect.
 enum AnthropicWords {
-    /// An answer as it is, but for an error in OpenAI's shape.
+    /// An answer as it is, but with the name by which Anthropic's clients know it, and an error in OpenAI's shape as
+    /// Anthropic's.
     static func told(_ response: HTTPResponse) -> HTTPResponse {
-        guard response.status >= 400, case .bytes(let body) = response.body, !Self.isAnthropic(body) else {
-            return response
-        }
         var told = response
         let name = response.headers["x-sluice-request-id"]
+        if let name, response.headers.bytes(of: "request-id") == nil { told.headers.append("request-id", name) }
+        guard response.status >= 400, case .bytes(let body) = response.body, !Self.isAnthropic(body) else {
+            return told
+        }
         told.body = .bytes(AnthropicFace.error(status: response.status, openAIBody: body, requestID: name))
-        if let name { told.headers.append("request-id", name) }
         return told
     }
 

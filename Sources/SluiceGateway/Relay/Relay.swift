@@ -97,7 +97,7 @@ struct Relay: Sendable {
 
     /// A request that its backend cannot be asked.
     private func refused(_ call: Call, _ error: ProviderError) -> Attempted {
-        let status = Translation.status(error)
+        let status = error.httpStatus
         let answer = HTTPClientResponse(
             status: status,
             headers: HTTPFields([("Content-Type", "application/json")]),

@@ -59,6 +59,15 @@ package enum ProviderCredential: Sendable {
     /// `Authorization: Bearer`.
     case bearer(String)
     case aws(accessKey: String, secretKey: String, sessionToken: String?)
+
+    /// What nobody but the provider may see.
+    package var secrets: [String] {
+        switch self {
+        case .none: []
+        case .key(let secret), .bearer(let secret): [secret]
+        case .aws(_, let secret, let token): [secret] + (token.map { [$0] } ?? [])
+        }
+    }
 }
 
 /// What becomes of parameters that a provider cannot express.

@@ -12,10 +12,18 @@ package final class TranslatedBody: HTTPBodyReader {
     }
 
     private let inner: any HTTPBodyReader
+    /// Never to be seen in an error.
+    private let secrets: [String]
     private let state: Lock<State>
 
-    init(_ inner: any HTTPBodyReader, decoder: any ChatStreamDecoder, encoder: DialectEncoder) {
+    init(
+        _ inner: any HTTPBodyReader,
+        decoder: any ChatStreamDecoder,
+        encoder: DialectEncoder,
+        secrets: [String] = []
+    ) {
         self.inner = inner
+        self.secrets = secrets
         self.state = Lock(State(decoder: decoder, encoder: encoder))
     }
 
@@ -25,7 +33,7 @@ package final class TranslatedBody: HTTPBodyReader {
     package func next() async throws(HTTPClientError) -> [UInt8]? {
         while !self.state.withLock({ $0.hasEnded }) {
             let chunk = try await self.inner.next()
-            let bytes = self.state.withLock { Self.translate(chunk, &$0) }
+            let bytes = self.state.withLock { self.translate(chunk, &$0) }
             if self.state.withLock({ $0.hasEnded }) && chunk != nil { self.inner.close() }
             if !bytes.isEmpty { return bytes }
         }
@@ -34,7 +42,7 @@ package final class TranslatedBody: HTTPBodyReader {
 
     package func close() { self.inner.close() }
 
-    private static func translate(_ chunk: [UInt8]?, _ state: inout State) -> [UInt8] {
+    private func translate(_ chunk: [UInt8]?, _ state: inout State) -> [UInt8] {
         var bytes: [UInt8] = []
         guard var encoder = state.encoder.take() else { return [] }
         var usage = state.usage
@@ -52,7 +60,7 @@ package final class TranslatedBody: HTTPBodyReader {
             }
         } catch {
             state.hasEnded = true
-            encoder.fail(error, into: &bytes)
+            encoder.fail(error.scrubbed(of: self.secrets), into: &bytes)
         }
         state.encoder = encoder
         state.usage = usage

@@ -10,6 +10,8 @@ package struct Translation: Sendable {
     private let operation: OpenAIOperation
     private let handler: any ProviderHandler
     private let dialect: Dialect
+    /// Never to be seen in an error.
+    private let secrets: [String]
 
     package init(
         _ ask: BackendAsk,
@@ -19,6 +21,7 @@ package struct Translation: Sendable {
         self.operation = ask.operation
         self.handler = handler
         self.provider = handler.provider
+        self.secrets = endpoint.credential.secrets
         var endpoint = endpoint
         if let policy = Self.policy(ask.clientHeaders) { endpoint.unsupported = policy }
         if ask.operation == .embeddings {
@@ -59,7 +62,9 @@ package struct Translation: Sendable {
     /// The provider's answer as the client's dialect has it; a failure as an error with a fitting status.
     package func answer(_ answer: HTTPClientResponse, now: Int) -> Told {
         guard (200..<300).contains(answer.status) else {
-            return Told(whole: self.failed(self.handler.failure(answer, now: now), answer.headers))
+            return Told(
+                whole: self.failed(self.handler.failure(answer, now: now).scrubbed(of: self.secrets), answer.headers)
+            )
         }
         do throws(ProviderError) {
             if case .embeddings(let request) = self.dialect {
@@ -92,13 +97,7 @@ package struct Translation: Sendable {
         if let wait = error.retryAfter, fields["retry-after"] == nil {
             fields.append("Retry-After", String(max(1, wait.components.seconds)))
         }
-        return HTTPClientResponse(status: Self.status(error), headers: fields, body: error.openAIBody)
-    }
-
-    /// A refusal of the request keeps the provider's own status; the rest is told by its kind.
-    package static func status(_ error: ProviderError) -> Int {
-        if let status = error.status, (400..<500).contains(status), error.kind.httpStatus == 400 { return status }
-        return error.kind.httpStatus
+        return HTTPClientResponse(status: error.httpStatus, headers: fields, body: error.openAIBody)
     }
 
     /// A stream in the client's dialect, if the provider's answer is one.
@@ -108,7 +107,8 @@ package struct Translation: Sendable {
         let body = TranslatedBody(
             stream.body,
             decoder: self.handler.decoder(stream.headers, for: self.prepared),
-            encoder: self.dialect.encoder(self.prepared)
+            encoder: self.dialect.encoder(self.prepared),
+            secrets: self.secrets
         )
         return HTTPClientStream(status: 200, headers: self.headers(stream.headers, Self.events), body: body)
     }

@@ -51,18 +51,9 @@ struct BackendWiring {
     }
 
     private func target(_ name: String, _ entry: ProviderEntry) throws(ProviderError) -> BackendTarget {
-        let access = self.access(name, entry)
         var resolution = self.resolution()
-        resolution.providers[entry.name] = access
-        var resolved: ResolvedModel
-        if let credential = self.amazonCredential(name), case .bedrock = entry.wire {
-            // The resolution knows of keys and tokens only.
-            resolution.providers[entry.name]?.bearer = "signed"
-            resolved = try resolution.resolve("", provider: entry.name)
-            resolved.endpoint.credential = credential
-        } else {
-            resolved = try resolution.resolve("", provider: entry.name)
-        }
+        resolution.providers[entry.name] = self.access(name, entry)
+        var resolved = try resolution.resolve("", provider: entry.name)
         resolved.endpoint.unsupported = self.policy(name)
         guard let target = BackendTarget(resolved, name: name) else {
             throw ProviderError(
@@ -89,6 +80,7 @@ struct BackendWiring {
             bearer: self.configuration.text("\(path).token")
         )
         access.headers = self.headers(path)
+        access.aws = self.amazonCredentials(path)
         for pair in self.configuration.table("\(path).settings") { access.settings[pair.name] = pair.value }
         return access
     }
@@ -101,13 +93,11 @@ struct BackendWiring {
         return self.configuration.text(path)
     }
 
-    private func amazonCredential(_ name: String) -> ProviderCredential? {
-        let path = "backends.\(name)"
+    private func amazonCredentials(_ path: String) -> SigV4Credentials? {
         guard let secret = self.configuration.text("\(path).aws_secret_key") else { return nil }
         let key = self.configuration.text("\(path).aws_access_key") ?? self.environment["AWS_ACCESS_KEY_ID"]
-        guard let key else { return nil }
         let token = self.configuration.text("\(path).aws_session_token")
-        return .aws(accessKey: key, secretKey: secret, sessionToken: token)
+        return key.map { SigV4Credentials(accessKeyID: $0, secretAccessKey: secret, sessionToken: token) }
     }
 
     // MARK: By the model's name
