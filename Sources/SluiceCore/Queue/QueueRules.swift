@@ -67,6 +67,8 @@ package struct QueueLease: Sendable, Equatable {
     package let handle: RequestHandle
     package let token: LeaseToken
     package let deadline: Instant
+    /// Where it goes, if its pool has several targets.
+    package var choice: RouteChoice?
 }
 
 package enum ClaimAnswer: Sendable {
@@ -160,6 +162,8 @@ package struct DispatchNotes: Sendable, Equatable {
     package var reservedTokens = 0
     /// Where the account of its lane stood when it was claimed.
     package var account = LaneAccount()
+    /// Where it has been and where it is, if its pool has several targets.
+    package var route: RouteNotes?
 
     package init(seat: UInt64 = 0) {
         self.seat = seat
