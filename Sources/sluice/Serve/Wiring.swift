@@ -30,9 +30,10 @@ struct Wiring {
     static func pools(_ configuration: Configuration) -> [PoolConfiguration] {
         configuration.names("pools").map { name in
             let path = "pools.\(name)"
+            let route = configuration.route(path)
             return PoolConfiguration(
                 name: name,
-                backend: configuration.text("\(path).backend") ?? "default",
+                backend: route?.targets.first?.backend ?? configuration.text("\(path).backend") ?? "default",
                 slots: configuration.integer("\(path).slots") ?? 64,
                 maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
                 maximumBytes: configuration.integer("\(path).max_bytes") ?? 256 << 20,
@@ -48,7 +49,8 @@ struct Wiring {
                     maximumThrottles: configuration.integer("\(path).retry.max_throttles") ?? 20
                 ),
                 lease: configuration.duration("\(path).lease"),
-                scheduling: configuration.scheduling(path)
+                scheduling: configuration.scheduling(path),
+                route: route
             )
         }
     }
@@ -86,6 +88,7 @@ struct Wiring {
             var pool = pool
             pool.backend = "fabric"
             pool.slots = self.configuration.integer("fabric.max_waiting") ?? 20_000
+            pool.route = nil
             pool.retry.mode = .neverAfterSend
             // Valkey's absence is waited out within the deadline; nothing has been sent then.
             pool.retry.maximumAttempts = 1_000
