@@ -41,6 +41,12 @@ struct Relay: Sendable {
             case .answer(let response): return response
             case .refused(let lease, let attempted):
                 if let response = self.finish(call, lease, attempted) { return response }
+            case .call(let lease, let attempt, let deadline, let number) where Self.isRaced(call, lease):
+                if case .whole(let attempted) = await self.race(call, lease, attempt, number, deadline),
+                    let response = self.finish(call, lease, attempted)
+                {
+                    return response
+                }
             case .call(let lease, let attempt, let deadline, _):
                 do throws(HTTPClientError) {
                     let answer = try await self.client.execute(attempt.request)
@@ -68,7 +74,7 @@ struct Relay: Sendable {
             case .proceed(let attempt, _, let deadline):
                 if attempt == 1 { self.watch.began(call, at: self.clock.now()) }
                 do throws(ProviderError) {
-                    let backend = try call.attempt(timeout: deadline - self.clock.now(), now: self.epochSeconds)
+                    let backend = try self.attempt(call, lease.choice, deadline)
                     return .call(lease, backend, deadline: deadline, attempt: attempt)
                 } catch {
                     return .refused(lease, self.refused(call, error))
@@ -187,8 +193,8 @@ enum Endings {
     }
 
     static func error(_ record: RequestRecord, _ call: Call) -> GatewayError {
-        let backend = call.backend.name
         let last = record.attempts.last
+        let backend = last?.backend ?? call.backend.name
         let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
         // The detail becomes the end of our own sentence.
         var text = Self.detail(record, call) ?? ""

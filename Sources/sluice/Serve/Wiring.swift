@@ -127,6 +127,9 @@ struct Wiring {
             defaultPool: self.configuration.text("default_pool") ?? "default",
             backends: backends
         )
+        for target in pools.flatMap({ $0.route?.targets ?? [] }) where result.targets[target.backend] == nil {
+            result.targets[target.backend] = try self.backend(target.backend)
+        }
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
         result.modelRules = pools.flatMap { pool in
             (self.configuration.list("pools.\(pool.name).models") ?? []).map { (pattern: $0, pool: pool.name) }
