@@ -175,7 +175,10 @@ package struct DispatchNotes: Sendable, Equatable {
     package var route: RouteNotes? {
         get { self.routes.first }
         set {
-            guard let notes = newValue else { return self.routes = [] }
+            guard let notes = newValue else {
+                self.routes = []
+                return
+            }
             if self.routes.isEmpty { self.routes.append(notes) } else { self.routes[0] = notes }
         }
     }
