@@ -25,7 +25,13 @@ struct Aftermath: Sendable {
 
 extension Lease {
     init(_ lease: QueueLease, backend: String) {
-        self.init(id: lease.id, token: lease.token, backend: backend, handle: lease.handle)
+        self.init(
+            id: lease.id,
+            token: lease.token,
+            backend: lease.choice?.backend ?? backend,
+            choice: lease.choice,
+            handle: lease.handle
+        )
     }
 }
 

@@ -29,12 +29,15 @@ package struct Lease: Sendable {
     package let id: RequestID
     package let token: LeaseToken
     package let backend: String
+    /// Where to call, if the pool has several targets.
+    package let choice: RouteChoice?
     let handle: RequestHandle
 
-    init(id: RequestID, token: LeaseToken, backend: String, handle: RequestHandle) {
+    init(id: RequestID, token: LeaseToken, backend: String, choice: RouteChoice?, handle: RequestHandle) {
         self.id = id
         self.token = token
         self.backend = backend
+        self.choice = choice
         self.handle = handle
     }
 }

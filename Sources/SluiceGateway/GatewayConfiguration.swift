@@ -8,6 +8,8 @@ package struct GatewayConfiguration: Sendable {
     package var defaultPool: String
     /// By pool.
     package var backends: [String: Backend]
+    /// Those of pools with several targets, by their own names.
+    package var targets: [String: Backend]
     /// Which pool the requests for a model go to; the first that matches counts. A `*` at the end stands for any text.
     package var modelRules: [(pattern: String, pool: String)]
     /// Pools whose requests may reach the backend at most once.
@@ -47,6 +49,7 @@ package struct GatewayConfiguration: Sendable {
         self.version = version
         self.defaultPool = defaultPool
         self.backends = backends
+        self.targets = [:]
         self.modelRules = []
         self.poolsThatNeverResend = []
         self.keys = []

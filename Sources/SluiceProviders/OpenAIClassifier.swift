@@ -27,6 +27,7 @@ package enum OpenAIClassifier {
                 failure.failureClass = .providerRejected
                 failure.message = "the backend answered with status \(response.status): the account's quota is used up"
             }
+            if failure.failureClass == .invalidRequest { failure.refusal = Self.refusal(response) }
             return .failure(failure)
         }
         guard Self.isJSON(response.headers) else {
@@ -130,10 +131,12 @@ package enum OpenAIClassifier {
             failure.message = "the backend reported error \(number) inside an answer with status \(status)"
             return failure
         }
+        let message = error["message"]?.string ?? ""
         return AttemptFailure(
             words.lazy.compactMap { Self.failureClass(word: $0) }.first ?? .serverError,
             status: status,
-            message: "the backend reported an error inside an answer with status \(status)"
+            message: "the backend reported an error inside an answer with status \(status)",
+            refusal: FallbackClass(ErrorTable.kind(words: words, message: message))
         )
     }
 

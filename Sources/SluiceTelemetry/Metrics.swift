@@ -58,7 +58,7 @@ package final class Metrics: Sendable {
             if let reason = record.reason { pool.ended[reason.ordinal] &+= 1 }
             for attempt in record.attempts {
                 pool.attempts &+= 1
-                if attempt.number > 1 { pool.retries &+= 1 }
+                if attempt.number > 1 && !attempt.isHedge { pool.retries &+= 1 }
                 if let failure = attempt.failure { pool.failedAttempts[failure.ordinal] &+= 1 }
             }
             if let usage = record.usage {

@@ -68,6 +68,7 @@ extension Metrics {
     ) -> [UInt8] {
         var text = PrometheusText()
         self.writeState(pools, to: &text)
+        text.writeTargets(pools)
         let counted = self.snapshot()
         Self.writeCounters(counted, to: &text)
         Self.writeHistograms(counted, to: &text)

@@ -130,6 +130,9 @@ extension DispatchMachine {
     }
 
     private func gateName(_ pool: Int, now: Instant) -> String {
+        if var router = self.pools[pool].router, !router.admits(at: now) {
+            return "all targets of the pool have failed or refused a moment ago and are left alone until then"
+        }
         let backend = self.backends[self.pools[pool].backend]
         return backend.breaker.admits(at: now)
             ? "backend '\(backend.name)' limits its rate" : "the circuit of backend '\(backend.name)' is open"
@@ -149,6 +152,9 @@ extension DispatchMachine {
         let backend = self.pools[pool].backend
         if self.backends[backend].breaker.state == .open, let open = self.backends[backend].breaker.openUntil {
             until = max(until, open)
+        }
+        if var router = self.pools[pool].router, !router.admits(at: now), let opens = router.opens(after: now) {
+            until = max(until, opens)
         }
         return until > now ? until - now : .zero
     }

@@ -47,6 +47,10 @@ extension DispatchMachine {
             let detail = self.pools[pool].queue.isThrottled(handle) ? "throttled by the backend" : nil
             gates.append(.until(due, .backOff, now: now, detail: detail))
         }
+        if let reading = self.targetsReading(pool, now: now) {
+            gates.append(reading)
+            return gates
+        }
         let backend = self.backends[self.pools[pool].backend]
         let openFor = backend.breaker.openUntil.map { max(.zero, $0 - now) }
         gates.append(

@@ -6,7 +6,10 @@ extension DispatchMachine {
 
     /// Whose limits apply to a request beside the pool's.
     mutating func lane(_ submission: Submission, pool: Int, now: Instant) -> UInt8 {
-        guard self.pools[pool].configuration.scheduling.followsProviderLimits else { return 0 }
+        // Several targets have limits of their own each: whose are used up is left alone.
+        guard self.pools[pool].configuration.scheduling.followsProviderLimits, self.pools[pool].router == nil else {
+            return 0
+        }
         return self.backends[self.pools[pool].backend].lanes.lane(of: submission.model, now: now)
     }
 

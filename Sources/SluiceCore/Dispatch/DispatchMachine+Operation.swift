@@ -71,6 +71,7 @@ extension DispatchMachine {
         guard let pool = self.poolIndex(configuration.name) else { return false }
         var adopted = configuration
         adopted.backend = self.pools[pool].configuration.backend
+        adopted.route = self.pools[pool].configuration.route
         adopted.slots = max(0, adopted.slots)
         self.pools[pool].configuration = adopted
         self.pools[pool].limit.configure(adopted.scheduling.limit, now: now)
@@ -107,6 +108,9 @@ extension DispatchMachine {
     private func waitingReason(_ handle: RequestHandle, pool: Int, ahead: Int, now: Instant) -> WaitingReason {
         if self.pools[pool].mode == .paused { return .poolPaused }
         if !self.backends[self.pools[pool].backend].breaker.admits(at: now) { return .circuitOpen }
+        if var router = self.pools[pool].router, !router.admits(at: now) {
+            return router.isRateLimited ? .rateLimited : .circuitOpen
+        }
         // A delay that has passed is no reason: then a tick is missing, which health by progress has to see.
         if let due = self.pools[pool].queue.due(handle), due > now {
             return self.pools[pool].queue.isThrottled(handle) ? .rateLimited : .backoff
@@ -150,6 +154,10 @@ extension DispatchMachine {
                 stretch: limit.stretch,
                 movement: limit.movement.rawValue
             )
+        }
+        if let router = pool.router {
+            status.targets = router.statuses(now: now)
+            (status.hedges, status.hedgesWon) = router.hedgeCounts
         }
         if let head = pool.queue.head {
             status.waitingReason = self.waitingReason(head, pool: index, ahead: 0, now: now)

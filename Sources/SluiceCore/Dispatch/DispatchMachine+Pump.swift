@@ -59,12 +59,15 @@ extension DispatchMachine {
             if self.reportsSteps, let record = self.pools[pool].queue.record(lease.handle) {
                 self.report(record, .claimed, now, &effects)
             }
+            var routed = lease
+            routed.choice = self.chooseTarget(lease.handle, now: now)
             if lease.handle == own {
-                ownLease = lease
+                ownLease = routed
             } else {
-                effects.grants.append(Grant(seat: seat, lease: lease, backend: self.backends[backend].name))
+                effects.grants.append(Grant(seat: seat, lease: routed, backend: self.backends[backend].name))
             }
         }
+        self.awaitTargets(pool, now: now)
         self.followService(pool, now: now)
         self.shed(pool, now: now, &effects)
         return ownLease
@@ -110,6 +113,7 @@ extension DispatchMachine {
         now: Instant,
         _ effects: inout DispatchEffects
     ) {
+        self.release(notes, pool: pool, now: now)
         if let reservation = notes.reservation {
             self.pools[pool].limit.settle(reservation, of: notes.reservedTokens, use, now: now)
             // Tokens that come back may bring it forward.

@@ -20,6 +20,7 @@ extension DispatchMachine {
         let stuck = self.pools[pool].readyCount() - waiting
         let bearable = max(Self.leastPatience, min(1 << 20, self.pools[pool].slots()) * Self.patience)
         let free = max(0, min(places - waiting, bearable - stuck))
+        if self.pools[pool].router != nil { return min(free, max(0, self.targetRoom(pool, now: now) - waiting)) }
         let backend = self.pools[pool].backend
         switch self.backends[backend].breaker.state {
         case .closed: return free
@@ -42,6 +43,9 @@ extension DispatchMachine {
         let backend = self.pools[pool].backend
         if self.backends[backend].breaker.state == .open, !self.backends[backend].breaker.admits(at: now) {
             return .circuitOpen
+        }
+        if !self.pools[pool].routeAdmits(at: now) {
+            return self.pools[pool].router?.isRateLimited == true ? .rateLimited : .circuitOpen
         }
         if self.pools[pool].throttledUntil > now || self.pools[pool].limit.room(at: now) == 0 { return .rateLimited }
         return self.pools[pool].freeSlots() == 0 ? .slotsFull : nil

@@ -34,7 +34,9 @@ package struct DispatchMachine: Sendable {
             self.backends.append(DispatchBackend(name: policy.name, breaker: CircuitBreaker(policy.breaker)))
         }
         for configuration in pools where !self.names.contains(configuration.name) {
-            let backend = self.backendIndex(configuration.backend)
+            let backend =
+                configuration.route == nil
+                ? self.backendIndex(configuration.backend) : self.routeIndex(configuration.name)
             let index = self.pools.count
             self.names.append(configuration.name)
             self.backends[backend].pools.append(index)
@@ -68,8 +70,9 @@ package struct DispatchMachine: Sendable {
     ) -> Departure {
         guard Int(handle.pool) < self.pools.count else { return .fenced }
         let pool = Int(handle.pool)
-        let backend = self.backends[self.pools[pool].backend].name
-        switch self.pools[pool].queue.start(handle, token, backend: backend, now: now) {
+        let target = self.target(handle)
+        let backend = target?.backend ?? self.backends[self.pools[pool].backend].name
+        switch self.pools[pool].queue.start(handle, token, backend: backend, model: target?.model, now: now) {
         case .fenced: return .fenced
         case .ended(let request):
             self.settle(request.notes, .neutral, .none, pool: pool, now: now, &effects)
@@ -91,6 +94,7 @@ package struct DispatchMachine: Sendable {
     /// Where nobody wants to hear of it.
     package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) {
         guard Int(handle.pool) < self.pools.count else { return }
+        self.noteContent(handle, token, now: now)
         _ = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
     }
 
@@ -106,6 +110,7 @@ package struct DispatchMachine: Sendable {
         if limits != nil, let facts = self.pools[Int(handle.pool)].queue.attemptFacts(handle, token) {
             self.note(limits, facts, pool: Int(handle.pool), now: now)
         }
+        self.noteContent(handle, token, now: now)
         let isCurrent = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
         guard isCurrent, self.reportsSteps, let record = self.pools[Int(handle.pool)].queue.record(handle) else {
             return
@@ -137,9 +142,9 @@ package struct DispatchMachine: Sendable {
             return self.finishUnowned(handle, token, result, now: now, &effects)
         }
         let result = result.plausible(estimate: facts.tokens)
-        self.observe(result, facts, pool: pool, now: now, &effects)
+        self.observe(result, facts, handle, now: now, &effects)
         self.note(result.limits, facts, pool: pool, now: now)
-        let verdict = self.verdict(on: result, facts, pool: pool, now: now)
+        let verdict = self.verdict(on: result, facts, handle, now: now)
         self.note(verdict, on: result, pool: pool, now: now)
         let answer = self.pools[pool].queue.finish(handle, token, result: result, verdict: verdict, now: now)
         let ending = self.conclude(answer, handle, verdict, now: now, &effects)
@@ -158,6 +163,8 @@ package struct DispatchMachine: Sendable {
             self.pools[pool].retries += 1
             self.pools[pool].budget.mark(at: now)
         }
+        // With several targets only the one that asked is left alone.
+        if self.pools[pool].router != nil { return }
         if case .failure(let failure) = result, let asked = failure.retryAfter, asked > .zero,
             failure.failureClass == .rateLimited || failure.failureClass == .overloaded
         {
@@ -220,10 +227,11 @@ package struct DispatchMachine: Sendable {
     private mutating func observe(
         _ result: AttemptResult,
         _ facts: AttemptFacts,
-        pool: Int,
+        _ handle: RequestHandle,
         now: Instant,
         _ effects: inout DispatchEffects
     ) {
+        let pool = Int(handle.pool)
         let patience = now - facts.claimedAt
         let usual = self.pools[pool].service.trusted
         var verdict = BackendVerdict.neutral
@@ -243,15 +251,18 @@ package struct DispatchMachine: Sendable {
             }
         }
         self.noteEnd(result, verdict, facts, pool: pool, now: now)
-        self.settle(facts.notes, verdict, facts.wasStarted ? result.use : .none, pool: pool, now: now, &effects)
+        var notes = facts.notes
+        if facts.wasStarted { self.land(&notes, handle, result, now: now) }
+        self.settle(notes, verdict, facts.wasStarted ? result.use : .none, pool: pool, now: now, &effects)
     }
 
     private mutating func verdict(
         on result: AttemptResult,
         _ facts: AttemptFacts,
-        pool: Int,
+        _ handle: RequestHandle,
         now: Instant
     ) -> Verdict {
+        let pool = Int(handle.pool)
         switch result {
         case .success(_, let usage, _): return .done(usage)
         case .failure(let failure):
@@ -264,7 +275,8 @@ package struct DispatchMachine: Sendable {
                 now: now,
                 deadline: facts.deadline,
                 notBefore: self.backends[self.pools[pool].backend].breaker.openUntil ?? .zero,
-                budgetAllows: self.pools[pool].budgetAllowsRetry(at: now)
+                budgetAllows: self.pools[pool].budgetAllowsRetry(at: now),
+                route: self.outlook(handle, failure, now: now)
             )
             return question.answer(random: &self.random)
         }

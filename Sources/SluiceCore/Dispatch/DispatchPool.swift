@@ -22,11 +22,14 @@ struct DispatchPool: Sendable {
     var room = Int.max
     var ceiling = Int.max
     var shedding: SheddingController
+    /// `nil`: everything goes to the one backend.
+    var router: Router?
 
     init(_ configuration: PoolConfiguration, index: Int, backend: Int) {
         self.limit = PoolLimit(configuration.scheduling.limit, now: .zero)
         self.shedding = SheddingController(configuration.scheduling.shedding)
         self.configuration = configuration
+        self.router = configuration.route.map { Router($0) }
         self.backend = backend
         self.queue = InMemoryQueue(rules: Self.rules(configuration, self.limit), pool: UInt16(index))
     }
@@ -57,7 +60,15 @@ struct DispatchPool: Sendable {
 
     mutating func mayClaim(at now: Instant) -> Bool {
         self.readyCount() > 0 && self.freeSlots() > 0 && self.mode != .paused && self.throttledUntil <= now
-            && self.limit.mayStart(at: now)
+            && self.limit.mayStart(at: now) && self.routeAdmits(at: now)
+    }
+
+    /// Whether one of its targets can be asked.
+    mutating func routeAdmits(at now: Instant) -> Bool { self.router?.admits(at: now) ?? true }
+
+    /// When one of them can be; `nil` when one can now, or nobody knows.
+    mutating func routeOpens(after now: Instant) -> Instant? {
+        self.routeAdmits(at: now) ? nil : self.router?.opens(after: now)
     }
 
     mutating func balances() -> Bool { self.queue.stats.balances }
@@ -69,6 +80,7 @@ struct DispatchPool: Sendable {
         guard self.readyCount() > 0 else { return due }
         if let shed = self.shedding.due { due = min(due, max(shed, now)) }
         if let lane = self.laneDue, lane > now { due = min(due, lane) }
+        if let open = self.routeOpens(after: now) { due = min(due, open) }
         let gate = max(self.throttledUntil, self.limit.due ?? .zero)
         return gate > now ? min(due, gate) : due
     }

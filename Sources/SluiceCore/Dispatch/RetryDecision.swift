@@ -15,6 +15,8 @@ package struct RetryQuestion: Sendable {
     package var notBefore: Instant
     /// Whether the pool's retry budget has room.
     package var budgetAllows: Bool
+    /// What the pool's targets have for the request; `nil`: there is only the one backend.
+    package var route: RouteOutlook?
 
     package init(
         failure: AttemptFailure,
@@ -25,7 +27,8 @@ package struct RetryQuestion: Sendable {
         now: Instant,
         deadline: Instant,
         notBefore: Instant = .zero,
-        budgetAllows: Bool = true
+        budgetAllows: Bool = true,
+        route: RouteOutlook? = nil
     ) {
         self.failure = failure
         self.policy = policy
@@ -36,6 +39,7 @@ package struct RetryQuestion: Sendable {
         self.deadline = deadline
         self.notBefore = notBefore
         self.budgetAllows = budgetAllows
+        self.route = route
     }
 }
 
@@ -78,8 +82,8 @@ extension RetryQuestion {
         switch kind {
         case .cancelled: return .end(.clientGone, message: CancelCause.clientGone.explanation)
         case .deadline: return .end(.deadline, message: CancelCause.deadline.explanation)
-        case .final: return self.giveUp("no other attempt can help")
-        case .unsent, .throttle, .refusal, .answered, .unknown: break
+        case .final where !self.hasAnotherTarget: return self.giveUp("no other attempt can help")
+        case .final, .unsent, .throttle, .refusal, .answered, .unknown: break
         }
         if self.failure.committed { return self.giveUp("part of the answer had already gone to the client") }
         if self.policy.mode == .neverAfterSend && (kind == .answered || kind == .unknown) {
@@ -96,7 +100,10 @@ extension RetryQuestion {
                 "refused \(self.throttles + 1) times, and retry.max_throttles is \(self.policy.maximumThrottles)"
             )
         }
-        let asked = min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter)
+        // Somebody else has not asked for patience.
+        if self.route == .another { return .throttle(after: .zero) }
+        let asked =
+            self.route == nil ? min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter) : self.opensIn
         let half = self.ceiling(exponent: self.throttles) / 2
         let delay = max(asked, half + self.jitter(exponent: self.throttles, &random) / 2)
         guard self.leavesTime(after: delay) else {
@@ -114,14 +121,33 @@ extension RetryQuestion {
         guard self.attempts < self.policy.maximumAttempts else {
             return self.giveUp("attempt \(self.attempts) of \(self.policy.maximumAttempts)")
         }
-        guard self.budgetAllows else {
+        // What is in the request does not happen more often because a backend is in trouble.
+        guard self.budgetAllows || self.failure.refusal != nil else {
             let percent = Int(self.policy.budgetRatio * 100)
             return self.giveUp("the pool's retry budget (\(percent) % of its starts in a minute) is used up")
         }
-        let asked = min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter)
+        if self.route == .another { return .retry(after: .zero) }
+        let asked =
+            self.route == nil ? min(self.failure.retryAfter ?? .zero, self.policy.maximumRetryAfter) : self.opensIn
         let delay = max(asked, self.jitter(exponent: self.attempts - 1, &random))
         guard self.leavesTime(after: delay) else { return self.giveUp("no time is left for another attempt") }
         return .retry(after: delay)
+    }
+
+    /// Whether there is a target that the request has not tried.
+    private var hasAnotherTarget: Bool {
+        switch self.route {
+        case .another, .anotherLater: true
+        case .again, .nowhere, nil: false
+        }
+    }
+
+    /// Until one of the targets that the request may go to can be asked.
+    private var opensIn: Duration {
+        switch self.route {
+        case .anotherLater(let at), .again(let at): max(.zero, at - self.now)
+        case .another, .nowhere, nil: .zero
+        }
     }
 
     private func leavesTime(after delay: Duration) -> Bool {

@@ -9,6 +9,8 @@ package struct Explanation: Sendable, Equatable {
         /// A retry or a throttled request is due at a time.
         case backOff = "back_off"
         case circuitBreaker = "circuit_breaker"
+        /// Of a pool with several targets: whether one of them can be asked.
+        case targets
         /// The backend asked for patience (429, 503 with Retry-After): the pool waits until then.
         case backendPatience = "backend_patience"
         /// Requests or tokens that the backend's own headers leave, per model.
@@ -41,6 +43,7 @@ package struct Explanation: Sendable, Equatable {
         case virtualTokens = "virtual_tokens"
         case milliseconds
         case failures
+        case targets
     }
 
     package struct Reading: Sendable, Equatable {

@@ -105,6 +105,8 @@ package struct PoolConfiguration: Sendable, Equatable {
     /// How long a claim lasts without being extended.
     package var lease: Duration
     package var scheduling: SchedulingConfiguration
+    /// Several targets instead of the one backend; stays as it is while the pool works.
+    package var route: RoutePlan?
 
     package init(
         name: String,
@@ -116,7 +118,8 @@ package struct PoolConfiguration: Sendable, Equatable {
         maximumRequestsPerTenant: Int? = nil,
         retry: RetryPolicy = RetryPolicy(),
         lease: Duration = .seconds(30),
-        scheduling: SchedulingConfiguration = SchedulingConfiguration()
+        scheduling: SchedulingConfiguration = SchedulingConfiguration(),
+        route: RoutePlan? = nil
     ) {
         self.name = name
         self.backend = backend
@@ -127,6 +130,7 @@ package struct PoolConfiguration: Sendable, Equatable {
         self.retry = retry
         self.lease = lease
         self.scheduling = scheduling
+        self.route = route
         if let order { self.order = order }
     }
 }

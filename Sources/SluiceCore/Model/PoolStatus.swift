@@ -78,6 +78,11 @@ package struct PoolStatus: Sendable, Equatable {
     package var isShedding = false
     /// What holds back the head of the queue; `nil` when nothing is queued.
     package var waitingReason: WaitingReason?
+    /// Empty when there is only the one backend.
+    package var targets: [RouteTargetStatus] = []
+    /// Second calls, and how many of them came first.
+    package var hedges: UInt64 = 0
+    package var hedgesWon: UInt64 = 0
 
     package init(configuration: PoolConfiguration, breaker: BreakerStatus) {
         self.configuration = configuration

@@ -83,6 +83,7 @@ extension InMemoryQueue {
         _ handle: RequestHandle,
         _ token: LeaseToken,
         backend: String,
+        model: String? = nil,
         now: Instant
     ) -> StartAnswer {
         guard let slot = self.owned(handle, token) else { return self.fence(.fenced) }
@@ -93,7 +94,7 @@ extension InMemoryQueue {
         if self.entries[slot].deadline <= now {
             return self.expire(slot, now: now).map { .ended($0) } ?? .fenced
         }
-        self.entries[slot].start(backend: backend, now: now)
+        self.entries[slot].start(backend: backend, model: model, now: now)
         return .proceed(attempt: self.entries[slot].calls)
     }
 

@@ -56,6 +56,7 @@ extension InMemoryQueue {
         self.entries[slot].notes.permit = nil
         self.entries[slot].notes.reservation = nil
         self.entries[slot].notes.isThrottled = false
+        self.entries[slot].notes.route?.clear()
     }
 
     mutating func noteRequeue(_ handle: RequestHandle, _ verdict: Verdict) {
@@ -63,6 +64,7 @@ extension InMemoryQueue {
         self.entries[slot].notes.permit = nil
         self.entries[slot].notes.reservation = nil
         self.entries[slot].notes.isThrottled = false
+        self.entries[slot].notes.route?.clear()
         guard case .throttle = verdict else { return }
         self.entries[slot].notes.isThrottled = true
         self.entries[slot].notes.throttles += 1

@@ -103,21 +103,55 @@ extension QueueEntry {
         self.record?.claimedAt = now
     }
 
-    mutating func start(backend: String, now: Instant) {
+    mutating func start(backend: String, model: String?, now: Instant) {
         if self.calls == 0 { self.record?.startedAt = now }
         self.phase = .started
+        self.record?.state = .started
+        self.addAttempt(backend: backend, model: model, isHedge: false, now: now)
+    }
+
+    /// Another call for the same request; the first goes on.
+    mutating func startHedge(backend: String, model: String?, now: Instant) {
+        self.addAttempt(backend: backend, model: model, isHedge: true, now: now)
+    }
+
+    private mutating func addAttempt(backend: String, model: String?, isHedge: Bool, now: Instant) {
         self.attempts += 1
         self.calls += 1
-        self.record?.state = .started
-        self.record?.attempts.append(AttemptRecord(number: self.calls, backend: backend, startedAt: now))
+        var attempt = AttemptRecord(number: self.calls, backend: backend, startedAt: now)
+        attempt.model = model
+        attempt.isHedge = isHedge
+        self.record?.attempts.append(attempt)
+        if isHedge {
+            self.notes.route?.hedge?.attempt = self.calls
+        } else {
+            self.notes.route?.permit?.attempt = self.calls
+        }
+    }
+
+    /// The call that counts: of two at once the one that is left.
+    private var currentAttempt: Int {
+        let own = self.notes.route?.permit?.attempt ?? 0
+        return own > 0 ? own : self.calls
     }
 
     mutating func firstByte(now: Instant) {
-        self.record?.noteFirstByte(now)
+        self.notes.route?.hadContent = true
+        let attempt = self.currentAttempt
+        self.record?.noteFirstByte(now, attempt: attempt)
     }
 
     mutating func closeAttempt(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
-        self.record?.closeAttempt(result, verdict, now: now)
+        let attempt = self.currentAttempt
+        self.record?.closeAttempt(result, verdict, attempt: attempt, now: now)
+    }
+
+    /// Ends one of two calls; the other one is then the one that counts.
+    mutating func closeHedged(_ attempt: Int, _ result: AttemptResult, now: Instant) {
+        self.record?.closeAttempt(result, nil, attempt: attempt, now: now)
+        let other = self.notes.route?.hedge
+        if self.notes.route?.permit?.attempt == attempt { self.notes.route?.permit = other }
+        self.notes.route?.hedge = nil
     }
 
     mutating func end(_ reason: OutcomeReason, message: String?, now: Instant) {
@@ -135,22 +169,28 @@ extension QueueEntry {
 }
 
 extension RequestRecord {
-    fileprivate mutating func noteFirstByte(_ now: Instant) {
+    fileprivate mutating func noteFirstByte(_ now: Instant, attempt: Int) {
         self.state = .streaming
         if self.firstByteAt == nil { self.firstByteAt = now }
-        let last = self.attempts.count - 1
-        if last >= 0, self.attempts[last].firstByteAt == nil { self.attempts[last].firstByteAt = now }
+        let index = attempt - 1
+        guard self.attempts.indices.contains(index), self.attempts[index].firstByteAt == nil else { return }
+        self.attempts[index].firstByteAt = now
     }
 
-    fileprivate mutating func closeAttempt(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
-        let last = self.attempts.count - 1
-        guard last >= 0 else { return }
-        self.attempts[last].close(result, verdict, now: now)
+    fileprivate mutating func closeAttempt(
+        _ result: AttemptResult,
+        _ verdict: Verdict?,
+        attempt: Int,
+        now: Instant
+    ) {
+        let index = attempt - 1
+        guard self.attempts.indices.contains(index) else { return }
+        self.attempts[index].close(result, verdict, now: now)
     }
 }
 
 extension AttemptRecord {
-    fileprivate mutating func close(_ result: AttemptResult, _ verdict: Verdict, now: Instant) {
+    fileprivate mutating func close(_ result: AttemptResult, _ verdict: Verdict?, now: Instant) {
         self.endedAt = now
         switch result {
         case .success(let status, _, _):
@@ -162,7 +202,7 @@ extension AttemptRecord {
         }
         switch verdict {
         case .retry(let delay), .throttle(let delay): self.retryDelay = delay
-        case .done, .end, .release: break
+        case .done, .end, .release, nil: break
         }
     }
 }

@@ -67,6 +67,8 @@ package struct QueueLease: Sendable, Equatable {
     package let handle: RequestHandle
     package let token: LeaseToken
     package let deadline: Instant
+    /// Where it goes, if its pool has several targets.
+    package var choice: RouteChoice?
 }
 
 package enum ClaimAnswer: Sendable {
@@ -160,11 +162,25 @@ package struct DispatchNotes: Sendable, Equatable {
     package var reservedTokens = 0
     /// Where the account of its lane stood when it was claimed.
     package var account = LaneAccount()
+    /// At most one: requests of pools without targets, most of those that wait, pay a word for it.
+    private var routes: [RouteNotes] = []
 
     package init(seat: UInt64 = 0) {
         self.seat = seat
         self.throttles = 0
         self.isThrottled = false
+    }
+
+    /// Where it has been and where it is, if its pool has several targets.
+    package var route: RouteNotes? {
+        get { self.routes.first }
+        set {
+            guard let notes = newValue else {
+                self.routes = []
+                return
+            }
+            if self.routes.isEmpty { self.routes.append(notes) } else { self.routes[0] = notes }
+        }
     }
 }
 

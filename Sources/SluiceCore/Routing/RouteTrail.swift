@@ -59,7 +59,7 @@ package enum RouteOutlook: Sendable, Equatable {
     /// Only what it has tried, not before this.
     case again(Instant)
     /// No target could do better.
-    case none
+    case nowhere
 }
 
 /// A target at one instant.
@@ -85,5 +85,25 @@ package struct RouteTargetStatus: Sendable, Equatable {
         case ready
         case cooling
         case probing
+    }
+}
+
+/// What a dispatcher remembers of a request's way with it.
+package struct RouteNotes: Sendable, Equatable {
+    var trail = RouteTrail()
+    /// Of the call that counts.
+    var permit: RoutePermit?
+    /// Of the second call at once, if there is one.
+    var hedge: RoutePermit?
+    /// What the pool's limit keeps for that one.
+    var hedgeReservation: ThrottleReservation?
+    var hadContent = false
+
+    /// Keeps only what the next attempt has to know.
+    mutating func clear() {
+        self.permit = nil
+        self.hedge = nil
+        self.hedgeReservation = nil
+        self.hadContent = false
     }
 }

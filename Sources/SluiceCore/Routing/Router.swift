@@ -203,11 +203,11 @@ package struct Router: Sendable {
         _ failure: AttemptFailure,
         now: Instant
     ) -> RouteOutlook {
-        guard let kind = failure.fallbackClass else { return .none }
+        guard let kind = failure.fallbackClass else { return .nowhere }
         trail.last = kind
         if kind.isAboutRequest {
             let list = self.plan.fallbacks(kind)
-            guard list.contains(where: { !trail.hasTried($0) }) else { return .none }
+            guard list.contains(where: { !trail.hasTried($0) }) else { return .nowhere }
             trail.list = kind
         }
         var untried: Instant?

@@ -81,6 +81,7 @@ package struct RelayRunner: FabricRunner {
             headers: headers,
             body: envelope.body,
             backend: self.configuration.backends[pool] ?? .openAI(OpenAIBackend(name: pool, baseURL: "", apiKey: nil)),
+            targets: self.configuration.targets,
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending

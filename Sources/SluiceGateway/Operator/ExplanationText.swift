@@ -47,6 +47,7 @@ enum ExplanationText {
             let what = gate.detail == nil ? "its next attempt is not due" : "the backend asked for patience with it"
             return what + after
         case .circuitBreaker: return Self.breaker(gate, value)
+        case .targets: return (gate.detail ?? "no target can be asked") + after
         case .backendPatience: return "the backend\(Self.named(gate.detail)) asked for patience" + after
         case .providerLimit:
             return "the provider's own limit\(gate.detail.map { " for \($0)" } ?? "") leaves \(value) of the "

@@ -92,6 +92,9 @@ extension Gateway {
                 // Since when, rather than for how long.
                 pool.oldestQueuedAge = pool.oldestQueuedAge.map { (self.at - $0) - .zero }
                 pool.breaker.opensProbeIn = pool.breaker.opensProbeIn.map { (self.at + $0) - .zero }
+                for index in pool.targets.indices {
+                    pool.targets[index].coolsFor = pool.targets[index].coolsFor.map { (self.at + $0) - .zero }
+                }
                 return pool
             }
         }

@@ -166,6 +166,11 @@ extension Gateway {
         }
         json.field("attempts", pool.attemptsStarted)
         json.field("retries", pool.retries)
+        json.field("hedges", pool.hedges)
+        json.field("hedges_won", pool.hedgesWon)
+        json.array("targets") { json in
+            for target in pool.targets { json.object { target.write(to: &$0) } }
+        }
     }
 
     // MARK: One request

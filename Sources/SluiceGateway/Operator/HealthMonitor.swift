@@ -11,7 +11,7 @@ final class HealthMonitor: Sendable {
     }
 
     /// Reasons to wait though slots are free.
-    private static let patience: [WaitingReason] = [.backoff, .rateLimited, .tenantSlotsFull]
+    private static let patience: [WaitingReason] = [.backoff, .rateLimited, .tenantSlotsFull, .circuitOpen]
 
     private let stuckAfter: Duration
     private let sights = Lock<[String: Sight]>([:])

@@ -92,6 +92,8 @@ struct RequestView {
     private func write(_ attempt: AttemptRecord, _ record: RequestRecord, to json: inout JSONWriter) {
         json.field("number", attempt.number)
         json.field("backend", attempt.backend)
+        json.field("model", attempt.model)
+        json.field("hedge", attempt.isHedge)
         json.field("started_ms", (attempt.startedAt - record.submittedAt).inMilliseconds)
         json.field("first_byte_ms", attempt.firstByteAt.map { ($0 - record.submittedAt).inMilliseconds })
         json.field("ended_ms", attempt.endedAt.map { ($0 - record.submittedAt).inMilliseconds })

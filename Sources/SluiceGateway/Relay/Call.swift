@@ -14,6 +14,8 @@ final class Call: Sendable {
     let headers: HTTPFields
     let body: [UInt8]
     let backend: Backend
+    /// By name, for pools with several targets.
+    let targets: [String: Backend]
     let allowsSilentResend: Bool
     let maximumResponseBytes: Int
     /// Told of the end, if somebody besides the client has to know.
@@ -29,6 +31,7 @@ final class Call: Sendable {
         headers: HTTPFields,
         body: [UInt8],
         backend: Backend,
+        targets: [String: Backend] = [:],
         allowsSilentResend: Bool,
         maximumResponseBytes: Int,
         ending: Ending? = nil,
@@ -41,6 +44,7 @@ final class Call: Sendable {
         self.headers = headers
         self.body = body
         self.backend = backend
+        self.targets = targets
         self.allowsSilentResend = allowsSilentResend
         self.maximumResponseBytes = maximumResponseBytes
         self.ending = ending
@@ -49,8 +53,14 @@ final class Call: Sendable {
 
     /// The call of the backend for one attempt.
     ///
-    /// - Parameter now: seconds since 1970.
-    func attempt(timeout: Duration, now: Int) throws(ProviderError) -> BackendAttempt {
+    /// - Parameters:
+    ///   - choice: which target gets it, where there are several.
+    ///   - now: seconds since 1970.
+    func attempt(
+        _ choice: RouteChoice? = nil,
+        timeout: Duration,
+        now: Int
+    ) throws(ProviderError) -> BackendAttempt {
         var ask = BackendAsk(
             operation: self.operation,
             body: self.body,
@@ -63,6 +73,10 @@ final class Call: Sendable {
             now: now
         )
         ask.promptEstimate = max(0, self.submission.tokenEstimate - self.submission.completionEstimate)
+        if let choice {
+            ask.routedModel = choice.model
+            return try (self.targets[choice.backend] ?? self.backend).attempt(ask)
+        }
         guard self.backend.isFabric else { return try self.backend.attempt(ask) }
         return try FabricClient.attempt(self, ask)
     }
@@ -78,7 +92,10 @@ enum TraceHeaders {
         headers.append("x-sluice-attempts", String(record.attempts.count))
         let waited = (record.startedAt ?? record.endedAt ?? record.submittedAt) - record.submittedAt
         headers.append("x-sluice-queue-ms", Self.milliseconds(waited))
-        if let attempt = record.attempts.last { headers.append("x-sluice-backend", attempt.backend) }
+        // Of two calls at once the one that was overtaken may be the later one.
+        if let attempt = record.attempts.last(where: { $0.failure == nil }) ?? record.attempts.last {
+            headers.append("x-sluice-backend", attempt.backend)
+        }
     }
 
     /// Where a request stands that has to wait; one that runs already is at place 0. Not for a gateway of the fabric,

@@ -15,8 +15,8 @@ enum Endings {
 
     /// - Parameter answer: the backend's, whose own words say more than its status does.
     static func error(_ record: RequestRecord, _ call: Call, _ answer: HTTPClientResponse? = nil) -> GatewayError {
-        let backend = call.backend.name
         let last = record.attempts.last
+        let backend = last?.backend ?? call.backend.name
         let words = answer.flatMap { BackendWords($0) }
         let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"
         // The detail becomes the end of our own sentence.

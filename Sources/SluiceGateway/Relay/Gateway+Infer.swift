@@ -98,6 +98,7 @@ extension Gateway {
             headers: request.headers,
             body: request.body,
             backend: backend,
+            targets: self.configuration.targets,
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending,

@@ -32,8 +32,8 @@ extension Relay {
             case .refused(let lease, let attempted):
                 guard let response = self.finish(call, lease, attempted) else { continue }
                 return try await self.tell(response, call, to: writer)
-            case .call(let lease, let attempt, let deadline, _):
-                switch await self.open(call, attempt, deadline) {
+            case .call(let lease, let attempt, let deadline, let number):
+                switch await self.race(call, lease, attempt, number, deadline) {
                 case .stream(let opening):
                     self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return try await self.passOn(call, lease, opening, deadline, to: writer)

@@ -28,7 +28,7 @@ extension Relay {
             case .refused(let lease, let attempted):
                 if let response = self.finish(call, lease, attempted) { return response }
             case .call(let lease, let backend, let deadline, let attempt):
-                switch await self.open(call, backend, deadline) {
+                switch await self.race(call, lease, backend, attempt, deadline) {
                 case .stream(let opening):
                     self.dispatcher.firstByte(lease, limits: self.limits(call, opening))
                     return self.relayed(call, lease, opening, attempt: attempt, deadline)

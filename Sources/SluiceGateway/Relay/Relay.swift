@@ -41,6 +41,12 @@ struct Relay: Sendable {
             case .answer(let response): return response
             case .refused(let lease, let attempted):
                 if let response = self.finish(call, lease, attempted) { return response }
+            case .call(let lease, let attempt, let deadline, let number) where Self.isRaced(call, lease):
+                if case .whole(let attempted) = await self.race(call, lease, attempt, number, deadline),
+                    let response = self.finish(call, lease, attempted)
+                {
+                    return response
+                }
             case .call(let lease, let attempt, let deadline, _):
                 do throws(HTTPClientError) {
                     let answer = try await self.client.execute(attempt.request)
@@ -68,7 +74,7 @@ struct Relay: Sendable {
             case .proceed(let attempt, _, let deadline):
                 if attempt == 1 { self.watch.began(call, at: self.clock.now()) }
                 do throws(ProviderError) {
-                    let backend = try call.attempt(timeout: deadline - self.clock.now(), now: self.epochSeconds)
+                    let backend = try self.attempt(call, lease.choice, deadline)
                     return .call(lease, backend, deadline: deadline, attempt: attempt)
                 } catch {
                     return .refused(lease, self.refused(call, error))

@@ -75,10 +75,12 @@ package struct Backend: Sendable {
             throw ProviderError(.internalError, "the lists of the fabric are not called over HTTP", provider: self.name)
         case .fixed(let target):
             var ask = ask
-            ask.upstreamModel = self.modelAliases[ask.model] ?? target.ownName(of: ask.model)
+            ask.model = ask.routedModel ?? ask.model
+            ask.upstreamModel = self.modelAliases[ask.model] ?? target.ownName(of: ask.model) ?? ask.routedModel
             return try target.attempt(ask)
         case .byModel(let directory):
             var ask = ask
+            ask.model = ask.routedModel ?? ask.model
             let (target, model) = try directory.find(self.modelAliases[ask.model] ?? ask.model)
             ask.upstreamModel = model
             return try target.attempt(ask)
@@ -104,6 +106,8 @@ package struct BackendAsk: Sendable {
     package var model: String
     /// As the provider names it; `nil`: alike.
     package var upstreamModel: String?
+    /// What the pool's target asks for instead of what the client named; aliases apply to it.
+    package var routedModel: String?
     package var clientHeaders: HTTPFields
     package var requestID: String
     package var timeout: Duration

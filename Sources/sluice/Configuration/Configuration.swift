@@ -83,8 +83,8 @@ struct Configuration: Sendable {
 
     /// What no single value shows: values that do not go together.
     func check() -> [ConfigurationProblem] {
-        self.checkAccess() + self.checkPools() + self.checkScheduling() + self.checkKeys() + self.checkFiles()
-            + self.checkAround()
+        self.checkAccess() + self.checkPools() + self.checkScheduling() + self.checkRouting() + self.checkKeys()
+            + self.checkFiles() + self.checkAround()
     }
 
     func problem(_ path: String, _ message: String) -> ConfigurationProblem {
@@ -110,7 +110,8 @@ struct Configuration: Sendable {
         for pool in pools {
             let path = "pools.\(pool).backend"
             guard let backend = self.text(path) else {
-                if self.setting(path)?.value == ConfigurationValue.none {
+                // With targets nobody asks for it.
+                if self.setting(path)?.value == ConfigurationValue.none, !self.isRouted("pools.\(pool)") {
                     problems.append(
                         self.problem(
                             path,

@@ -1,7 +1,7 @@
 /// Everything that can be configured, in the order in which it is printed.
 enum ConfigurationSchema {
     static let keys: [ConfigurationKey] =
-        general + fabric + http + client + records + access + backends + pools + scheduling + spending
+        general + fabric + http + client + records + access + backends + pools + scheduling + routing + spending
         + around
 
     private static let day = Duration.seconds(86_400)

@@ -56,8 +56,9 @@ final class Reload: Sendable {
             guard pools.first(where: { $0.name == pool.name }) != pool else { continue }
             guard let running = self.dispatcher.pool(pool.name)?.configuration else { continue }
             var wanted = pool
-            // The backend and the lease stay as they were at the start.
+            // The backend, the targets and the lease stay as they were at the start.
             wanted.backend = running.backend
+            wanted.route = running.route
             wanted.lease = running.lease
             guard running != wanted else { continue }
             let adopted = wanted

@@ -30,9 +30,10 @@ struct Wiring {
     static func pools(_ configuration: Configuration) -> [PoolConfiguration] {
         configuration.names("pools").map { name in
             let path = "pools.\(name)"
+            let route = configuration.route(path)
             return PoolConfiguration(
                 name: name,
-                backend: configuration.text("\(path).backend") ?? "default",
+                backend: route?.targets.first?.backend ?? configuration.text("\(path).backend") ?? "default",
                 slots: configuration.integer("\(path).slots") ?? 64,
                 maximumRequests: configuration.integer("\(path).max_requests") ?? 10_000,
                 maximumBytes: configuration.integer("\(path).max_bytes") ?? 256 << 20,
@@ -48,7 +49,8 @@ struct Wiring {
                     maximumThrottles: configuration.integer("\(path).retry.max_throttles") ?? 20
                 ),
                 lease: configuration.duration("\(path).lease"),
-                scheduling: configuration.scheduling(path)
+                scheduling: configuration.scheduling(path),
+                route: route
             )
         }
     }
@@ -86,6 +88,7 @@ struct Wiring {
             var pool = pool
             pool.backend = "fabric"
             pool.slots = self.configuration.integer("fabric.max_waiting") ?? 20_000
+            pool.route = nil
             pool.retry.mode = .neverAfterSend
             // Valkey's absence is waited out within the deadline; nothing has been sent then.
             pool.retry.maximumAttempts = 1_000
@@ -124,6 +127,9 @@ struct Wiring {
             defaultPool: self.configuration.text("default_pool") ?? "default",
             backends: backends
         )
+        for target in pools.flatMap({ $0.route?.targets ?? [] }) where result.targets[target.backend] == nil {
+            result.targets[target.backend] = try self.backend(target.backend)
+        }
         result.poolsThatNeverResend = Set(pools.filter { $0.retry.mode == .neverAfterSend }.map(\.name))
         result.modelRules = pools.flatMap { pool in
             (self.configuration.list("pools.\(pool.name).models") ?? []).map { (pattern: $0, pool: pool.name) }

@@ -44,7 +44,7 @@ import Testing
         let failure = RouterFixture.failure(.invalidRequest, status: 400, refusal: .contextWindow)
         let (names, outlook) = self.visits(failure, seed: seed)
         #expect(Array(names.dropFirst()) == ["large/x", "a/larger"])
-        #expect(outlook == .none)
+        #expect(outlook == .nowhere)
     }
 
     @Test("what a content policy refuses goes to its list", arguments: 1...20 as ClosedRange<UInt64>)
@@ -52,7 +52,7 @@ import Testing
         let failure = RouterFixture.failure(.invalidRequest, status: 400, refusal: .contentPolicy)
         let (names, outlook) = self.visits(failure, seed: seed)
         #expect(Array(names.dropFirst()) == ["lenient"])
-        #expect(outlook == .none)
+        #expect(outlook == .nowhere)
     }
 
     @Test(
@@ -86,7 +86,7 @@ import Testing
         for failureClass in [FailureClass.invalidRequest, .responseTooLarge, .deadline, .cancelled] {
             let (names, outlook) = self.visits(RouterFixture.failure(failureClass), seed: 1)
             #expect(names.count == 1)
-            #expect(outlook == .none)
+            #expect(outlook == .nowhere)
         }
         let plan = RoutePlan(targets: [Self.target("a"), Self.target("b")])
         let failure = RouterFixture.failure(.invalidRequest, refusal: .contextWindow)
