@@ -22,7 +22,7 @@ public struct ProviderError: Error, Sendable, Equatable {
     }
 
     public var kind: Kind
-    /// The provider's own words where there are any. Never holds a key.
+    /// The provider's own words where there are any. Never holds a key. Never blank as it is made.
     public var message: String
     /// The registry's name of the provider; empty: nobody was asked.
     public var provider: String
@@ -39,6 +39,7 @@ public struct ProviderError: Error, Sendable, Equatable {
     /// Whether the same request may succeed later. By kind, unless the provider says otherwise.
     public var isRetryable: Bool
 
+    /// - Parameter message: a blank one, as some providers state, is replaced: whoever reads an error reads words.
     public init(
         _ kind: Kind,
         _ message: String,
@@ -51,7 +52,7 @@ public struct ProviderError: Error, Sendable, Equatable {
         isRetryable: Bool? = nil
     ) {
         self.kind = kind
-        self.message = message
+        self.message = message.contains { !$0.isWhitespace } ? message : Self.words(status)
         self.provider = provider
         self.status = status
         self.code = code
@@ -59,6 +60,11 @@ public struct ProviderError: Error, Sendable, Equatable {
         self.requestID = requestID
         self.retryAfter = retryAfter
         self.isRetryable = isRetryable ?? kind.isRetryable
+    }
+
+    /// Of an error whose provider says nothing.
+    private static func words(_ status: Int?) -> String {
+        status.map { "the provider answered with status \($0)" } ?? "the provider reported an error without a message"
     }
 
     /// A stream that ended before its proper end.
