@@ -38,7 +38,7 @@ OPENAI = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--litellm", default=str(ROOT / ".tools" / "litellm" / "bin" / "litellm"))

@@ -54,10 +54,24 @@ package enum KeyScrubber {
 }
 
 extension ProviderError {
-    /// The same without these keys, should its message hold one.
+    /// What a provider may say in one word.
+    private static let maximumWordBytes = 256
+
+    /// The same without these keys, should a part of it hold one.
     package func scrubbed(of secrets: [String]) -> ProviderError {
         var error = self
         error.message = KeyScrubber.scrub(error.message, secrets: secrets)
+        func word(_ text: String?) -> String? {
+            text.map {
+                KeyScrubber.scrub(
+                    String(decoding: $0.utf8.prefix(Self.maximumWordBytes), as: UTF8.self),
+                    secrets: secrets
+                )
+            }
+        }
+        error.code = word(error.code)
+        error.parameter = word(error.parameter)
+        error.requestID = word(error.requestID)
         return error
     }
 }

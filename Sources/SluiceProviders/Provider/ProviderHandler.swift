@@ -60,13 +60,23 @@ package enum ProviderCredential: Sendable {
     case bearer(String)
     case aws(accessKey: String, secretKey: String, sessionToken: String?)
 
-    /// What nobody but the provider may see.
-    package var secrets: [String] {
+    fileprivate var secrets: [String] {
         switch self {
         case .none: []
         case .key(let secret), .bearer(let secret): [secret]
         case .aws(_, let secret, let token): [secret] + (token.map { [$0] } ?? [])
         }
+    }
+}
+
+extension ProviderEndpoint {
+    /// What nobody but the provider may see: its credential, and what configured headers hold.
+    package var secrets: [String] {
+        let values = self.headers.filter { name, value in
+            let name = name.lowercased()
+            return value.utf8.count >= 8 && (name.contains("key") || name.contains("auth") || name.contains("token"))
+        }
+        return self.credential.secrets + values.map(\.1)
     }
 }
 

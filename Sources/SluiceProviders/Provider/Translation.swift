@@ -21,7 +21,7 @@ package struct Translation: Sendable {
         self.operation = ask.operation
         self.handler = handler
         self.provider = handler.provider
-        self.secrets = endpoint.credential.secrets
+        self.secrets = endpoint.secrets
         var endpoint = endpoint
         if let policy = Self.policy(ask.clientHeaders) { endpoint.unsupported = policy }
         if ask.operation == .embeddings {
@@ -63,7 +63,7 @@ package struct Translation: Sendable {
     package func answer(_ answer: HTTPClientResponse, now: Int) -> Told {
         guard (200..<300).contains(answer.status) else {
             return Told(
-                whole: self.failed(self.handler.failure(answer, now: now).scrubbed(of: self.secrets), answer.headers)
+                whole: self.failed(self.handler.failure(answer, now: now), answer.headers)
             )
         }
         do throws(ProviderError) {
@@ -92,7 +92,8 @@ package struct Translation: Sendable {
     }
 
     /// A failure as an OpenAI-compatible server would tell it.
-    package func failed(_ error: ProviderError, _ headers: HTTPFields = HTTPFields()) -> HTTPClientResponse {
+    package func failed(_ fault: ProviderError, _ headers: HTTPFields = HTTPFields()) -> HTTPClientResponse {
+        let error = fault.scrubbed(of: self.secrets)
         var fields = self.headers(headers, Self.json)
         if let wait = error.retryAfter, fields["retry-after"] == nil {
             fields.append("Retry-After", String(max(1, wait.components.seconds)))
@@ -124,8 +125,24 @@ package struct Translation: Sendable {
             if !describesBody { fields.append(name: name, value: value) }
         }
         if !self.prepared.dropped.isEmpty {
-            fields.append(Self.droppedHeader, self.prepared.dropped.joined(separator: ", "))
+            fields.append(Self.droppedHeader, Self.headerText(self.prepared.dropped))
         }
         return fields
+    }
+
+    private static let maximumNameBytes = 64
+    private static let maximumHeaderBytes = 1_024
+
+    /// Names may be a client's own words: of a length, and of characters, that every header can hold.
+    private static func headerText(_ names: [String]) -> String {
+        var text = ""
+        for name in names {
+            let plain = name.utf8.prefix(Self.maximumNameBytes).map { byte in
+                (0x21...0x7E).contains(byte) && byte != UInt8(ascii: ",") ? byte : UInt8(ascii: "_")
+            }
+            guard text.utf8.count + plain.count + 7 <= Self.maximumHeaderBytes else { return text + ", ..." }
+            text += (text.isEmpty ? "" : ", ") + String(decoding: plain, as: UTF8.self)
+        }
+        return text
     }
 }
