@@ -20,7 +20,7 @@ PROVIDER = {
     422: (422, 422, "invalid_request"),
     429: (429, 429, "rate_limited"),
     500: (502, 500, "server_error"),
-    503: (502, 503, "server_error"),
+    503: (503, 503, "server_error"),
 }
 # The same of what LiteLLM says by itself.
 OWN = {

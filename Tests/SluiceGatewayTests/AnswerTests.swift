@@ -21,6 +21,15 @@ import Testing
         #expect(!models.text.contains("sk-ours"))
     }
 
+    @Test(arguments: [400, 403, 500, 503])
+    func `a key that a backend repeats goes no further`(status: Int) async {
+        let body = #"{"error":{"message":"no access for sk-ours-1234567890abcdef, ask us","code":"denied"}}"#
+        let bench = Bench(Array(repeating: .answer(status, body), count: 8))
+        let (response, text) = await bench.chat()
+        #expect(response.status >= 400 && text.contains("no access for") && text.contains("ask us"))
+        #expect(!text.contains("sk-ours"))
+    }
+
     @Test func `a connection that breaks after the last event takes nothing away from the answer`() async {
         let bench = Bench([.stream([Bench.role, Bench.content, Bench.done, "cut"])])
         let (response, text) = await bench.stream()

@@ -156,7 +156,8 @@ struct Relay: Sendable {
         if let answer, record.reason?.outcome == .done || Self.isClientsFault(record, answer) {
             var headers = OpenAIClassifier.passedHeaders(answer.headers)
             TraceHeaders.append(call, record, to: &headers)
-            return HTTPResponse(status: answer.status, headers: headers, body: .bytes(answer.body))
+            let body = answer.status < 400 ? answer.body : Self.withoutKeys(answer.body, call, record)
+            return HTTPResponse(status: answer.status, headers: headers, body: .bytes(body))
         }
         var headers = HTTPFields()
         TraceHeaders.append(call, record, to: &headers)

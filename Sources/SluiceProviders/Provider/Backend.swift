@@ -38,6 +38,11 @@ package struct Backend: Sendable {
         }
     }
 
+    /// What clients must never see; of backends that go by the model's name it is not known here.
+    package var secrets: [String] {
+        if case .fixed(let target) = self.way { target.endpoint.secrets } else { [] }
+    }
+
     /// Who answers for a model; `nil`: not known by name.
     package func provider(of model: String) -> String? {
         switch self.way {
