@@ -110,7 +110,7 @@ struct Relay: Sendable {
             body: error.openAIBody
         )
         let failureClass: FailureClass = error.kind == .unsupportedProvider ? .routeOrModel : .invalidRequest
-        let failure = AttemptFailure(failureClass, status: status, message: "not sent: \(error.kind.rawValue)")
+        let failure = AttemptFailure(failureClass, status: status, message: "not sent: \(error.kind == .authentication ? error.message : error.kind.rawValue)")
         return Attempted(result: .failure(failure), answer: answer)
     }
 

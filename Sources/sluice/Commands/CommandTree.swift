@@ -68,7 +68,7 @@ enum CommandTree {
 
     private static let mock = CommandShape(
         name: "mock",
-        abstract: "Run a simulated OpenAI-compatible backend.",
+        abstract: "Run a simulated backend that speaks every provider's wire.",
         discussion:
             "Times are milliseconds: 50, uniform(10,50), normal(50,10) or lognormal(50,0.5). The behaviour can be "
             + "changed while it runs: PUT /mock/config. GET /mock/executions says what was executed, id by id. One "
