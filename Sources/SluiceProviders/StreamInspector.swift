@@ -11,11 +11,16 @@ package struct StreamInspector: Sendable {
     package private(set) var hasContent = false
     /// An error came inside the stream.
     package private(set) var failure: AttemptFailure?
-    /// The stream said that it is complete.
+    /// The last event has come; what it says of the answer, `isWhole` tells.
     package private(set) var isDone = false
     package private(set) var usage: TokenUsage?
-    /// A choice has said why it ends.
-    private var hasFinished = false
+    /// A dialect's last event, which comes only when the answer is whole. `[DONE]` is none: it ends broken answers too.
+    private var hasLastWord = false
+    /// The choices that were met, a bit each by their index, and those of them that have said why they end.
+    private var choices: UInt128 = 0
+    private var finished: UInt128 = 0
+    /// An event was too large to be read; it may have said anything.
+    private var hasLostEvent = false
     /// Usage has come without content. Some backends send it with every chunk, which says nothing of the end.
     private var hasClosingUsage = false
     private var parser: SSEParser
@@ -30,7 +35,12 @@ package struct StreamInspector: Sendable {
 
     /// Whether the answer is known to be whole. HTTP cannot tell: a server that is cut off between two events may end
     /// the body properly, and clients take what they have for all of it.
-    package var isWhole: Bool { self.isDone || self.hasFinished || self.hasClosingUsage }
+    package var isWhole: Bool {
+        if self.hasLastWord || self.hasClosingUsage { return true }
+        if self.choices != 0 && self.choices == self.finished { return true }
+        // Nothing is known of a stream that has no choices, or that could not be read throughout.
+        return self.isDone && self.hasContent && (self.choices == 0 || self.hasLostEvent)
+    }
 
     package mutating func feed(_ chunk: [UInt8]) {
         // Most chunks of a stream are whole events of mere content: one look at each byte, no parsing.
@@ -40,6 +50,7 @@ package struct StreamInspector: Sendable {
             try self.parser.feed(chunk) { events.append($0) }
         } catch {
             // After content the client gets it all the same; only what it says stays unknown.
+            self.hasLostEvent = true
             self.parser = SSEParser(maximumEventBytes: self.maximumEventBytes)
             if !self.hasContent {
                 self.failure = AttemptFailure(
@@ -83,7 +94,9 @@ package struct StreamInspector: Sendable {
 
     private mutating func examineName(_ name: String) {
         switch name {
-        case "response.completed", "response.incomplete", "message_stop": self.isDone = true
+        case "response.completed", "response.incomplete", "message_stop":
+            self.isDone = true
+            self.hasLastWord = true
         default: break
         }
     }
@@ -105,11 +118,13 @@ package struct StreamInspector: Sendable {
         }
         let usage = OpenAIClassifier.usage(root) ?? root["response"].flatMap { OpenAIClassifier.usage($0) }
         self.note(usage ?? root["message"].flatMap { OpenAIClassifier.usage($0) })
-        if usage != nil && root["choices"]?.count == 0 { self.hasClosingUsage = true }
+        if usage != nil && self.choices != 0 && root["choices"]?.count == 0 { self.hasClosingUsage = true }
         if name.hasSuffix(".delta") || name == "content_block_delta" { self.hasContent = true }
         root["choices"]?.forEachElement { choice in
             if Self.hasContent(choice) { self.hasContent = true }
-            if choice["finish_reason"]?.kind == .string { self.hasFinished = true }
+            let bit: UInt128 = 1 << min(max(0, choice["index"]?.int ?? 0), UInt128.bitWidth - 1)
+            self.choices |= bit
+            if (choice["finish_reason"]?.stringByteCount ?? 0) > 0 { self.finished |= bit }
             return true
         }
     }
@@ -146,7 +161,8 @@ package struct StreamInspector: Sendable {
         chunk.count >= 2 && chunk[chunk.count - 1] == 0x0A && chunk[chunk.count - 2] == 0x0A
     }
 
-    /// Whether it may name an event, or hold `"usage`, `"error`, `[DONE]` or a `finish_reason` that is a string.
+    /// Whether it may name an event, or hold `"usage`, `"error`, `[DONE]`, a `finish_reason` that is a string or the
+    /// index of a choice that is not the first.
     private static func mayMatter(_ bytes: [UInt8]) -> Bool {
         var window: UInt64 = 0x0A  // The last bytes; a line begins.
         for byte in bytes {
@@ -161,6 +177,10 @@ package struct StreamInspector: Sendable {
                 let isFinish = window & 0xFFFF_FFFF == 0x6E22_3A22  // n":"
                 let isSpacedFinish = window & 0xFF_FFFF_FFFF == 0x6E_223A_2022  // n": "
                 if isFinish || isSpacedFinish { return true }
+            case UInt8(ascii: "1")...UInt8(ascii: "9"):
+                let isIndex = window & 0xFFFF_FF00 == 0x7822_3A00  // x":
+                let isSpacedIndex = window & 0xFF_FFFF_FF00 == 0x78_223A_2000  // x": and a space
+                if isIndex || isSpacedIndex { return true }
             default: break
             }
         }

@@ -60,5 +60,7 @@ async def stream(send, receive, content, count, model):
         delta = {"choices": [{"index": 0, "delta": {"content": f"{content} {number} " + "x" * 1024}}]}
         await send({"type": "http.response.body", "body": f"data: {json.dumps(delta)}\n\n".encode(), "more_body": True})
         await asyncio.sleep(0)
-    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+    finish = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end = f"data: {json.dumps(finish)}\n\ndata: [DONE]\n\n"
+    await send({"type": "http.response.body", "body": end.encode()})
     watch.cancel()

@@ -38,6 +38,25 @@ import Testing
         #expect(bench.last?.reason == .ok)
     }
 
+    @Test func `a stream that ends with [DONE] without a reason is not taken for a whole answer`() async {
+        let end = "data: [DONE]\n\n"
+        for last in [[Bench.content + end], [Bench.content, end]] {
+            let late = Bench([.stream([Bench.role, Bench.content] + last)])
+            let text = await late.stream().text
+            // The client reads nothing behind the end: the error has to come before it.
+            #expect(text.split(separator: end, omittingEmptySubsequences: false).count == 2, "\(text)")
+            #expect(text.hasSuffix(end))
+            #expect(text.contains("\"error\""))
+            #expect(late.last?.reason?.outcome == .failed)
+        }
+        // What has not begun can be asked for again.
+        let whole = [Bench.role, Bench.content, Bench.done]
+        let early = Bench([.stream([Bench.role, end]), .stream(whole)], maximumAttempts: 2)
+        #expect(await early.stream().text.hasSuffix(Bench.done))
+        #expect(early.client.requests.count == 2)
+        #expect(early.last?.reason == .ok)
+    }
+
     @Test func `usage with every chunk does not make a cut stream whole`() async {
         let chunk = #"data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#
         let bench = Bench([.stream([Bench.role, chunk + "\n\n"])])

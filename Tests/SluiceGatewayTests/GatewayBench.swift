@@ -81,7 +81,8 @@ struct GatewayBench {
         #"{"id":"c","choices":[{"message":{"content":"ok"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#
     static let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"
     static let content = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
-    static let done = "data: [DONE]\n\n"
+    /// The reason why the answer ends, and the end.
+    static let done = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
     static let failure = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n"
 
     var log: [LogEntry] { self.logged.withLock { $0 } }

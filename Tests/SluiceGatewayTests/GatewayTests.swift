@@ -72,9 +72,9 @@ private let content = GatewayBench.content
     }
 
     @Test func `a stream is relayed chunk for chunk, and broken off with an error event`() async {
-        let whole = GatewayBench([.stream([content, content, "data: [DONE]\n\n"])])
+        let whole = GatewayBench([.stream([content, content, GatewayBench.done])])
         let relayed = await whole.send(.post, "/v1/chat/completions", GatewayBench.streamed)
-        #expect(relayed.text == [content, content, "data: [DONE]\n\n"].joined(separator: "|"))
+        #expect(relayed.text == [content, content, GatewayBench.done].joined(separator: "|"))
         let cut = GatewayBench([.stream([content, "cut"])])
         let text = await cut.send(.post, "/v1/chat/completions", GatewayBench.streamed).text
         #expect(text.contains("\"error\""))

@@ -148,7 +148,7 @@ struct StreamInspectorTests {
         let open = #"data: {"choices":[{"delta":{"content":"hi"},"finish_reason":null}]}"# + "\n\n"
         let usage = #"data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"# + "\n\n"
         let named = "event: response.completed\n" + #"data: {"type":"response.completed"}"# + "\n\n"
-        for end in [finish, spaced, usage, named, "data: [DONE]\n\n", finish + ": a comment\n\n"] {
+        for end in [finish, spaced, usage, named, finish + "data: [DONE]\n\n", finish + ": a comment\n\n"] {
             #expect(self.feed([open, open, end]).isWhole)
             #expect(self.feed((open + open + end).map { String($0) }).isWhole)
         }
@@ -156,6 +156,39 @@ struct StreamInspectorTests {
             #expect(!self.feed([text]).isWhole)
             #expect(!self.feed(text.map { String($0) }).isWhole)
         }
+    }
+
+    @Test func `[DONE] without a reason does not make an answer whole, however the bytes are cut`() {
+        let empty = #"data: {"choices":[{"delta":{"content":"hi"},"finish_reason":""}]}"# + "\n\n"
+        let end = "data: [DONE]\n\n"
+        for text in [Self.word + end, Self.word + empty, Self.role + Self.word + empty + end, Self.role + end, end] {
+            #expect(!self.feed([text]).isWhole, "\(text)")
+            #expect(!self.feed(text.map { String($0) }).isWhole, "\(text)")
+            #expect(!self.feed(Self.events(text)).isWhole, "\(text)")
+        }
+    }
+
+    @Test func `an answer is whole when every choice has said why it ends`() {
+        let second = #"data: {"choices":[{"index":1,"delta":{"content":"ho"}}]}"# + "\n\n"
+        let spaced = #"data: {"choices": [{"index": 1, "delta": {"content": "ho"}}]}"# + "\n\n"
+        let finish = #"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"
+        let other = #"data: {"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"
+        let end = "data: [DONE]\n\n"
+        for second in [second, spaced] {
+            for text in [Self.word + second + finish, Self.word + second + finish + end, second + Self.word + other] {
+                // The first choice's content is only searched, and need not be met.
+                let isMet = !text.hasPrefix(second)
+                #expect(self.feed(Self.events(text)).isWhole != isMet, "\(text)")
+                #expect(self.feed([text + finish + other + end]).isWhole)
+                #expect(self.feed(Self.events(text + finish + other)).isWhole)
+            }
+        }
+        let odd = #"data: {"choices":[{"index":-99999999,"delta":{"content":"a"},"finish_reason":"stop"},"#
+        #expect(self.feed([odd + #"{"index":99999999999,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"]).isWhole)
+    }
+
+    private static func events(_ text: String) -> [String] {
+        text.split(separator: "\n\n").map { $0 + "\n\n" }
     }
 
     @Test func `finds the end and the usage, however the bytes are cut`() {

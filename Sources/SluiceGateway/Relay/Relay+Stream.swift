@@ -110,7 +110,9 @@ extension Relay {
             )
             return .whole(Attempted(result: .failure(failure), answer: nil))
         }
-        if opening.isComplete && !opening.inspector.isWhole {
+        // Nothing has been told yet, so that another attempt may still be made.
+        if opening.isComplete || opening.inspector.isDone, !opening.inspector.isWhole {
+            stream.body.close()
             return .whole(Attempted(result: .failure(Self.truncated(stream.status)), answer: nil))
         }
         return .stream(opening)
@@ -120,8 +122,16 @@ extension Relay {
         AttemptFailure(
             .malformedResponse,
             status: status,
-            message: "the backend's stream ended without a finish_reason or [DONE]: the answer is not whole"
+            message: "the backend's stream ended without a finish_reason: the answer is not whole"
         )
+    }
+
+    /// The chunk without a `[DONE]` that ends an answer which is not whole: clients read nothing after it, and the
+    /// error is still to be told.
+    private static func withoutFalseEnd(_ chunk: [UInt8], _ inspector: StreamInspector) -> [UInt8] {
+        guard inspector.isDone, !inspector.isWhole, inspector.failure == nil else { return chunk }
+        let end = Array("data: [DONE]\n\n".utf8)
+        return chunk.suffix(end.count) == end[...] ? Array(chunk.dropLast(end.count)) : chunk
     }
 
     /// What the backend says about its limits with a stream's head; a list has none.
@@ -195,16 +205,19 @@ extension Relay {
         var inspector = opening.inspector
         let body = opening.stream.body
         do {
-            try await writer.write(opening.held)
-            tap?.pass(opening.held)
+            let held = Self.withoutFalseEnd(opening.held, inspector)
+            try await writer.write(held)
+            tap?.pass(held)
             while !opening.isComplete, let chunk = try await body.next() {
                 inspector.feed(chunk)
+                let chunk = Self.withoutFalseEnd(chunk, inspector)
+                guard !chunk.isEmpty else { continue }
                 try await writer.write(chunk)
                 tap?.pass(chunk)
             }
         } catch let error as HTTPClientError {
             // What breaks after the last event takes nothing away from the answer.
-            if inspector.isDone && inspector.failure == nil {
+            if inspector.isDone && inspector.isWhole && inspector.failure == nil {
                 return Passage(
                     result: .success(status: opening.stream.status, usage: Self.usage(opening, inspector)),
                     clientKnows: true

@@ -36,6 +36,7 @@ package struct AzureHandler: ProviderHandler {
             body: json.bytes,
             for: call
         )
+        prepared.choiceCount = max(1, request.choiceCount ?? 1)
         prepared.dropped = screen.dropped
         return prepared
     }

@@ -41,6 +41,8 @@ package struct OpenAICompatibleHandler: ProviderHandler {
             for: call
         )
         prepared.model = request.model
+        // A number of choices that was left out is not waited for.
+        prepared.choiceCount = max(1, request.choiceCount ?? 1)
         prepared.dropped = screen.dropped
         return prepared
     }

@@ -2,8 +2,9 @@ import SluiceWire
 
 /// Reads a stream of OpenAI's chunks, also from servers that take the format lightly.
 ///
-/// The answer is whole when every choice has said why it ends, or when `[DONE]` came. What is held back until then: the
-/// reasons, because some servers repeat them, and usage, because some send it with every chunk.
+/// The answer is whole when every choice has said why it ends; `[DONE]` then adds nothing, and does not stand for a
+/// missing reason: proxies and servers that fail write it too. What is held back until the end: the reasons, because
+/// some servers repeat them, and usage, because some send it with every chunk.
 package struct OpenAIStreamDecoder: ChatStreamDecoder {
     /// More choices than any provider gives.
     static let maximumChoices = 256
@@ -65,8 +66,6 @@ package struct OpenAIStreamDecoder: ChatStreamDecoder {
             guard error.code == "malformed_response" else { throw error }
         }
         guard !self.hasEnded else { return }
-        let finished = self.choices.reduce(0) { $0 + ($1.hasFinished ? 1 : 0) }
-        guard finished == self.choices.count, finished >= self.expectedChoices else { throw .truncated(self.provider) }
         if let failure = self.end(emit) { throw failure }
     }
 
@@ -164,10 +163,11 @@ package struct OpenAIStreamDecoder: ChatStreamDecoder {
         try self.choices[slot].take(choice, provider: self.provider, emit)
     }
 
-    /// Emits what was held back.
+    /// Emits what was held back, if the answer is whole.
     private mutating func end(_ emit: (ChatStreamEvent) -> Void) -> ProviderError? {
         self.hasEnded = true
-        guard !self.choices.isEmpty else { return .truncated(self.provider) }
+        let isWhole = self.choices.count >= self.expectedChoices && self.choices.allSatisfy(\.hasFinished)
+        guard isWhole else { return .truncated(self.provider) }
         for slot in self.choices.indices { self.choices[slot].end(emit) }
         if let usage = self.usage { emit(.usage(usage)) }
         emit(.done)

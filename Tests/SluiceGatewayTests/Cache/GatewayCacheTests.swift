@@ -36,7 +36,7 @@ enum CacheBench {
     static let start = Self.chunk(#"{"role":"assistant","content":"a"}"#)
     static let more = Self.chunk(#"{"content":"b"}"#)
     static let finish = Self.chunk("{}", finish: "\"stop\"")
-    static let done = GatewayBench.done
+    static let done = "data: [DONE]\n\n"
     static let whole = [Self.start, Self.more, Self.finish, Self.usage, Self.done]
     static let withoutUsage = [Self.start, Self.more, Self.finish, Self.done]
     static let withUsage =

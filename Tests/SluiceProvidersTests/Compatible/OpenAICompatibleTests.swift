@@ -211,6 +211,20 @@ struct OpenAICompatibleTests {
         #expect(passed.dropped.isEmpty)
     }
 
+    @Test("choices that are not asked for are not waited for")
+    func droppedChoices() throws {
+        var request = ChatRequest(model: "m", messages: [.user("x")])
+        request.choiceCount = 2
+        request.isStream = true
+        let end = StreamFeed.stream([StreamFeed.chunk(#"{"content":"x"}"#, finish: #""stop""#)])
+        let groq = try Self.handler("groq")
+        var decoder = groq.decoder(HTTPFields(), for: try groq.prepare(Self.call(request)))
+        #expect(try StreamFeed.events(Array(end.utf8), &decoder).last == .done)
+        let openAI = try Self.handler("openai")
+        var both = openAI.decoder(HTTPFields(), for: try openAI.prepare(Self.call(request)))
+        #expect(throws: ProviderError.truncated("openai")) { try StreamFeed.events(Array(end.utf8), &both) }
+    }
+
     @Test("bytes can be passed on where nothing changes")
     func needsTranslation() throws {
         var request = ChatRequest(model: "gpt-4o", messages: [.system("s"), .user("x")])

@@ -143,8 +143,33 @@ struct OpenAIStreamTests {
 
     @Test("an end without the last blank line is an end")
     func missingBlankLine() throws {
-        let text = StreamFeed.stream([StreamFeed.chunk(#"{"content":"x"}"#)], end: "data: [DONE]")
+        let text = StreamFeed.stream([StreamFeed.chunk(#"{"content":"x"}"#, finish: #""stop""#)], end: "data: [DONE]")
         #expect(try StreamFeed.events(text).last == .done)
+        let finish = "data: " + StreamFeed.chunk("{}", finish: #""stop""#)
+        #expect(try StreamFeed.events(StreamFeed.stream([StreamFeed.chunk("{}")], end: finish)).last == .done)
+    }
+
+    @Test("[DONE] without a reason is a stream cut off, not a stop", arguments: ["null", #""""#])
+    func doneWithoutFinish(finish: String) throws {
+        let word = StreamFeed.chunk(#"{"content":"x"}"#, finish: finish)
+        for end in ["data: [DONE]\n\n", "data: [DONE]"] {
+            #expect(throws: ProviderError.truncated("test")) {
+                try StreamFeed.events(StreamFeed.stream([word], end: end))
+            }
+        }
+    }
+
+    @Test("[DONE] before the second of two choices has finished is a stream cut off")
+    func doneBeforeSecondChoice() throws {
+        let first = [StreamFeed.chunk(#"{"content":"a"}"#), StreamFeed.chunk("{}", finish: #""stop""#)]
+        let second = StreamFeed.chunk(#"{"content":"b"}"#, index: 1)
+        for chunks in [first, first + [second]] {
+            #expect(throws: ProviderError.truncated("test")) {
+                try StreamFeed.events(StreamFeed.stream(chunks), choices: 2)
+            }
+        }
+        let last = StreamFeed.chunk("{}", finish: #""stop""#, index: 1)
+        #expect(try StreamFeed.events(StreamFeed.stream(first + [second, last]), choices: 2).last == .done)
     }
 
     @Test("nothing but [DONE] is no answer", arguments: ["data: [DONE]\n\n", "", ": ping\n\n"])
