@@ -134,7 +134,7 @@ package struct Router: Sendable {
     package mutating func firstContent(_ permit: RoutePermit, model: String, now: Instant) {
         guard self.states.indices.contains(permit.target) else { return }
         self.states[permit.target].times.record(now - permit.at, model: model, isStream: true)
-        // A target that is tested with a long stream must not stay closed to its end. The call still counts as under way.
+        // A target that is tested with a long stream must not stay closed to its end. The call is still under way.
         if permit.isProbe { self.heed(permit, .healthy, now: now) }
     }
 

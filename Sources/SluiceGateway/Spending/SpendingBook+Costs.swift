@@ -21,9 +21,8 @@ extension SpendingBook {
     package func cost(_ record: RequestRecord) -> Money? {
         let submission = record.submission
         guard let decisive = record.decisiveAttempt else {
-            return self.entry(submission.model, pool: submission.pool).map { entry in
-                record.usage.map { entry.prices.cost($0) } ?? .zero
-            }
+            guard let prices = self.entry(submission.model, pool: submission.pool)?.prices else { return nil }
+            return record.usage.map { prices.cost($0) } ?? .zero
         }
         var sum: Money?
         for attempt in record.attempts {

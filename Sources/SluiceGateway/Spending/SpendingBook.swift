@@ -101,8 +101,8 @@ package final class SpendingBook: Sendable {
 
     private static func seconds(_ clock: any TimeSource) -> Int { Int(clock.wallClockNanoseconds() / 1_000_000_000) }
 
-    /// Other rules from now on. An account of the same name goes on with what it has spent, unless its period changes or
-    /// whom it covers; then it begins anew.
+    /// Other rules from now on. An account of the same name goes on with what it has spent, unless its period changes
+    /// or whom it covers; then it begins anew.
     package func replace(_ rules: [SpendingRule]) {
         let now = Self.seconds(self.clock)
         self.state.withLock { $0.open(rules, now: now) }
