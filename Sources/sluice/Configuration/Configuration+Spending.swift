@@ -6,7 +6,7 @@ extension Configuration {
         var problems: [ConfigurationProblem] = []
         for name in self.names("budgets") {
             let path = "budgets.\(name)"
-            if self.setting("\(path).limit")?.value ?? .none == .none {
+            if (self.setting("\(path).limit")?.value ?? ConfigurationValue.none) == ConfigurationValue.none {
                 problems.append(self.problem("\(path).limit", "is needed: the US dollars that may be spent"))
             }
         }
