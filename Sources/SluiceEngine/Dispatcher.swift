@@ -126,7 +126,8 @@ package final class Dispatcher: Sendable {
     package func firstByte(_ lease: Lease, limits: ProviderObservation? = nil) {
         let now = self.clock.now()
         guard self.observer.wantsSteps || limits != nil else {
-            self.state.withLock { $0.machine.firstByte(lease.handle, lease.token, now: now) }
+            let opened = self.state.withLock { $0.machine.firstByte(lease.handle, lease.token, now: now) }
+            if opened { self.tick() }
             return
         }
         self.perform(now) { state, effects in

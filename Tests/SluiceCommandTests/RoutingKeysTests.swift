@@ -90,9 +90,25 @@ import Testing
         #expect(self.problems(route) == [message])
     }
 
-    @Test func `fallbacks without targets do nothing, and that is said`() {
-        #expect(
-            self.problems("{fallbacks: {error: [west]}}").contains("does nothing without pools.default.route.targets")
-        )
+    @Test func `what means nothing without targets is said, key by key`() {
+        let problems = self.problems("{fallbacks: {error: [west]}, hedge: 0.1, cool_down: 7s}")
+        #expect(problems.filter { $0 == "does nothing without pools.default.route.targets" }.count == 3)
+    }
+
+    @Test(arguments: [
+        ("{mode: never-after-send}", "pools.default.retry.mode never-after-send: a second call is a repetition"),
+        ("{attempts: 1}", "pools.default.retry.attempts 1: a second call is an attempt too"),
+    ])
+    func `second calls where there can be none are said`(retry: String, reason: String) throws {
+        let route = "{targets: [east, west], hedge: 0.1}"
+        #expect(self.problems("\(route), retry: \(retry)") == ["does nothing with \(reason)"])
+        #expect(self.problems("{targets: [east, west]}, retry: \(retry)").isEmpty)
+    }
+
+    @Test func `a target that looks up its provider by the model stands for many`() throws {
+        let backends = "backends: {all: {provider: auto}, east: {url: 'http://e/v1'}}\n"
+        let text = backends + "pools: {default: {route: {targets: [all, all/openai/gpt-4o, east]}}}"
+        let plan = try #require(Wiring.pools(try self.load(text)).first?.route)
+        #expect(plan.targets.map(\.standsForMany) == [true, false, false])
     }
 }

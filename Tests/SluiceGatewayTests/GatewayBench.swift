@@ -32,6 +32,8 @@ struct GatewayBench {
         baseDelay: Duration = .zero,
         history: Int = TelemetryConfiguration().historyCapacity,
         observers: [any CompletionObserver] = [],
+        route: RoutePlan? = nil,
+        budgets: [SpendingRule] = [],
         _ configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) {
         self.client = ScriptedClient(script)
@@ -42,7 +44,8 @@ struct GatewayBench {
             slots: 1,
             maximumRequests: maximumRequests,
             maximumRequestsPerTenant: perTenant,
-            retry: RetryPolicy(maximumAttempts: maximumAttempts, baseDelay: baseDelay)
+            retry: RetryPolicy(maximumAttempts: maximumAttempts, baseDelay: baseDelay),
+            route: route
         )
         self.dispatcher = Dispatcher(
             pools: [pool],
@@ -63,6 +66,7 @@ struct GatewayBench {
             dispatcher: self.dispatcher,
             client: self.client,
             telemetry: self.telemetry,
+            spending: SpendingBook(rules: budgets, prices: .builtIn, clock: self.clock),
             clock: self.clock,
             spawn: { [spawned] work in
                 let task = Task { await work() }

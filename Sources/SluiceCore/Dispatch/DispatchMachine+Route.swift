@@ -112,13 +112,16 @@ extension DispatchMachine {
     // MARK: Arrival
 
     /// The first content has come.
-    mutating func noteContent(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) {
+    ///
+    /// - Returns: whether the target that it came from was only being tested.
+    mutating func noteContent(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) -> Bool {
         let pool = Int(handle.pool)
         guard self.pools[pool].router != nil, self.pools[pool].queue.holds(handle, token),
             let notes = self.pools[pool].queue.route(handle), let permit = notes.permit, !notes.hadContent,
             let facts = self.routeFacts(handle)
-        else { return }
+        else { return false }
         self.pools[pool].router?.firstContent(permit, model: facts.model, now: now)
+        return permit.isProbe
     }
 
     /// The call that counts has come to its end.
@@ -199,7 +202,9 @@ extension InMemoryQueue {
     func routeFacts(_ handle: RequestHandle, mayRepeat: Bool, maximumAttempts: Int) -> RouteFacts? {
         guard let slot = self.slot(handle), let submission = self.entries[slot].record?.submission else { return nil }
         // Of a claimed request the attempt to come is not counted yet.
-        let made = self.entries[slot].attempts + (self.entries[slot].phase == .started ? 0 : 1)
+        let made =
+            self.entries[slot].attempts + (self.entries[slot].phase == .started ? 0 : 1)
+            - (self.entries[slot].notes.route?.trail.moves ?? 0)
         return RouteFacts(
             model: submission.model,
             isStream: submission.isStream,

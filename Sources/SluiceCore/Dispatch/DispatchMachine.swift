@@ -92,10 +92,13 @@ package struct DispatchMachine: Sendable {
     }
 
     /// Where nobody wants to hear of it.
-    package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) {
-        guard Int(handle.pool) < self.pools.count else { return }
-        self.noteContent(handle, token, now: now)
-        _ = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
+    ///
+    /// - Returns: whether that opened a target, for which others may wait: then `tick` is due.
+    @discardableResult
+    package mutating func firstByte(_ handle: RequestHandle, _ token: LeaseToken, now: Instant) -> Bool {
+        guard Int(handle.pool) < self.pools.count else { return false }
+        defer { _ = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now) }
+        return self.noteContent(handle, token, now: now)
     }
 
     /// - Parameter limits: what the backend said about its limits with the head of its answer.
@@ -110,8 +113,9 @@ package struct DispatchMachine: Sendable {
         if limits != nil, let facts = self.pools[Int(handle.pool)].queue.attemptFacts(handle, token) {
             self.note(limits, facts, pool: Int(handle.pool), now: now)
         }
-        self.noteContent(handle, token, now: now)
+        let opened = self.noteContent(handle, token, now: now)
         let isCurrent = self.pools[Int(handle.pool)].queue.firstByte(handle, token, now: now)
+        defer { if opened { self.pump(backendOf: Int(handle.pool), now: now, &effects) } }
         guard isCurrent, self.reportsSteps, let record = self.pools[Int(handle.pool)].queue.record(handle) else {
             return
         }
@@ -266,17 +270,19 @@ package struct DispatchMachine: Sendable {
         switch result {
         case .success(_, let usage, _): return .done(usage)
         case .failure(let failure):
+            let route = self.outlook(handle, failure, now: now)
+            let moves = self.pools[pool].queue.route(handle)?.trail.moves ?? 0
             let question = RetryQuestion(
                 failure: failure,
                 policy: self.pools[pool].configuration.retry,
-                attempts: facts.attempts,
+                attempts: facts.attempts - moves,
                 throttles: facts.notes.throttles,
                 cancelCause: facts.cancelCause,
                 now: now,
                 deadline: facts.deadline,
                 notBefore: self.backends[self.pools[pool].backend].breaker.openUntil ?? .zero,
                 budgetAllows: self.pools[pool].budgetAllowsRetry(at: now),
-                route: self.outlook(handle, failure, now: now)
+                route: route
             )
             return question.answer(random: &self.random)
         }

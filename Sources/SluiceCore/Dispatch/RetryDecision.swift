@@ -4,7 +4,7 @@ import SluiceBasics
 package struct RetryQuestion: Sendable {
     package var failure: AttemptFailure
     package var policy: RetryPolicy
-    /// Attempts that count, this one included.
+    /// Attempts that count, this one included unless the request moves on because of what is in it.
     package var attempts: Int
     /// Refusals by 429 or 503 before this one.
     package var throttles: Int
@@ -122,7 +122,7 @@ extension RetryQuestion {
             return self.giveUp("attempt \(self.attempts) of \(self.policy.maximumAttempts)")
         }
         // What is in the request does not happen more often because a backend is in trouble.
-        guard self.budgetAllows || self.failure.refusal != nil else {
+        guard self.budgetAllows || self.failure.refusal != nil || self.failure.isInexpressible else {
             let percent = Int(self.policy.budgetRatio * 100)
             return self.giveUp("the pool's retry budget (\(percent) % of its starts in a minute) is used up")
         }

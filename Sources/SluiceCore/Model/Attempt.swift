@@ -48,6 +48,8 @@ package struct AttemptFailure: Error, Sendable, Equatable {
     package var limits: ProviderObservation?
     /// The backend refused this request for what is in it, and another model may not.
     package var refusal: FallbackClass?
+    /// Nothing was sent: this target cannot be asked such a thing, and another may be.
+    package var isInexpressible = false
 
     package init(
         _ failureClass: FailureClass,
@@ -110,6 +112,8 @@ package struct AttemptRecord: Sendable, Equatable {
     package var model: String?
     /// Made while an earlier one was still under way.
     package var isHedge = false
+    /// Of two calls at once the one that did not count: overtaken, or failed while the other went on.
+    package var isSuperseded = false
     package var startedAt: Instant
     package var firstByteAt: Instant?
     package var endedAt: Instant?

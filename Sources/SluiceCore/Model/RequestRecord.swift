@@ -24,6 +24,13 @@ package struct RequestRecord: Sendable {
         self.submittedAt = submittedAt
         self.attempts = []
     }
+
+    /// The attempt that the request's end is due to: the one that succeeded, else the last that counted. While it runs,
+    /// the one that counts as things stand.
+    package var decisiveAttempt: AttemptRecord? {
+        self.attempts.last { $0.endedAt != nil && $0.failure == nil } ?? self.attempts.last { !$0.isSuperseded }
+            ?? self.attempts.last
+    }
 }
 
 /// Why a queued request waits, and for how long it probably will.

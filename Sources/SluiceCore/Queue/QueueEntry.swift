@@ -148,7 +148,7 @@ extension QueueEntry {
 
     /// Ends one of two calls; the other one is then the one that counts.
     mutating func closeHedged(_ attempt: Int, _ result: AttemptResult, now: Instant) {
-        self.record?.closeAttempt(result, nil, attempt: attempt, now: now)
+        self.record?.closeAttempt(result, nil, attempt: attempt, isSuperseded: true, now: now)
         let other = self.notes.route?.hedge
         if self.notes.route?.permit?.attempt == attempt { self.notes.route?.permit = other }
         self.notes.route?.hedge = nil
@@ -181,10 +181,12 @@ extension RequestRecord {
         _ result: AttemptResult,
         _ verdict: Verdict?,
         attempt: Int,
+        isSuperseded: Bool = false,
         now: Instant
     ) {
         let index = attempt - 1
         guard self.attempts.indices.contains(index) else { return }
+        self.attempts[index].isSuperseded = isSuperseded
         self.attempts[index].close(result, verdict, now: now)
     }
 }

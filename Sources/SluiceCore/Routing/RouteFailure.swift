@@ -14,6 +14,7 @@ extension AttemptFailure {
     /// Which fallbacks it calls for; `nil`: no other target could do better.
     package var fallbackClass: FallbackClass? {
         if let refusal = self.refusal { return refusal }
+        if self.isInexpressible { return .error }
         switch self.failureClass {
         case .rateLimited, .overloaded: return .rateLimit
         case .connectRefused, .connectTimeout, .connectError, .serverError, .readTimeout, .reset, .malformedResponse,
@@ -35,7 +36,15 @@ extension AttemptFailure {
     ///   - choosesModel: the target has a name of its own for the model. Otherwise clients choose it, and whoever asks
     ///     for what does not exist must not close the target for others.
     ///   - isOverdue: a time had passed that no client chose.
-    func healthSign(choosesModel: Bool, isOverdue: Bool, patience: Duration, usual: Duration?) -> HealthSign {
+    ///   - standsForMany: several providers are behind the target, and only one of them was asked.
+    func healthSign(
+        choosesModel: Bool,
+        standsForMany: Bool = false,
+        isOverdue: Bool,
+        patience: Duration,
+        usual: Duration?
+    ) -> HealthSign {
+        if standsForMany { return .neutral }
         switch self.failureClass {
         case .connectRefused, .connectTimeout, .connectError: return .unusable(self.failureClass, for: nil)
         case .rateLimited: return .unusable(self.failureClass, for: self.retryAfter)

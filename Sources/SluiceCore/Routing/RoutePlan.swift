@@ -11,6 +11,9 @@ package struct RoutePlan: Sendable, Equatable {
         package var weight: Int
         /// Those of a higher order are asked only when none of a lower one can be.
         package var order: Int
+        /// It stands for several providers, of which the client's name of the model chooses one. What one of them does
+        /// says nothing about the others.
+        package var standsForMany = false
 
         package init(backend: String, model: String? = nil, weight: Int = 1, order: Int = 0) {
             self.backend = backend

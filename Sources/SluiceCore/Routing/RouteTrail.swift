@@ -9,6 +9,9 @@ package struct RouteTrail: Sendable, Equatable {
     /// What it met last.
     var last: FallbackClass?
     private(set) var lastTarget: Int?
+    /// How often it went to another target because of what is in it. No retries: no backend was in trouble. At most
+    /// once for each target.
+    private(set) var moves = 0
 
     package init() {}
 
@@ -18,6 +21,8 @@ package struct RouteTrail: Sendable, Equatable {
         self.tried |= 1 << UInt64(target)
         self.lastTarget = target
     }
+
+    mutating func noteMove() { self.moves += 1 }
 }
 
 /// What the router has to know of a request.

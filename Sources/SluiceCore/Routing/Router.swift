@@ -134,6 +134,8 @@ package struct Router: Sendable {
     package mutating func firstContent(_ permit: RoutePermit, model: String, now: Instant) {
         guard self.states.indices.contains(permit.target) else { return }
         self.states[permit.target].times.record(now - permit.at, model: model, isStream: true)
+        // A target that is tested with a long stream must not stay closed to its end. The call is still under way.
+        if permit.isProbe { self.heed(permit, .healthy, now: now) }
     }
 
     /// - Parameters:
@@ -161,6 +163,7 @@ package struct Router: Sendable {
             let isOverdue = permit.patience.map { elapsed >= $0 } ?? false
             sign = failure.healthSign(
                 choosesModel: self.plan.targets[target].model != nil,
+                standsForMany: self.plan.targets[target].standsForMany,
                 isOverdue: isOverdue && !failure.committed,
                 patience: elapsed,
                 usual: usual
@@ -186,6 +189,10 @@ package struct Router: Sendable {
 
     private mutating func land(_ permit: RoutePermit, _ sign: HealthSign, now: Instant) {
         self.states[permit.target].inFlight = max(0, self.states[permit.target].inFlight - 1)
+        self.heed(permit, sign, now: now)
+    }
+
+    private mutating func heed(_ permit: RoutePermit, _ sign: HealthSign, now: Instant) {
         self.states[permit.target].health.settle(
             permit,
             sign,
@@ -220,7 +227,10 @@ package struct Router: Sendable {
                 untried = min(untried ?? opens, opens)
             }
         }
-        if let untried { return untried <= now ? .another : .anotherLater(untried) }
+        if let untried {
+            if kind.isAboutRequest || failure.isInexpressible { trail.noteMove() }
+            return untried <= now ? .another : .anotherLater(untried)
+        }
         return .again(tried ?? now)
     }
 

@@ -6,7 +6,7 @@ import SluiceWire
 extension FabricDispatcher {
     func reply(_ held: HeldRequest, _ answer: FabricAnswer, streamBroke: Bool) -> ReplyEnvelope {
         let record = answer.record
-        let last = record.attempts.last
+        let last = record.decisiveAttempt
         var extras = ReplyExtras(
             status: answer.status,
             retryAfterMilliseconds: answer.retryAfter.map { Int($0.inMilliseconds) },
@@ -71,7 +71,7 @@ enum ErrorType {
         case .clientGone, .operatorRequest, .shutdown: return "RequestCancelled"
         default: break
         }
-        guard let last = record.attempts.last else { return "InternalServerError" }
+        guard let last = record.decisiveAttempt else { return "InternalServerError" }
         switch last.failure {
         case .connectRefused, .connectError, .reset: return "APIConnectionError"
         case .connectTimeout, .readTimeout, .deadline: return "APITimeoutError"

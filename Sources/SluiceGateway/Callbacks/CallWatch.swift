@@ -34,14 +34,16 @@ final class CallWatch: Sendable {
     }
 
     /// A backend is about to be asked for the first time.
-    func began(_ call: Call, at now: Instant) {
+    ///
+    /// - Parameter choice: which target, where there are several.
+    func began(_ call: Call, _ choice: RouteChoice? = nil, at now: Instant) {
         guard !self.observers.isEmpty else { return }
         var record = RequestRecord(submission: call.submission, submittedAt: now)
         record.startedAt = now
         var report = self.report(record, cache: call.cacheState)
         report.id = call.idText
-        report.backend = call.backend.name
-        report.provider = Self.provider(call)
+        report.backend = choice?.backend ?? call.backend.name
+        report.provider = Self.provider(call, backend: choice?.backend, model: choice?.model)
         if self.wantsContent { report.request = call.body }
         for observer in self.observers { observer.willCall(report) }
     }
@@ -55,16 +57,25 @@ final class CallWatch: Sendable {
             cache: call.cacheState,
             request: call.body,
             answer: answer,
-            provider: self.observers.isEmpty ? nil : Self.provider(call)
+            provider: self.observers.isEmpty ? nil : Self.provider(call, record.decisiveAttempt)
         )
     }
 
-    private static func provider(_ call: Call) -> String? {
-        switch call.backend.way {
-        case .fabric: nil
-        case .fixed(let target): target.provider
+    private static func provider(_ call: Call, _ attempt: AttemptRecord?) -> String? {
+        Self.provider(call, backend: attempt?.backend, model: attempt?.model)
+    }
+
+    /// - Parameters:
+    ///   - backend: of the target that was asked; `nil`: the pool's own.
+    ///   - model: what it was asked for; `nil`: what the client named.
+    private static func provider(_ call: Call, backend: String?, model: String?) -> String? {
+        let backend = backend.flatMap { call.targets[$0] } ?? call.backend
+        let model = model ?? call.submission.model
+        switch backend.way {
+        case .fabric: return nil
+        case .fixed(let target): return target.provider
         case .byModel(let directory):
-            try? directory.find(call.backend.modelAliases[call.submission.model] ?? call.submission.model).0.provider
+            return try? directory.find(backend.modelAliases[model] ?? model).0.provider
         }
     }
 
@@ -138,7 +149,7 @@ final class CallWatch: Sendable {
         report.completionTokens = record.usage?.completion
         report.outcome = record.reason?.outcome.rawValue
         report.reason = record.reason?.rawValue
-        guard let last = record.attempts.last else {
+        guard let last = record.decisiveAttempt else {
             if record.reason?.outcome != .done { report.errorMessage = record.message }
             return report
         }
@@ -189,13 +200,16 @@ final class CallWatch: Sendable {
     }
 
     /// `nil` when nobody looks.
-    func tap(_ call: Call) -> Tap? {
+    ///
+    /// - Parameter record: as it stands when the stream begins.
+    func tap(_ call: Call, _ record: @autoclosure () -> RequestRecord?) -> Tap? {
         guard self.wantsChunks || self.wantsContent else { return nil }
-        let record = RequestRecord(submission: call.submission, submittedAt: self.clock.now())
-        var report = self.report(record, cache: call.cacheState)
+        let attempt = record()?.decisiveAttempt
+        let started = RequestRecord(submission: call.submission, submittedAt: self.clock.now())
+        var report = self.report(started, cache: call.cacheState)
         report.id = call.idText
-        report.backend = call.backend.name
-        report.provider = Self.provider(call)
+        report.backend = attempt?.backend ?? call.backend.name
+        report.provider = Self.provider(call, attempt)
         return Tap(self.observers.filter { $0.wantsChunks }, report, keepsText: self.wantsContent)
     }
 }

@@ -109,7 +109,7 @@ extension Gateway {
         json.field("message_count", submission.messageCount)
         // Prompts stay out of every view.
         json.nullField("request_summary")
-        json.field("current_error_summary", record.attempts.last?.message)
+        json.field("current_error_summary", record.decisiveAttempt?.message)
         json.field("waiting_reason", row.waiting?.reason.rawValue)
     }
 

@@ -92,10 +92,7 @@ enum TraceHeaders {
         headers.append("x-sluice-attempts", String(record.attempts.count))
         let waited = (record.startedAt ?? record.endedAt ?? record.submittedAt) - record.submittedAt
         headers.append("x-sluice-queue-ms", Self.milliseconds(waited))
-        // Of two calls at once the one that was overtaken may be the later one.
-        if let attempt = record.attempts.last(where: { $0.failure == nil }) ?? record.attempts.last {
-            headers.append("x-sluice-backend", attempt.backend)
-        }
+        if let attempt = record.decisiveAttempt { headers.append("x-sluice-backend", attempt.backend) }
     }
 
     /// Where a request stands that has to wait; one that runs already is at place 0. Not for a gateway of the fabric,

@@ -55,7 +55,7 @@ struct CallLog: Sendable {
     }
 
     private func append(_ record: RequestRecord, to fields: inout [(name: String, value: String)]) {
-        if let last = record.attempts.last {
+        if let last = record.decisiveAttempt {
             fields.append(("backend", last.backend))
             if let failure = last.failure { fields.append(("class", failure.rawValue)) }
             if let status = last.status { fields.append(("status", String(status))) }

@@ -15,7 +15,7 @@ enum Endings {
 
     /// - Parameter answer: the backend's, whose own words say more than its status does.
     static func error(_ record: RequestRecord, _ call: Call, _ answer: HTTPClientResponse? = nil) -> GatewayError {
-        let last = record.attempts.last
+        let last = record.decisiveAttempt
         let backend = last?.backend ?? call.backend.name
         let words = answer.flatMap { BackendWords($0) }
         let tried = record.attempts.count == 1 ? "1 attempt" : "\(record.attempts.count) attempts"

@@ -162,7 +162,10 @@ extension Gateway {
             try self.spending.reserve(submission)
         } catch {
             self.results.withdraw(submission.id)
-            throw error
+            let rejection = Rejection(.budget, message: error.message)
+            self.dispatcher.reject(submission, rejection)
+            self.tell(submission, rejection)
+            throw error.naming(submission.id)
         }
         do throws(Rejection) {
             return try self.dispatcher.submit(submission, cancellation: cancellation)

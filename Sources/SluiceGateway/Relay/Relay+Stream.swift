@@ -167,7 +167,7 @@ extension Relay {
         _ deadline: Instant,
         to writer: any HTTPBodyWriter
     ) async throws {
-        var tap = self.watch.tap(call)
+        var tap = self.watch.tap(call, self.dispatcher.find(call.submission.id)?.record)
         let passage = await self.pump(opening, to: writer, deadline, &tap)
         guard case .ended(let record) = self.dispatcher.finish(lease, passage.result) else { return }
         self.note(call, record, answer: tap?.transcript)

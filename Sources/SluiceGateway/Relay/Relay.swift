@@ -72,7 +72,7 @@ struct Relay: Sendable {
             switch self.dispatcher.start(lease) {
             case .ended(let record): return .answer(self.response(call, record, nil))
             case .proceed(let attempt, _, let deadline):
-                if attempt == 1 { self.watch.began(call, at: self.clock.now()) }
+                if attempt == 1 { self.watch.began(call, lease.choice, at: self.clock.now()) }
                 do throws(ProviderError) {
                     let backend = try self.attempt(call, lease.choice, deadline)
                     return .call(lease, backend, deadline: deadline, attempt: attempt)
@@ -110,7 +110,9 @@ struct Relay: Sendable {
             body: error.openAIBody
         )
         let failureClass: FailureClass = error.kind == .unsupportedProvider ? .routeOrModel : .invalidRequest
-        let failure = AttemptFailure(failureClass, status: status, message: "not sent: \(error.kind == .authentication ? error.message : error.kind.rawValue)")
+        let words = error.kind == .authentication ? error.message : error.kind.rawValue
+        var failure = AttemptFailure(failureClass, status: status, message: "not sent: \(words)")
+        failure.isInexpressible = true
         return Attempted(result: .failure(failure), answer: answer)
     }
 

@@ -26,10 +26,11 @@ package struct SpendingRule: Sendable, Equatable {
     }
 }
 
-/// Providers' names of models that clients know by others.
+/// Providers' names of models that clients know by others, and where pools with several targets send requests.
 package struct ModelNames: Sendable {
     package var byPool: [String: [String: String]] = [:]
     package var byBackend: [String: [String: String]] = [:]
+    package var routes: [String: RoutePlan] = [:]
 
     package init() {}
 }
@@ -39,12 +40,36 @@ package final class SpendingBook: Sendable {
     private struct Account {
         var rule: SpendingRule
         var ledger: SpendingLedger
+        /// No other account has it, before or after.
+        var generation: UInt64
+
+        /// Whether what has been spent under the one counts under the other.
+        func goesOn(as rule: SpendingRule) -> Bool {
+            self.rule.name == rule.name && self.rule.key == rule.key && self.rule.tenant == rule.tenant
+                && self.rule.limit.period == rule.limit.period
+        }
     }
 
     private struct State {
         var accounts: [Account] = []
+        /// Of the next new account.
+        var generation: UInt64 = 0
         /// Requests that hold a reservation: the sum, and in which accounts.
-        var reservations: [RequestID: (amount: Money, rules: [String])] = [:]
+        var reservations: [RequestID: (amount: Money, accounts: [UInt64])] = [:]
+
+        /// Accounts for these rules; each goes on that there is, unless its period changes or whom it covers.
+        mutating func open(_ rules: [SpendingRule], now: Int) {
+            self.accounts = rules.map { rule in
+                guard var account = self.accounts.first(where: { $0.goesOn(as: rule) }) else {
+                    self.generation += 1
+                    let ledger = SpendingLedger(rule.limit, now: now)
+                    return Account(rule: rule, ledger: ledger, generation: self.generation)
+                }
+                account.rule = rule
+                account.ledger.configure(rule.limit, now: now)
+                return account
+            }
+        }
     }
 
     /// One account as it stands.
@@ -55,9 +80,9 @@ package final class SpendingBook: Sendable {
         package var left: Money
     }
 
-    private let prices: PriceTable
+    let prices: PriceTable
     private let clock: any TimeSource
-    private let names: ModelNames
+    let names: ModelNames
     private let state: Lock<State>
 
     package init(
@@ -69,27 +94,18 @@ package final class SpendingBook: Sendable {
         self.prices = prices
         self.names = names
         self.clock = clock
-        let now = Self.seconds(clock)
-        self.state = Lock(
-            State(accounts: rules.map { Account(rule: $0, ledger: SpendingLedger($0.limit, now: now)) })
-        )
+        var state = State()
+        state.open(rules, now: Self.seconds(clock))
+        self.state = Lock(state)
     }
 
     private static func seconds(_ clock: any TimeSource) -> Int { Int(clock.wallClockNanoseconds() / 1_000_000_000) }
 
-    /// Other rules from now on; an account of the same name goes on with what it has spent.
+    /// Other rules from now on. An account of the same name goes on with what it has spent, unless its period changes
+    /// or whom it covers; then it begins anew.
     package func replace(_ rules: [SpendingRule]) {
         let now = Self.seconds(self.clock)
-        self.state.withLock { state in
-            state.accounts = rules.map { rule in
-                guard var account = state.accounts.first(where: { $0.rule.name == rule.name }) else {
-                    return Account(rule: rule, ledger: SpendingLedger(rule.limit, now: now))
-                }
-                account.rule = rule
-                account.ledger.configure(rule.limit, now: now)
-                return account
-            }
-        }
+        self.state.withLock { $0.open(rules, now: now) }
     }
 
     package var isEmpty: Bool { self.state.withLock { $0.accounts.isEmpty } }
@@ -110,76 +126,19 @@ package final class SpendingBook: Sendable {
         }
     }
 
-    // MARK: Costs
-
-    /// Of the model that the request asks for; which target it meets is not known before.
-    private func prices(of submission: Submission) -> TokenPrices? {
-        self.entry(submission.model, pool: submission.pool)?.prices
-    }
-
-    /// Of the model that answered, which may be another target's.
-    private func prices(of record: RequestRecord) -> TokenPrices? {
-        guard let attempt = record.attempts.last(where: { $0.failure == nil }) else {
-            return self.prices(of: record.submission)
-        }
-        let model = attempt.model ?? record.submission.model
-        return self.prices.entry(self.names.byBackend[attempt.backend]?[model] ?? model)?.prices
-    }
-
-    /// What is known of a model.
-    func entry(_ model: String, pool: String) -> PriceTable.Entry? {
-        self.prices.entry(self.names.byPool[pool]?[model] ?? model)
-    }
-
-    /// - Returns: `nil` when the model has no price.
-    package func cost(_ record: RequestRecord) -> Money? {
-        guard let prices = self.prices(of: record) else { return nil }
-        if let usage = record.usage {
-            return prices.cost(
-                prompt: usage.prompt,
-                completion: usage.completion,
-                cached: usage.cached,
-                written: usage.cacheWritten
-            )
-        }
-        // A stream that began and broke off has been paid for, though nobody said how much.
-        guard record.firstByteAt != nil else { return .zero }
-        let submission = record.submission
-        return prices.cost(
-            prompt: submission.tokenEstimate - submission.completionEstimate,
-            completion: submission.completionEstimate
-        )
-    }
-
-    /// What an estimate of the prompt may be wrong by.
-    private static let margin = 1.25
-
-    /// The most that a request can cost, if it bounds its answer; else what it probably costs, doubled.
-    private func most(_ submission: Submission) -> Money? {
-        guard let prices = self.prices(of: submission) else { return nil }
-        let prompt = Double(max(0, submission.tokenEstimate - submission.completionEstimate)) * Self.margin
-        let completion =
-            submission.isCompletionLimited
-            ? submission.completionEstimate
-            : submission.completionEstimate.multipliedReportingOverflow(by: 2).partialValue
-        // A write to the provider's cache costs more than plain input.
-        let highest = max(prices.input, prices.cacheWrite ?? 0)
-        let bound = TokenPrices(input: highest, output: prices.output)
-        return bound.cost(prompt: Int(exactly: prompt.rounded(.up)) ?? .max, completion: completion)
-    }
-
     // MARK: Admission
 
     /// Reserves what the request may cost, in every account that covers it or in none.
     func reserve(_ submission: Submission) throws(GatewayError) {
         let most = self.most(submission)
+        let isUnpriced = most == nil || !self.isPriced(submission)
         let now = Self.seconds(self.clock)
         let refusal = self.state.withLock { state -> GatewayError? in
             guard !state.accounts.isEmpty else { return nil }
             var held: [Int] = []
             for index in state.accounts.indices where state.accounts[index].rule.covers(submission) {
                 let rule = state.accounts[index].rule
-                if most == nil && rule.refusesUnpriced {
+                if isUnpriced && rule.refusesUnpriced {
                     return Self.undo(held, .zero, &state, now, .unpriced(submission))
                 }
                 let answer = state.accounts[index].ledger.reserve(most ?? .zero, now: now)
@@ -189,7 +148,7 @@ package final class SpendingBook: Sendable {
                 held.append(index)
             }
             if !held.isEmpty {
-                state.reservations[submission.id] = (most ?? .zero, held.map { state.accounts[$0].rule.name })
+                state.reservations[submission.id] = (most ?? .zero, held.map { state.accounts[$0].generation })
             }
             return nil
         }
@@ -224,7 +183,7 @@ package final class SpendingBook: Sendable {
         let now = Self.seconds(self.clock)
         self.state.withLock { state in
             guard let reservation = state.reservations.removeValue(forKey: id) else { return }
-            for index in state.accounts.indices where reservation.rules.contains(state.accounts[index].rule.name) {
+            for index in state.accounts.indices where reservation.accounts.contains(state.accounts[index].generation) {
                 state.accounts[index].ledger.settle(reserved: reservation.amount, actual: actual, now: now)
             }
         }

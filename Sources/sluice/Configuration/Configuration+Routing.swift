@@ -33,7 +33,13 @@ extension Configuration {
 
     /// What `checkRouting` lets through are targets.
     private func targets(_ key: String) -> [RoutePlan.Target] {
-        (self.list(key) ?? []).compactMap { try? TargetText.read($0).get() }
+        (self.list(key) ?? []).compactMap { text in
+            guard var target = try? TargetText.read(text).get() else { return nil }
+            // With a model of its own it is one provider all the same.
+            let provider = self.text("backends.\(target.backend).provider")
+            target.standsForMany = target.model == nil && provider == BackendWiring.byModel
+            return target
+        }
     }
 
     private static func firstToken(_ text: String?) -> RoutePlan.FirstTokenTimeout? {
@@ -57,10 +63,8 @@ extension Configuration {
                 let key = "\(path).route.fallbacks.\(kind.rawValue)"
                 problems += self.checkTargets(key, areFallbacks: true)
                 count += self.list(key)?.count ?? 0
-                if !self.isRouted(path), !(self.list(key) ?? []).isEmpty {
-                    problems.append(self.problem(key, "does nothing without \(path).route.targets"))
-                }
             }
+            problems += self.isRouted(path) ? self.checkHedge(path) : self.checkIdle(path)
             if count > RoutePlan.maximumTargets {
                 let most = RoutePlan.maximumTargets
                 problems.append(
@@ -94,6 +98,26 @@ extension Configuration {
                 return seen.insert(target.name).inserted ? nil : self.problem(key, "names '\(target.name)' twice")
             }
         }
+    }
+
+    /// Without targets nothing of a route means anything.
+    private func checkIdle(_ path: String) -> [ConfigurationProblem] {
+        self.settings.filter {
+            $0.path.hasPrefix("\(path).route.") && $0.path != "\(path).route.targets" && $0.source != .standard
+        }
+        .map { self.problem($0.path, "does nothing without \(path).route.targets") }
+    }
+
+    private func checkHedge(_ path: String) -> [ConfigurationProblem] {
+        let key = "\(path).route.hedge"
+        guard self.ratio(key) > 0 else { return [] }
+        if let mode = self.text("\(path).retry.mode"), mode != RetryMode.auto.rawValue {
+            return [self.problem(key, "does nothing with \(path).retry.mode \(mode): a second call is a repetition")]
+        }
+        if self.integer("\(path).retry.attempts") == 1 {
+            return [self.problem(key, "does nothing with \(path).retry.attempts 1: a second call is an attempt too")]
+        }
+        return []
     }
 
     private func checkPatience(_ path: String) -> [ConfigurationProblem] {

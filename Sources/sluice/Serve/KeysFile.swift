@@ -23,7 +23,10 @@ enum KeysFile {
         } catch {
             throw Problem(message: "API keys: \(error.message)")
         }
-        return try keys + Self.parse(bytes, pools: configuration.names("pools"), path: path)
+        keys += try Self.parse(bytes, pools: configuration.names("pools"), path: path)
+        let problems = configuration.budgetsWithoutKey(keys.map(\.name))
+        guard problems.isEmpty else { throw Problem(message: ConfigurationProblems(problems: problems).text) }
+        return keys
     }
 
     /// A file without keys is refused: it would silently open the gateway to everybody.

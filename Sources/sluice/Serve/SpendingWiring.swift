@@ -32,7 +32,10 @@ struct SpendingWiring {
     func rules() -> [SpendingRule] {
         self.configuration.names("budgets").compactMap { name in
             let path = "budgets.\(name)"
-            guard let amount = Money(dollars: self.configuration.ratio("\(path).limit")) else { return nil }
+            // A budget of nothing is refused by `checkSpending`.
+            guard case .ratio(let dollars) = self.configuration.setting("\(path).limit")?.value,
+                let amount = Money(dollars: dollars)
+            else { return nil }
             let period = self.configuration.text("\(path).period").flatMap { SpendingLimit.Period(rawValue: $0) }
             return SpendingRule(
                 name: name,

@@ -213,7 +213,10 @@ struct Wiring {
             let table = self.configuration.table("backends.\(backend).aliases")
             names.byBackend[backend] = Dictionary(table.map { ($0.name, $0.value) }) { _, last in last }
         }
-        for pool in Self.pools(self.configuration) { names.byPool[pool.name] = names.byBackend[pool.backend] }
+        for pool in Self.pools(self.configuration) {
+            names.byPool[pool.name] = names.byBackend[pool.backend]
+            names.routes[pool.name] = pool.route
+        }
         return SpendingBook(rules: wiring.rules(), prices: try wiring.prices(), clock: clock, names: names)
     }
 }

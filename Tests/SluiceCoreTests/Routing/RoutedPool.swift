@@ -85,6 +85,11 @@ final class RoutedPool {
         )
     }
 
+    /// The first content of its answer comes.
+    func content(_ lease: QueueLease) {
+        self.perform { $0.firstByte(lease.handle, lease.token, now: self.now, &$1) }
+    }
+
     func hedge(_ lease: QueueLease) -> (attempt: Int, choice: RouteChoice)? {
         self.machine.hedge(lease.handle, lease.token, now: self.now)
     }

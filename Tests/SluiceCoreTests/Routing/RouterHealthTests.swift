@@ -45,6 +45,40 @@ import Testing
         #expect(fixture.admits)
     }
 
+    @Test(
+        "a target that stands for several providers stays open, whatever one of them does",
+        arguments: [
+            FailureClass.connectRefused, .connectTimeout, .connectError, .rateLimited, .authentication, .routeOrModel,
+            .overloaded, .serverError, .reset,
+        ]
+    )
+    func manyProviders(failureClass: FailureClass) {
+        var target = RoutePlan.Target(backend: "auto")
+        target.standsForMany = true
+        let fixture = RouterFixture(RoutePlan(targets: [target]))
+        for _ in 0..<10 { fixture.breakDown("auto", failureClass, retryAfter: .seconds(60)) }
+        #expect(fixture.admits)
+    }
+
+    @Test("a target that is tested with a long stream is open from its first content on, not from its end")
+    func longProbe() throws {
+        let pool = RoutedPool(["a"], failuresToCoolDown: 1) { $0.slots = 4 }
+        _ = pool.run(["a": RouterFixture.failure(.authentication, status: 401)])
+        pool.advance(.seconds(5))
+        let probe = try #require(pool.submit(isStream: true)?.1)
+        _ = pool.start(probe)
+        let (_, none) = try #require(pool.submit())
+        #expect(none == nil)
+        pool.content(probe)
+        #expect(pool.status?.targets[0].state == .ready)
+        #expect(pool.granted.count == 1, "who waited for the test's end")
+        #expect(pool.inFlight == [2])
+        _ = pool.finish(probe)
+        #expect(pool.inFlight == [1])
+        // A stream that breaks off later closes nothing again by itself.
+        #expect(pool.status?.targets[0].state == .ready)
+    }
+
     @Test("a 404 for a model that the configuration names closes the target, one that a client names does not")
     func notFound() {
         let fixture = RouterFixture(RoutePlan(targets: [RoutePlan.Target(backend: "a", model: "gone")]))

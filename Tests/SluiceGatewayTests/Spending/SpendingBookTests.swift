@@ -146,6 +146,41 @@ struct SpendingBookTests {
         #expect(self.refusal(book, self.submission(3, tokens: 1)) != nil)
     }
 
+    @Test("an account that went and came again is another: what ran before releases nothing there")
+    func generations() throws {
+        let book = self.book([self.rule("day", dollars: 10)])
+        let old = self.submission(1, tokens: 6)
+        try book.reserve(old)
+        book.replace([])
+        book.replace([self.rule("day", dollars: 10)])
+        try book.reserve(self.submission(2, tokens: 8))
+        book.ended(self.ended(old, used: 6))
+        let status = try #require(book.status().first)
+        #expect(status.reserved == Money(nanodollars: 8_000_000_000) && status.spent == .zero)
+        #expect(self.refusal(book, self.submission(3, tokens: 6)) == "budget_reserved")
+    }
+
+    @Test("another period, or others that it covers, begin anew; another amount goes on")
+    func changed() throws {
+        var rule = self.rule("day", dollars: 10)
+        let book = self.book([rule])
+        let first = self.submission(1, tokens: 5)
+        try book.reserve(first)
+        book.ended(self.ended(first, used: 5))
+        rule.limit.amount = Money(nanodollars: 20_000_000_000)
+        book.replace([rule])
+        #expect(book.status().first?.spent == Money(nanodollars: 5_000_000_000))
+        rule.tenant = "t"
+        book.replace([rule])
+        #expect(book.status().first?.spent == .zero)
+        let second = self.submission(2, tokens: 5)
+        try book.reserve(second)
+        book.ended(self.ended(second, used: 5))
+        rule.limit.period = .month
+        book.replace([rule])
+        #expect(book.status().first?.spent == .zero)
+    }
+
     @Test("many requests at once spend no more than allowed", arguments: 0..<20)
     func concurrent(seed: UInt64) async throws {
         let book = self.book([self.rule("day", dollars: 50)])
