@@ -3,13 +3,17 @@
 #include <cstring>
 #include <new>
 #include <simdjson.h>
-#include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace dom = simdjson::dom;
 
 static_assert(sizeof(dom::element) == sizeof(sluice_json_value), "an element travels as two words");
 static_assert(std::is_trivially_copyable<dom::element>::value, "an element travels by copying its bytes");
+static_assert(sizeof(dom::object::iterator) == sizeof(sluice_json_value) && sizeof(dom::array::iterator) == sizeof(sluice_json_value),
+              "an iterator travels as two words");
+static_assert(std::is_trivially_copyable<dom::object::iterator>::value && std::is_trivially_copyable<dom::array::iterator>::value,
+              "an iterator travels by copying its bytes");
 static_assert(simdjson::CAPACITY == SLUICE_JSON_ERROR_CAPACITY && simdjson::MEMALLOC == SLUICE_JSON_ERROR_MEMORY &&
                   simdjson::DEPTH_ERROR == SLUICE_JSON_ERROR_DEPTH && simdjson::NUMBER_ERROR == SLUICE_JSON_ERROR_NUMBER &&
                   simdjson::UTF8_ERROR == SLUICE_JSON_ERROR_UTF8 && simdjson::EMPTY == SLUICE_JSON_ERROR_EMPTY,
@@ -30,6 +34,32 @@ static sluice_json_value value_of(dom::element element) {
     std::memcpy(&value, &element, sizeof value);
     return value;
 }
+
+template <typename Container> static sluice_json_cursor cursor_of(Container container) {
+    auto first = container.begin();
+    auto last = container.end();
+    sluice_json_value begin, end;
+    std::memcpy(&begin, static_cast<const void *>(&first), sizeof begin);
+    std::memcpy(&end, static_cast<const void *>(&last), sizeof end);
+    return {begin.document, begin.index, end.index};
+}
+
+template <typename Iterator> static Iterator iterator_of(const sluice_json_cursor *cursor) {
+    sluice_json_value place = {cursor->document, cursor->next};
+    Iterator iterator;
+    std::memcpy(static_cast<void *>(&iterator), &place, sizeof place);
+    return iterator;
+}
+
+template <typename Iterator> static void advance(sluice_json_cursor *cursor, Iterator iterator) {
+    sluice_json_value place;
+    ++iterator;
+    std::memcpy(&place, static_cast<const void *>(&iterator), sizeof place);
+    cursor->next = place.index;
+}
+
+// A larger text's memory is given back.
+static constexpr size_t kept_text_bytes = 1 << 20;
 
 extern "C" {
 
@@ -116,6 +146,37 @@ size_t sluice_json_count(sluice_json_value value) noexcept {
     return 0;
 }
 
+sluice_json_cursor sluice_json_members(sluice_json_value value) noexcept {
+    dom::object object;
+    if (element_of(value).get_object().get(object) != simdjson::SUCCESS) return {nullptr, 0, 0};
+    return cursor_of(object);
+}
+
+sluice_json_cursor sluice_json_elements(sluice_json_value value) noexcept {
+    dom::array array;
+    if (element_of(value).get_array().get(array) != simdjson::SUCCESS) return {nullptr, 0, 0};
+    return cursor_of(array);
+}
+
+bool sluice_json_next_member(sluice_json_cursor *cursor, const char **key, size_t *key_size, sluice_json_value *value) noexcept {
+    if (cursor->next == cursor->end) return false;
+    auto iterator = iterator_of<dom::object::iterator>(cursor);
+    auto name = iterator.key();
+    *key = name.data();
+    *key_size = name.size();
+    *value = value_of(iterator.value());
+    advance(cursor, iterator);
+    return true;
+}
+
+bool sluice_json_next_element(sluice_json_cursor *cursor, sluice_json_value *value) noexcept {
+    if (cursor->next == cursor->end) return false;
+    auto iterator = iterator_of<dom::array::iterator>(cursor);
+    *value = value_of(*iterator);
+    advance(cursor, iterator);
+    return true;
+}
+
 int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) noexcept {
     dom::array array;
     if (element_of(value).get_array().get(array) == simdjson::SUCCESS) {
@@ -135,8 +196,13 @@ int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void 
 
 int sluice_json_text(sluice_json_value value, sluice_json_receiver receiver, void *context) noexcept {
     try {
-        const std::string text = simdjson::minify(element_of(value));
+        // What simdjson::minify is made of, without its stream: that costs more than the text. The memory is kept.
+        static thread_local simdjson::internal::string_builder<> builder;
+        builder.clear();
+        builder.append(element_of(value));
+        const std::string_view text = builder.str();
         receiver(context, text.data(), text.size());
+        if (text.size() > kept_text_bytes) builder = simdjson::internal::string_builder<>();
         return 0;
     } catch (...) {
         return SLUICE_JSON_ERROR_MEMORY;

@@ -52,6 +52,20 @@ size_t sluice_json_occurrences(sluice_json_value object, const char *key, size_t
 // Members of an object or elements of an array.
 size_t sluice_json_count(sluice_json_value value) SLUICE_NOEXCEPT;
 
+// A walk over an object or an array; good as long as the value.
+typedef struct sluice_json_cursor {
+    const void *document;
+    size_t next;
+    size_t end;
+} sluice_json_cursor;
+
+// Begins a walk; what is not of that kind is walked over as if it were empty.
+sluice_json_cursor sluice_json_members(sluice_json_value object) SLUICE_NOEXCEPT;
+sluice_json_cursor sluice_json_elements(sluice_json_value array) SLUICE_NOEXCEPT;
+// False at the end.
+bool sluice_json_next_member(sluice_json_cursor *cursor, const char **key, size_t *key_size, sluice_json_value *value) SLUICE_NOEXCEPT;
+bool sluice_json_next_element(sluice_json_cursor *cursor, sluice_json_value *value) SLUICE_NOEXCEPT;
+
 // Calls `element` for each, with the member's key or NULL, until it answers false.
 typedef bool (*sluice_json_visitor)(void *context, const char *key, size_t key_size, sluice_json_value value);
 int sluice_json_each(sluice_json_value value, sluice_json_visitor visitor, void *context) SLUICE_NOEXCEPT;

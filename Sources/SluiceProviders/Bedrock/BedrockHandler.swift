@@ -46,8 +46,8 @@ package struct BedrockHandler: ProviderHandler {
     private static func url(_ call: ProviderCall, region: String?) throws(ProviderError) -> String {
         var base = call.endpoint.baseURL
         // Some regions are under another domain than most.
-        if let region, base == "https://bedrock-runtime.\(region).amazonaws.com" { base = "" }
-        if base.isEmpty || base.contains(Self.placeholder) {
+        if let region, !base.isEmpty, base == "https://bedrock-runtime.\(region).amazonaws.com" { base = "" }
+        if base.isEmpty || Bytes.firstRange(of: Self.placeholder, in: base) != nil {
             guard let region else { throw Self.regionFault("Bedrock needs a region", code: "missing_region") }
             guard let address = BedrockRegion.baseURL(region: region) else {
                 throw Self.regionFault("'\(region)' is not the name of an AWS region", code: "invalid_region")

@@ -16,21 +16,26 @@ struct BedrockModel: Sendable {
     /// - Parameter name: a model's name, that of an inference profile such as `us.anthropic.claude-opus-4-5-v1:0`, or
     ///   an ARN.
     init(_ name: String) {
-        let name = name.lowercased()
+        // Bytes alone: this is on the way of every request, and characters are slow to tell apart.
+        let name = Array(name.lowercased().utf8)
         // Of an ARN only what stands behind the kind of resource.
-        let own = name.hasPrefix("arn:") ? name.split(separator: "/").last ?? "" : name[...]
-        let isProfile = name.contains(":application-inference-profile/") || name.contains(":provisioned-model/")
-        let words = own.split { ".-:/_".utf8.contains($0.asciiValue ?? 0) }
-        if isProfile || !own.contains(".") && !words.contains("claude") {
+        let isARN = Bytes.hasPrefix(name[...], "arn:")
+        let own = isARN ? name.split(separator: UInt8(ascii: "/")).last ?? [] : name[...]
+        let isProfile =
+            Bytes.contains(name[...], ":application-inference-profile/")
+            || Bytes.contains(name[...], ":provisioned-model/")
+        let words = own.split { ".-:/_".utf8.contains($0) }
+        func holds(_ word: String) -> Bool { words.contains { Bytes.equals($0, word) } }
+        if isProfile || !own.contains(UInt8(ascii: ".")) && !holds("claude") {
             self.family = .unknown
-        } else if words.contains("claude") {
-            self.family = .claude(AnthropicModel(String(own)))
-        } else if let nova = words.firstIndex(of: "nova") {
-            let generation = words[words.index(after: nova)...].first.flatMap { Int($0) } ?? 1
-            self.family = .nova(generation: generation)
-        } else if words.contains("mistral"), words.contains("large") {
+        } else if holds("claude") {
+            self.family = .claude(AnthropicModel(String(decoding: own, as: UTF8.self)))
+        } else if let nova = words.firstIndex(where: { Bytes.equals($0, "nova") }) {
+            let number = words[words.index(after: nova)...].first.map { String(decoding: $0, as: UTF8.self) }
+            self.family = .nova(generation: number.flatMap { Int($0) } ?? 1)
+        } else if holds("mistral"), holds("large") {
             self.family = .mistralLarge
-        } else if words.contains("openai") || words.contains("deepseek") {
+        } else if holds("openai") || holds("deepseek") {
             self.family = .effortful
         } else {
             self.family = .other

@@ -30,9 +30,9 @@ enum BedrockRegion {
     }
 
     private static func region(ofAddress address: String) -> String? {
-        guard address.contains(".amazonaws.com"), let mark = address.firstRange(of: "bedrock-runtime") else {
-            return nil
-        }
+        guard Bytes.firstRange(of: ".amazonaws.com", in: address) != nil,
+            let mark = Bytes.firstRange(of: "bedrock-runtime", in: address)
+        else { return nil }
         let region = address[mark.upperBound...].drop { $0 != "." }.dropFirst().prefix { $0 != "." }
         return Self.isRegion(region) ? String(region) : nil
     }

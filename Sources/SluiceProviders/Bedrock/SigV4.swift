@@ -37,10 +37,14 @@ package struct SigV4: Sendable {
 
     private static let algorithm = "AWS4-HMAC-SHA256"
 
-    /// Proxies add or change these on the way.
-    private static let unsignedHeaders: Set<String> = [
-        "authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id",
-    ]
+    /// Proxies add or change some of them on the way; others signing itself adds.
+    private static func isSigned(_ name: String) -> Bool {
+        switch name {
+        case "authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id": false
+        case "x-amz-date", "x-amz-security-token": false
+        default: true
+        }
+    }
 
     private let credentials: SigV4Credentials
     private let region: String
@@ -110,12 +114,11 @@ package struct SigV4: Sendable {
         host: String,
         added: [(name: String, value: String)]
     ) -> [(name: String, value: String)] {
-        let replaced: Set<String> = ["x-amz-date", "x-amz-security-token"]
         var found: [(name: String, value: String)] = []
         var hasHost = false
         for (name, value) in headers {
             let name = name.lowercased()
-            guard !Self.unsignedHeaders.contains(name), !replaced.contains(name) else { continue }
+            guard Self.isSigned(name) else { continue }
             hasHost = hasHost || name == "host"
             let value = Self.trimmed(value)
             if let index = found.firstIndex(where: { $0.name == name }) {
@@ -131,7 +134,20 @@ package struct SigV4: Sendable {
 
     /// Without white space at the ends, and one blank for each run of it within.
     private static func trimmed(_ value: String) -> String {
-        let words = value.utf8.split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        guard Self.needsTrimming(value) else { return value }
+        let words = value.utf8.split { Self.isSpace($0) }
         return words.map { String(Substring($0)) }.joined(separator: " ")
     }
+
+    private static func needsTrimming(_ value: String) -> Bool {
+        var wasSpace = true
+        for byte in value.utf8 {
+            let isSpace = Self.isSpace(byte)
+            if isSpace, wasSpace || byte != 0x20 { return true }
+            wasSpace = isSpace
+        }
+        return wasSpace
+    }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }

@@ -10,9 +10,10 @@ struct SigV4Time {
         let seconds = min(max(secondsSince1970, 0), 253_402_300_799)
         let (year, month, day) = Self.date(daysSince1970: seconds / 86_400)
         let time = seconds % 86_400
-        self.day = Self.digits(year, 4) + Self.digits(month, 2) + Self.digits(day, 2)
-        let clock = Self.digits(time / 3600, 2) + Self.digits(time / 60 % 60, 2) + Self.digits(time % 60, 2)
-        self.full = "\(self.day)T\(clock)Z"
+        let date = year * 10_000 + month * 100 + day
+        let clock = time / 3600 * 10_000 + time / 60 % 60 * 100 + time % 60
+        self.day = Self.digits(date, 8)
+        self.full = self.day + "T" + Self.digits(clock, 6) + "Z"
     }
 
     /// Days in years that begin with March, so that leap days come last (H. Hinnant, "chrono-compatible low-level date
@@ -30,7 +31,14 @@ struct SigV4Time {
     }
 
     private static func digits(_ number: Int, _ count: Int) -> String {
-        let text = String(number)
-        return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        var text: [UInt8] = []
+        text.reserveCapacity(count)
+        var rest = number
+        for _ in 0..<count {
+            text.append(UInt8(truncatingIfNeeded: 48 + rest % 10))
+            rest /= 10
+        }
+        text.reverse()
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -26,7 +26,7 @@ package enum OpenAIModelRules {
     /// Fine-tuned models are named after what they were made of: `ft:gpt-4o-mini:org::id`.
     private static func family(_ model: String) -> Substring {
         let name = model.hasPrefix("ft:") ? model.dropFirst(3) : model[...]
-        return name.lastIndex(of: "/").map { name[name.index(after: $0)...] } ?? name
+        return name.utf8.lastIndex(of: UInt8(ascii: "/")).map { name[name.utf8.index(after: $0)...] } ?? name
     }
 
     private static let reasoning = ChatParameters.all.subtracting([

@@ -24,7 +24,7 @@ struct GeminiAddress: Sendable {
         let stated = self.endpoint.baseURL
         guard self.isVertex else { return stated.isEmpty ? Self.keyBase : stated }
         // An address that names the project already is whole.
-        if stated.contains("/projects/") { return stated }
+        if Bytes.firstRange(of: "/projects/", in: stated) != nil { return stated }
         let settings = self.endpoint.settings
         guard let project = settings["project"], !project.isEmpty else {
             // A key of Vertex' express mode belongs to a project of its own.

@@ -48,6 +48,7 @@ package struct ParameterScreen: Sendable {
 
     private mutating func screenParameters(_ request: inout ChatRequest, _ supported: ChatParameters) {
         var removed = ChatRequest(model: "", messages: [])
+        var ignored = ChatRequest(model: "", messages: [])
         var hasAsked = false
         for parameter in supported.absent {
             if parameter.isAsked(in: request) {
@@ -56,7 +57,6 @@ package struct ParameterScreen: Sendable {
                 parameter.swap(&request, &removed)
             } else {
                 // A default says nothing that would have to be told; the provider might trip over its name.
-                var ignored = ChatRequest(model: "", messages: [])
                 parameter.swap(&request, &ignored)
             }
         }

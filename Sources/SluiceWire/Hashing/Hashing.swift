@@ -2,21 +2,29 @@ import CCrypto
 
 /// libcrypto's digests that signatures of requests are made of.
 package enum Hashing {
+    private static let blockSize = 64
+
     /// SHA-256 (FIPS 180-4); 32 bytes.
-    package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256(bytes, bytes.count, &digest)
-        return digest
+    package static func sha256(_ bytes: [UInt8]) -> [UInt8] { Self.sha256(bytes, []) }
+
+    /// Of both, one after the other.
+    private static func sha256(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
+            sluice_sha256(first, first.count, second, second.count, digest.baseAddress)
+            count = Int(SHA256_DIGEST_LENGTH)
+        }
     }
 
     /// HMAC over SHA-256 (RFC 2104); 32 bytes. An empty key is a key of zeros, as the standard says.
     package static func hmacSHA256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        var size: UInt32 = 0
-        // The C function takes a missing key for a continued one.
-        let key = key.isEmpty ? [0] : key
-        HMAC(EVP_sha256(), key, Int32(clamping: key.count), message, message.count, &digest, &size)
-        return digest
+        let key = key.count > Self.blockSize ? Self.sha256(key) : key
+        var inner = [UInt8](repeating: 0x36, count: Self.blockSize)
+        var outer = [UInt8](repeating: 0x5C, count: Self.blockSize)
+        for (index, byte) in key.enumerated() {
+            inner[index] ^= byte
+            outer[index] ^= byte
+        }
+        return Self.sha256(outer, Self.sha256(inner, message))
     }
 
     /// Lower case, two digits for each byte.

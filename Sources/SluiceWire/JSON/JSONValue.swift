@@ -106,58 +106,37 @@ package struct JSONValue {
 
     /// Calls `body` with each element until it answers false.
     package func forEachElement(_ body: (JSONValue) -> Bool) {
-        guard self.kind == .array else { return }
-        self.visit { _, value in body(value) }
+        var cursor = sluice_json_elements(self.value)
+        var value = sluice_json_value()
+        while sluice_json_next_element(&cursor, &value), body(JSONValue(value)) {}
     }
 
     /// Calls `body` with each member until it answers false.
     package func forEachMember(_ body: (String, JSONValue) -> Bool) {
-        guard self.kind == .object else { return }
-        self.visit { key, value in body(String(decoding: key, as: UTF8.self), value) }
+        var cursor = sluice_json_members(self.value)
+        var key: UnsafePointer<CChar>?
+        var size = 0
+        var value = sluice_json_value()
+        while sluice_json_next_member(&cursor, &key, &size, &value) {
+            let name = String(decoding: UnsafeRawBufferPointer(start: key, count: size), as: UTF8.self)
+            guard body(name, JSONValue(value)) else { return }
+        }
     }
 
     /// The value as JSON without white space. Numbers may be spelt differently than they came.
     package var compactBytes: [UInt8] {
-        let result = Collected()
-        withExtendedLifetime(result) {
+        var result: [UInt8] = []
+        withUnsafeMutablePointer(to: &result) { result in
             _ = sluice_json_text(
                 self.value,
                 { context, bytes, size in
                     guard let context, let bytes else { return }
-                    let collected = Unmanaged<Collected>.fromOpaque(context).takeUnretainedValue()
-                    collected.bytes = [UInt8](UnsafeRawBufferPointer(start: bytes, count: size))
+                    let result = context.assumingMemoryBound(to: [UInt8].self)
+                    result.pointee = [UInt8](UnsafeRawBufferPointer(start: bytes, count: size))
                 },
-                Unmanaged.passUnretained(result).toOpaque()
+                result
             )
         }
-        return result.bytes
-    }
-
-    private final class Collected {
-        var bytes: [UInt8] = []
-    }
-
-    private func visit(_ body: (UnsafeRawBufferPointer, JSONValue) -> Bool) {
-        withoutActuallyEscaping(body) { escaping in
-            let visitor = Visitor(body: escaping)
-            withExtendedLifetime(visitor) {
-                let context = Unmanaged.passUnretained(visitor).toOpaque()
-                _ = sluice_json_each(
-                    self.value,
-                    { context, key, size, value in
-                        guard let context else { return false }
-                        let visitor = Unmanaged<Visitor>.fromOpaque(context).takeUnretainedValue()
-                        return visitor.body(UnsafeRawBufferPointer(start: key, count: size), JSONValue(value))
-                    },
-                    context
-                )
-            }
-        }
-    }
-
-    private final class Visitor {
-        let body: (UnsafeRawBufferPointer, JSONValue) -> Bool
-
-        init(body: @escaping (UnsafeRawBufferPointer, JSONValue) -> Bool) { self.body = body }
+        return result
     }
 }
