@@ -35,7 +35,7 @@ public struct ChatStream: AsyncSequence, Sendable {
 
     /// Reads the stream to its end and puts the answer together.
     public func collected() async throws(ProviderError) -> ChatResponse {
-        var collector = ChatResponseCollector()
+        var collector = ChatResponseCollector(maximumBytes: self.core.configuration.network.maximumResponseBytes)
         var iterator = self.makeAsyncIterator()
         while let event = try await iterator.next() { collector.take(event) }
         return try collector.response()

@@ -82,7 +82,9 @@ final class ChatStreamRun {
             self.options
         )
         self.call = call
-        if call.needsContent { self.collector = ChatResponseCollector() }
+        if call.needsContent { 
+            self.collector = ChatResponseCollector(maximumBytes: self.core.configuration.network.maximumResponseBytes)
+        }
         if let script = self.core.configuration.script { return try await self.open(script, call) }
         let route = try self.core.route(self.request.model, self.options)
         call.begin(provider: route.handler.provider) { self.request.openAIBody() }

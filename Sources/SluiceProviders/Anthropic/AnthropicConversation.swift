@@ -20,7 +20,8 @@ extension AnthropicBody {
                 for index in 0..<leading { self.writeParts(index, isSystem: true, &json) }
             }
         }
-        self.refuseEmptyEnd()
+        self.refuseEmptyEnd(after: leading)
+        let sides = self.sides()
         json.array("messages") { json in
             var start = leading
             while start < messages.count {
@@ -28,9 +29,9 @@ extension AnthropicBody {
                     start += 1
                     continue
                 }
-                let side = self.side(start)
+                let side = sides[start]
                 var end = start + 1
-                while end < messages.count, self.side(end) == side || !self.hasBlocks(messages[end]) { end += 1 }
+                while end < messages.count, sides[end] == side || !self.hasBlocks(messages[end]) { end += 1 }
                 self.writeTurn(start..<end, side, &json)
                 start = end
             }
@@ -38,11 +39,11 @@ extension AnthropicBody {
     }
 
     /// Anthropic refuses empty texts. A message that says nothing can be left out, but not the one to answer.
-    private mutating func refuseEmptyEnd() {
+    private mutating func refuseEmptyEnd(after leading: Int) {
         let messages = self.request.messages
         var last = messages.count - 1
-        guard last >= 0, self.side(last) != .assistant else { return }
-        while last >= 0, self.side(last) != .assistant {
+        let isAnswer = messages.last?.role == .assistant
+        while last >= leading, isAnswer || messages[last].role != .assistant {
             if self.hasBlocks(messages[last]) { return }
             last -= 1
         }
@@ -50,17 +51,24 @@ extension AnthropicBody {
         self.fail("The last message is empty; Anthropic refuses that.", name, code: "empty_content")
     }
 
-    private func side(_ index: Int) -> Side {
+    /// Of every message.
+    private func sides() -> [Side] {
         let messages = self.request.messages
-        switch messages[index].role {
-        case .user, .tool, .function: return .user
-        case .assistant: return .assistant
-        case .system, .developer:
-            guard self.model.hasSystemTurns, index > 0 else { return .user }
-            // Nothing may come between calls and their results.
-            let next = messages[index...].first { $0.role != .system && $0.role != .developer }
-            return next?.role == .tool || next?.role == .function ? .user : .system
+        var sides = [Side](repeating: .user, count: messages.count)
+        // Nothing may come between calls and their results.
+        var isBeforeResult = false
+        for index in messages.indices.reversed() {
+            switch messages[index].role {
+            case .user: isBeforeResult = false
+            case .tool, .function: isBeforeResult = true
+            case .assistant:
+                isBeforeResult = false
+                sides[index] = .assistant
+            case .system, .developer:
+                if self.model.hasSystemTurns, index > 0, !isBeforeResult { sides[index] = .system }
+            }
         }
+        return sides
     }
 
     private mutating func writeTurn(_ range: Range<Int>, _ side: Side, _ json: inout JSONWriter) {
@@ -99,7 +107,7 @@ extension AnthropicBody {
     }
 
     static func isBlank(_ text: String) -> Bool {
-        text.utf8.allSatisfy { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
     }
 
     static func isBlank(_ part: ContentPart) -> Bool {
@@ -132,10 +140,11 @@ extension AnthropicBody {
         let hasRefusal = message.refusal.map { !Self.isBlank($0) } ?? false
         let last = message.content.lastIndex { !Self.isBlank($0) }
         let isPartLast = message.toolCalls.isEmpty && !hasRefusal
+        let isEnd = !self.request.messages[(index + 1)...].contains { self.hasBlocks($0) }
         for (number, part) in message.content.enumerated() where !Self.isBlank(part) {
             let isLast = isPartLast && number == last
             let mark = part.cacheMark ?? (isLast ? message.cacheMark : nil)
-            if isLast, index == self.request.messages.count - 1, let text = part.text {
+            if isLast, isEnd, let text = part.text {
                 // The answer continues this text, and the API refuses space at its end.
                 Self.writeText(Self.trimmed(text), mark, &json)
             } else if case .refusal(let text) = part.kind {
@@ -156,7 +165,8 @@ extension AnthropicBody {
 
     /// Names what is left out without harm; never sent, whatever the policy.
     private mutating func note(_ name: String) {
-        guard self.policy != .error, !self.dropped.contains(name) else { return }
+        let isKept = self.dropped.count < ParameterScreen.maximumNames && !self.dropped.contains(name)
+        guard self.policy != .error, isKept else { return }
         self.dropped.append(name)
     }
 

@@ -9,6 +9,7 @@ struct AnthropicStream: ChatStreamDecoder {
     private static let maximumCitations = 1_024
     private static let maximumInputBytes = 4 << 20
     private static let maximumOpenBlocks = 64
+    private static let maximumCalls = 1_024
 
     private enum Kind {
         case text
@@ -170,7 +171,11 @@ struct AnthropicStream: ChatStreamDecoder {
             }
         case "redacted_thinking":
             if let data = content["data"]?.string { emit(.redactedReasoning(choice: 0, data)) }
-        case "tool_use": self.startCall(content, &block, emit)
+        case "tool_use":
+            guard self.callCount < Self.maximumCalls else {
+                return .malformed(AnthropicBody.provider, "its stream has too many calls")
+            }
+            self.startCall(content, &block, emit)
         default: break
         }
         self.blocks.append(block)

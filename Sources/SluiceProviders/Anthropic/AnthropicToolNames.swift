@@ -9,17 +9,11 @@ struct AnthropicToolNames: Sendable {
 
     init(_ tools: [ChatTool]) {
         guard tools.contains(where: { !Self.isFit($0.name) }) else { return }
-        var taken = Set(tools.lazy.map(\.name).filter { Self.isFit($0) })
+        let taken = Set(tools.lazy.map(\.name).filter { Self.isFit($0) })
+        var names = DistinctNames(taken, maximumLength: Self.maximumLength)
         for tool in tools where !Self.isFit(tool.name) && self.sent[tool.name] == nil {
             if case .other = tool.kind { continue }
-            let wanted = Self.fit(tool.name)
-            var name = wanted
-            var number = 2
-            while !taken.insert(name).inserted {
-                let suffix = "_\(number)"
-                name = String(wanted.prefix(Self.maximumLength - suffix.utf8.count)) + suffix
-                number += 1
-            }
+            let name = names.make(Self.fit(tool.name))
             self.sent[tool.name] = name
             self.original[name] = tool.name
         }

@@ -37,16 +37,18 @@ extension AnthropicBody {
 
     private func offeredTools() -> [ChatTool] {
         guard case .allowed(let names, _) = self.request.toolChoice else { return self.request.tools }
-        return self.request.tools.filter { names.contains($0.name) }
+        let allowed = Set(names)
+        return self.request.tools.filter { allowed.contains($0.name) }
     }
 
     /// As they are sent, each once.
     private func calledTools() -> [String] {
         var names: [String] = []
+        var known: Set<String> = []
         for message in self.request.messages {
             for call in message.toolCalls {
                 let name = self.names.sent(call.name)
-                if !names.contains(name) { names.append(name) }
+                if known.insert(name).inserted { names.append(name) }
             }
         }
         return names

@@ -156,9 +156,9 @@ struct BedrockBody {
     private func writeModelFields(_ json: inout JSONWriter) {
         guard !self.modelFields.isEmpty else { return }
         json.object("additionalModelRequestFields") { json in
-            for (index, field) in self.modelFields.enumerated() {
-                let isRepeated = self.modelFields[..<index].contains { $0.name == field.name }
-                if !isRepeated { json.field(field.name, field.value) }
+            var written: Set<String> = []
+            for field in self.modelFields where written.insert(field.name).inserted {
+                json.field(field.name, field.value)
             }
         }
     }

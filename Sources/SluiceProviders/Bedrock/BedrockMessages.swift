@@ -7,10 +7,15 @@ extension BedrockBody {
 
     /// All system and developer messages, in order.
     mutating func writeSystem(_ json: inout JSONWriter) {
-        let messages = self.request.messages.filter { Self.isSystem($0) && Self.hasBlocks($0) }
-        guard !messages.isEmpty else { return }
+        let question = self.soleQuestion
+        let indices = self.request.messages.indices.filter { index in
+            let message = self.request.messages[index]
+            return index != question && Self.isSystem(message) && Self.hasBlocks(message)
+        }
+        guard !indices.isEmpty else { return }
         json.array("system") { json in
-            for message in messages {
+            for index in indices {
+                let message = self.request.messages[index]
                 for part in message.content {
                     guard let text = part.text else {
                         self.fail("Bedrock takes only text from the system", parameter: "messages")
@@ -24,12 +29,22 @@ extension BedrockBody {
         }
     }
 
+    /// A request must have a turn: of system messages alone the last is the user's.
+    private var soleQuestion: Int? {
+        guard self.request.messages.allSatisfy({ Self.isSystem($0) }) else { return nil }
+        return self.request.messages.lastIndex { Self.hasBlocks($0) }
+    }
+
     /// Turns of the user and of the assistant, one after the other: what one of them says in several messages, results
     /// of tools among it, becomes one.
     mutating func writeMessages(_ json: inout JSONWriter) {
+        let question = self.soleQuestion
         let turns = self.request.messages.indices.filter { index in
             let message = self.request.messages[index]
-            return !Self.isSystem(message) && Self.hasBlocks(message)
+            return index == question || !Self.isSystem(message) && Self.hasBlocks(message)
+        }
+        if turns.isEmpty {
+            self.fail("no message says anything: Bedrock refuses texts without a letter", parameter: "messages")
         }
         let guarded = self.guardedTurn(turns)
         json.array("messages") { json in
@@ -60,15 +75,19 @@ extension BedrockBody {
         return turns.last { self.request.messages[$0].role == .user }
     }
 
-    /// Empty texts are refused, and so are messages without anything else.
+    static func isBlank(_ text: String) -> Bool { text.unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+
+    private static func isBlank(_ part: ContentPart) -> Bool { part.text.map { Self.isBlank($0) } ?? false }
+
+    /// Texts of space alone are refused, and so are messages without anything else.
     private static func hasBlocks(_ message: ChatMessage) -> Bool {
         switch message.role {
         case .tool, .function: return true
         default: break
         }
-        if !message.toolCalls.isEmpty || message.refusal?.isEmpty == false { return true }
+        if !message.toolCalls.isEmpty || message.refusal.map({ !Self.isBlank($0) }) == true { return true }
         if message.reasoning.contains(where: { Self.isReplayable($0) }) { return true }
-        return message.content.contains { $0.text?.isEmpty != true }
+        return message.content.contains { !Self.isBlank($0) }
     }
 
     private mutating func write(
@@ -82,7 +101,7 @@ extension BedrockBody {
         case .assistant: self.writeAssistant(message, isLast: isLast, &json)
         default:
             for part in message.content {
-                if isGuarded, let text = part.text, !text.isEmpty {
+                if isGuarded, let text = part.text, !Self.isBlank(text) {
                     Self.writeGuarded(text, &json)
                     if let mark = part.cacheMark { self.writeCachePoint(mark, &json) }
                 } else {
@@ -100,14 +119,16 @@ extension BedrockBody {
     }
 
     func writeText(_ text: String, _ json: inout JSONWriter) {
-        if !text.isEmpty { json.object { $0.field("text", text) } }
+        if !Self.isBlank(text) { json.object { $0.field("text", text) } }
     }
 
     private mutating func writeAssistant(_ message: ChatMessage, isLast: Bool, _ json: inout JSONWriter) {
         for block in message.reasoning where Self.isReplayable(block) { Self.write(block, &json) }
-        for part in message.content {
+        let last = message.content.lastIndex { !Self.isBlank($0) }
+        let isEnd = isLast && message.toolCalls.isEmpty && message.refusal.map { Self.isBlank($0) } != false
+        for (number, part) in message.content.enumerated() {
             // An answer that is begun for the model must not end in white space.
-            if isLast, message.toolCalls.isEmpty, part == message.content.last, let text = part.text {
+            if isEnd, number == last, let text = part.text {
                 self.writeText(Self.withoutTrailingSpace(text), &json)
                 if let mark = part.cacheMark { self.writeCachePoint(mark, &json) }
             } else {
@@ -119,8 +140,9 @@ extension BedrockBody {
     }
 
     private static func withoutTrailingSpace(_ text: String) -> String {
-        guard let end = text.lastIndex(where: { !$0.isWhitespace }) else { return "" }
-        return String(text[...end])
+        let scalars = text.unicodeScalars
+        guard let end = scalars.lastIndex(where: { !$0.properties.isWhitespace }) else { return "" }
+        return String(scalars[...end])
     }
 
     private static func write(_ block: ReasoningBlock, _ json: inout JSONWriter) {

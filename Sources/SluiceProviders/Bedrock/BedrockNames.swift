@@ -9,20 +9,15 @@ struct BedrockNames: Sendable {
     private var sent: [String: String] = [:]
     /// What the model says → what the client said.
     private(set) var original: [String: String] = [:]
-    private var documents: Set<String> = []
+    private var documents = DistinctNames(maximumLength: Self.maximumDocumentLength + 8, separator: " ")
 
     init(_ tools: [ChatTool]) {
         guard tools.contains(where: { !Self.isFit($0.name, Self.isNameByte) }) else { return }
-        var taken = Set(tools.lazy.map(\.name).filter { Self.isFit($0, Self.isNameByte) })
+        let taken = Set(tools.lazy.map(\.name).filter { Self.isFit($0, Self.isNameByte) })
+        var names = DistinctNames(taken, maximumLength: Self.maximumLength)
         for tool in tools where !Self.isFit(tool.name, Self.isNameByte) && self.sent[tool.name] == nil {
             if case .other = tool.kind { continue }
-            let wanted = Self.fit(tool.name, Self.isNameByte)
-            var name = wanted
-            var number = 2
-            while !taken.insert(name).inserted {
-                name = "\(wanted.prefix(Self.maximumLength - 8))_\(number)"
-                number += 1
-            }
+            let name = names.make(Self.fit(tool.name, Self.isNameByte))
             self.sent[tool.name] = name
             self.original[name] = tool.name
         }
@@ -77,14 +72,7 @@ struct BedrockNames: Sendable {
             if text.count == Self.maximumDocumentLength { break }
         }
         if text.last == 0x20 { text.removeLast() }
-        let wanted = text.isEmpty ? "document" : String(decoding: text, as: UTF8.self)
-        var name = wanted
-        var number = 2
-        while !self.documents.insert(name).inserted {
-            name = "\(wanted) \(number)"
-            number += 1
-        }
-        return name
+        return self.documents.make(text.isEmpty ? "document" : String(decoding: text, as: UTF8.self))
     }
 
     private static func withoutExtension(_ name: String) -> Substring {

@@ -7,19 +7,27 @@ import SluiceWire
 struct BedrockStreamDecoder: ChatStreamDecoder {
     /// A part of the answer that is still being written.
     private enum Block {
+        /// Where it begins in the answer, in Unicode scalars.
+        case text(start: Int)
         case reasoning(signature: String)
         case call(index: Int, hasArguments: Bool)
         /// The call that stands for the answer.
-        case format
+        case format(hasInput: Bool)
         case image(format: String)
         /// What the provider does by itself.
         case own
     }
 
     private static let maximumOpenBlocks = 256
+    private static let maximumCalls = 1_024
+    /// That wait for the end of their blocks.
+    private static let maximumCitations = 1_024
 
     private var events = EventStreamDecoder()
     private var blocks: [(index: Int, block: Block)] = []
+    private var citations: [(index: Int, citation: Citation)] = []
+    /// Length of the answer so far, in Unicode scalars.
+    private var scalars = 0
     private var callCount = 0
     private var hasStarted = false
     private var hasStopped = false
@@ -141,7 +149,12 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
         guard let use = start?["toolUse"] else { return nil }
         guard use["type"]?.string != "server_tool_use" else { return self.set(index, .own) }
         let name = use["name"]?.string ?? ""
-        if name == self.call.formatTool { return self.set(index, .format) }
+        if name == self.call.formatTool {
+            return self.set(index, .format(hasInput: false))
+        }
+        guard self.callCount < Self.maximumCalls else {
+            return .malformed(BedrockHandler.name, "its stream has more than \(Self.maximumCalls) calls")
+        }
         let number = self.callCount
         self.callCount += 1
         let call = ToolCall(
@@ -160,13 +173,20 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
     ) -> ProviderError? {
         guard let delta else { return .malformed(BedrockHandler.name, "a contentBlockDelta has no delta") }
         if let text = delta["text"]?.string {
-            if !text.isEmpty { emit(.content(choice: 0, text)) }
+            let fault = self.openText(index)
+            self.tell(text, emit)
+            return fault
         } else if let use = delta["toolUse"] {
             return self.addInput(index, use["input"]?.string ?? "", emit)
         } else if let reasoning = delta["reasoningContent"] {
             return self.addReasoning(index, reasoning, emit)
         } else if let citation = delta["citation"] {
-            emit(.citation(choice: 0, Citation(bedrock: citation, range: nil)))
+            guard self.citations.count < Self.maximumCitations else {
+                return .malformed(BedrockHandler.name, "a block of its stream has too many citations")
+            }
+            // How far the text reaches is known when the block ends.
+            self.citations.append((index, Citation(bedrock: citation, range: nil)))
+            return self.openText(index)
         } else if let data = delta["image"]?["source"]?["bytes"]?.string {
             var format = "png"
             if let position = self.position(index), case .image(let stated) = self.blocks[position].block {
@@ -176,6 +196,17 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
             emit(.other(choice: 0, JSONField("images", [image])))
         }
         return nil
+    }
+
+    private mutating func tell(_ text: String, _ emit: (ChatStreamEvent) -> Void) {
+        guard !text.isEmpty else { return }
+        self.scalars += text.unicodeScalars.count
+        emit(.content(choice: 0, text))
+    }
+
+    /// Texts begin without a word.
+    private mutating func openText(_ index: Int) -> ProviderError? {
+        self.position(index) == nil ? self.set(index, .text(start: self.scalars)) : nil
     }
 
     private mutating func addInput(
@@ -191,9 +222,12 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
             guard !input.isEmpty else { return nil }
             self.blocks[position].block = .call(index: number, hasArguments: true)
             emit(.toolArguments(choice: 0, index: number, input))
-        case .format: if !input.isEmpty { emit(.content(choice: 0, input)) }
+        case .format:
+            guard !input.isEmpty else { return nil }
+            self.blocks[position].block = .format(hasInput: true)
+            self.tell(input, emit)
         case .own: break
-        case .reasoning, .image:
+        case .text, .reasoning, .image:
             return .malformed(BedrockHandler.name, "input comes for a block that is no tool's")
         }
         return nil
@@ -219,11 +253,21 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
 
     private mutating func close(_ index: Int, _ emit: (ChatStreamEvent) -> Void) {
         guard let position = self.position(index) else { return }
+        var range: Range<Int>?
         switch self.blocks.remove(at: position).block {
+        case .text(let start): range = start..<self.scalars
         case .reasoning(let signature): emit(.reasoningSignature(choice: 0, signature))
         case .call(let number, false): emit(.toolArguments(choice: 0, index: number, "{}"))
+        case .format(hasInput: false): self.tell("{}", emit)
         case .call, .format, .image, .own: break
         }
+        guard !self.citations.isEmpty else { return }
+        for (owner, citation) in self.citations where owner == index {
+            var citation = citation
+            citation.range = range
+            emit(.citation(choice: 0, citation))
+        }
+        self.citations.removeAll { $0.index == index }
     }
 
     private mutating func stop(_ word: String?, _ emit: (ChatStreamEvent) -> Void) -> ProviderError? {

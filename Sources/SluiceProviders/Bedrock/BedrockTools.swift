@@ -26,7 +26,8 @@ extension BedrockBody {
         case .required: self.choice = .any
         case .function(let name), .custom(let name): self.choice = .tool(self.names.tool(name))
         case .allowed(let names, let isRequired):
-            self.tools.removeAll { !names.contains($0.name) }
+            let allowed = Set(names)
+            self.tools.removeAll { !allowed.contains($0.name) }
             self.choice = isRequired ? .any : .auto
         case .some(.none): self.forbidTools()
         case .other: self.drop("tool_choice")

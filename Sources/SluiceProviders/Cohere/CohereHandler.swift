@@ -19,7 +19,8 @@ package struct CohereHandler: ProviderHandler {
 
     package func answer(_ response: HTTPClientResponse, to call: PreparedCall) throws(ProviderError) -> ChatResponse {
         var reader = CohereReader(call, provider: self.provider, requestID: CohereErrors.requestID(response.headers))
-        var collector = ChatResponseCollector()
+        // The body is bounded already.
+        var collector = ChatResponseCollector(maximumBytes: .max)
         let failure: ProviderError?
         do {
             failure = try JSON.read(response.body) { root in reader.read(whole: root) { collector.take($0) } }

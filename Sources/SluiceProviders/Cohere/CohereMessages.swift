@@ -9,6 +9,8 @@ struct CohereMessages {
     private let hasThoughtParts: Bool
     /// The first thing that cannot be said.
     private(set) var failure: ProviderError?
+    /// The last call of every function so far, for results that name the function only.
+    private var lastCalls: [String: String] = [:]
 
     init(_ messages: [ChatMessage], _ model: String, provider: String) {
         self.messages = messages
@@ -18,12 +20,12 @@ struct CohereMessages {
 
     mutating func write(to json: inout JSONWriter) {
         json.array("messages") { json in
-            for (index, message) in self.messages.enumerated() {
+            for message in self.messages {
                 switch message.role {
                 case .system, .developer: self.write(message, "system", to: &json)
                 case .user: self.write(message, "user", to: &json)
                 case .assistant: self.writeAssistant(message, to: &json)
-                case .tool, .function: self.writeResult(message, before: index, to: &json)
+                case .tool, .function: self.writeResult(message, to: &json)
                 }
             }
         }
@@ -75,6 +77,7 @@ struct CohereMessages {
     }
 
     private mutating func writeAssistant(_ message: ChatMessage, to json: inout JSONWriter) {
+        for call in message.toolCalls where !call.id.isEmpty { self.lastCalls[call.name] = call.id }
         let thoughts = message.reasoning.reduce(into: "") { $0 += $1.text }
         let hasThoughts = self.hasThoughtParts && !thoughts.isEmpty
         let hasContent = !message.content.isEmpty || message.refusal != nil || hasThoughts
@@ -112,8 +115,8 @@ struct CohereMessages {
         }
     }
 
-    private mutating func writeResult(_ message: ChatMessage, before index: Int, to json: inout JSONWriter) {
-        let id = message.toolCallID ?? self.id(of: message.name, before: index)
+    private mutating func writeResult(_ message: ChatMessage, to json: inout JSONWriter) {
+        let id = message.toolCallID ?? message.name.map { self.lastCalls[$0] ?? $0 } ?? ""
         json.object { json in
             json.field("role", "tool")
             json.field("tool_call_id", id)
@@ -127,15 +130,6 @@ struct CohereMessages {
             }
         }
         if hasPictures { self.refuse("a tool's result that is not text") }
-    }
-
-    /// The last call of a function, for results that name the function only.
-    private func id(of name: String?, before index: Int) -> String {
-        guard let name else { return "" }
-        for message in self.messages[..<index].reversed() {
-            if let call = message.toolCalls.last(where: { $0.name == name }), !call.id.isEmpty { return call.id }
-        }
-        return name
     }
 
     private mutating func refuse(_ what: String) {

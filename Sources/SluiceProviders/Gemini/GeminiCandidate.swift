@@ -42,12 +42,12 @@ struct GeminiCandidate: Sendable {
             emit(.logprobs(choice: self.index, logprobs))
         }
         if let metadata = value["groundingMetadata"], metadata.count > 0 {
-            let found = GeminiCitations(self.text).read(grounding: metadata)
+            let found = GeminiCitations(&self.text).read(grounding: metadata)
             if !found.isEmpty { self.citations = found }
             self.grounding = metadata.text
         }
         if let metadata = value["citationMetadata"] {
-            let found = GeminiCitations(self.text).read(citations: metadata)
+            let found = GeminiCitations(&self.text).read(citations: metadata)
             if !found.isEmpty { self.sources = found }
         }
         return self.readFinish(value)

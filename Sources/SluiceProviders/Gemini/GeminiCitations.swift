@@ -10,6 +10,9 @@ struct GeminiText: Sendable {
     private(set) var isWhole = true
     /// Where each part begins; parts that are not text are empty.
     private var starts: [Int] = []
+    /// Scalars before every block of bytes, as far as they have been counted.
+    private var scalars: [Int] = [0]
+    private static let block = 256
     private var lastIsText = false
     private var lastIsThought = false
 
@@ -40,6 +43,27 @@ struct GeminiText: Sendable {
         if self.starts.count < Self.maximumParts { self.starts.append(self.bytes.count) }
     }
 
+    /// Counts what has come since the last time; every byte is looked at once.
+    fileprivate mutating func countScalars() {
+        while self.scalars.count * Self.block <= self.bytes.count {
+            let end = self.scalars.count * Self.block
+            let last = self.scalars[self.scalars.count - 1]
+            self.scalars.append(last + Self.scalars(self.bytes[(end - Self.block)..<end]))
+        }
+    }
+
+    /// Scalars before a place that is within the text.
+    fileprivate func scalarCount(_ offset: Int) -> Int {
+        let block = min(offset / Self.block, self.scalars.count - 1)
+        return self.scalars[block] + Self.scalars(self.bytes[(block * Self.block)..<offset])
+    }
+
+    private static func scalars(_ bytes: ArraySlice<UInt8>) -> Int {
+        var count = 0
+        for byte in bytes where byte & 0xC0 != 0x80 { count += 1 }
+        return count
+    }
+
     /// Where a part begins, in bytes; parts are counted from 0.
     func start(ofPart index: Int) -> Int { self.starts.indices.contains(index) ? self.starts[index] : 0 }
 }
@@ -47,19 +71,10 @@ struct GeminiText: Sendable {
 /// `groundingMetadata` and `citationMetadata` in OpenAI's terms.
 struct GeminiCitations {
     private let text: GeminiText
-    /// Scalars before every block of bytes.
-    private let scalars: [Int]
-    private static let block = 256
 
-    init(_ text: GeminiText) {
+    init(_ text: inout GeminiText) {
+        text.countScalars()
         self.text = text
-        var counts: [Int] = [0]
-        var count = 0
-        for (index, byte) in text.bytes.enumerated() {
-            if byte & 0xC0 != 0x80 { count += 1 }
-            if (index + 1).isMultiple(of: Self.block) { counts.append(count) }
-        }
-        self.scalars = counts
     }
 
     private struct Source {
@@ -116,13 +131,6 @@ struct GeminiCitations {
         let (first, firstOverflow) = part.addingReportingOverflow(start ?? 0)
         let (last, lastOverflow) = part.addingReportingOverflow(end)
         guard !firstOverflow, !lastOverflow, first >= 0, first < last, last <= self.text.bytes.count else { return nil }
-        return self.scalarCount(first)..<self.scalarCount(last)
-    }
-
-    private func scalarCount(_ offset: Int) -> Int {
-        let block = min(offset / Self.block, self.scalars.count - 1)
-        var count = self.scalars[block]
-        for byte in self.text.bytes[(block * Self.block)..<offset] where byte & 0xC0 != 0x80 { count += 1 }
-        return count
+        return self.text.scalarCount(first)..<self.text.scalarCount(last)
     }
 }

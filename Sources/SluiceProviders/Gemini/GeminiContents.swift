@@ -9,6 +9,8 @@ struct GeminiContents {
     private let media: GeminiMedia
     /// The first thing that cannot be said.
     private(set) var failure: ProviderError?
+    /// The functions of the calls so far, by the calls' ids without the signatures in them.
+    private var calledNames: [String: String] = [:]
 
     /// Messages that make one turn, those between them that have nothing to say included.
     private struct Turn {
@@ -123,6 +125,8 @@ struct GeminiContents {
             let parts = GeminiSignature.split(call.id)
             return (call: call, id: parts.id, signature: call.signature ?? parts.signature)
         }
+        // The first of a message counts, and the last message.
+        for call in calls.reversed() { self.calledNames[call.id] = call.call.name }
         // Only the first call of a step has a signature, and it must have one.
         let needsBypass = self.model.wantsSignatures && calls.allSatisfy { $0.signature == nil }
         for (index, call) in calls.enumerated() {
@@ -161,7 +165,7 @@ struct GeminiContents {
 
     private mutating func writeResult(_ message: ChatMessage, before index: Int, to json: inout JSONWriter) {
         let id = GeminiSignature.split(message.toolCallID ?? "").id
-        guard let name = message.name ?? self.name(of: message.toolCallID, before: index) else {
+        guard let name = message.name ?? message.toolCallID.flatMap({ _ in self.calledNames[id] }) else {
             self.failure =
                 self.failure
                 ?? ProviderError(
@@ -195,17 +199,5 @@ struct GeminiContents {
         let text = message.text
         if message.isError { return ["error": .string(text)] }
         return Self.object(text) ?? ["content": .string(text)]
-    }
-
-    /// The function that a call called, by the call's id.
-    private func name(of id: String?, before index: Int) -> String? {
-        guard let id else { return nil }
-        let bare = GeminiSignature.split(id).id
-        for message in self.messages[..<index].reversed() {
-            for call in message.toolCalls {
-                if call.id == id || GeminiSignature.split(call.id).id == bare { return call.name }
-            }
-        }
-        return nil
     }
 }

@@ -13,10 +13,14 @@ struct GeminiGeneration {
         ("thinking_config", "thinkingConfig"), ("thinkingConfig", "thinkingConfig"),
     ]
 
-    func write(_ screen: inout ParameterScreen, to json: inout JSONWriter) {
+    func write(
+        _ screen: inout ParameterScreen,
+        _ budget: inout GeminiSchemaBudget,
+        to json: inout JSONWriter
+    ) {
         json.object("generationConfig") { json in
             self.writeSampling(to: &json)
-            self.writeFormat(&screen, to: &json)
+            self.writeFormat(&screen, &budget, to: &json)
             self.writeThinking(&screen, to: &json)
             if !self.request.modalities.isEmpty, self.request.modalities != ["text"] {
                 json.array("responseModalities") { json in
@@ -52,7 +56,11 @@ struct GeminiGeneration {
         if let value = request.topLogprobs, value > 0 { json.field("logprobs", value) }
     }
 
-    private func writeFormat(_ screen: inout ParameterScreen, to json: inout JSONWriter) {
+    private func writeFormat(
+        _ screen: inout ParameterScreen,
+        _ budget: inout GeminiSchemaBudget,
+        to json: inout JSONWriter
+    ) {
         guard let format = self.request.responseFormat, format != .text else { return }
         guard self.request.tools.isEmpty || self.model.combinesFormatAndTools else {
             return screen.reject("response_format")
@@ -64,7 +72,7 @@ struct GeminiGeneration {
             json.field("responseMimeType", "application/json")
             if self.model.takesJSONSchema {
                 json.field("responseJsonSchema", schema)
-            } else if let reduced = GeminiSchema.reduced(schema) {
+            } else if let reduced = GeminiSchema.reduced(schema, of: "the response format", &budget) {
                 json.field("responseSchema", reduced)
             }
         case .other: screen.reject("response_format")

@@ -31,7 +31,8 @@ package struct GeminiHandler: ProviderHandler {
 
     package func answer(_ response: HTTPClientResponse, to call: PreparedCall) throws(ProviderError) -> ChatResponse {
         var reader = GeminiReader(call, provider: self.provider)
-        var collector = ChatResponseCollector()
+        // The body is bounded already.
+        var collector = ChatResponseCollector(maximumBytes: .max)
         let failure: ProviderError?
         do {
             failure = try JSON.read(response.body) { root in reader.read(root) { collector.take($0) } }

@@ -86,9 +86,11 @@ struct GeminiReader: Sendable {
     /// Everything has come.
     mutating func finish(_ emit: (ChatStreamEvent) -> Void) throws(ProviderError) {
         guard self.hasStarted, self.candidates.allSatisfy(\.isFinished) else { throw .truncated(self.provider) }
-        if self.candidates.isEmpty {
-            guard let reason = self.blockReason else { throw .truncated(self.provider) }
-            emit(.finish(choice: 0, .contentFilter, native: reason))
+        if let reason = self.blockReason {
+            if self.candidates.isEmpty { emit(.finish(choice: 0, .contentFilter, native: reason)) }
+        } else if self.candidates.count < max(1, self.call.choiceCount) {
+            // Those that are missing would have begun later.
+            throw .truncated(self.provider)
         }
         for candidate in self.candidates { candidate.finish(emit) }
         if let usage = self.usage { emit(.usage(usage)) }

@@ -39,17 +39,18 @@ struct GeminiRequest {
     mutating func body() throws(ProviderError) -> [UInt8] {
         let media = GeminiMedia(provider: self.provider, isVertex: self.isVertex, model: self.model)
         var contents = GeminiContents(self.request.messages, self.model, self.tools, media)
+        var budget = GeminiSchemaBudget()
         var json = JSONWriter(reserving: 4096)
         json.object { json in
             contents.write(to: &json)
-            self.tools.write(self.request, &self.screen, to: &json)
+            self.tools.write(self.request, &self.screen, &budget, to: &json)
             self.tools.writeChoice(self.request, &self.screen, to: &json)
-            GeminiGeneration(request: self.request, model: self.model).write(&self.screen, to: &json)
+            GeminiGeneration(request: self.request, model: self.model).write(&self.screen, &budget, to: &json)
             self.writeTier(to: &json)
             self.writeOwnMembers(to: &json)
             for field in self.screen.passed { json.field(field.name, field.value) }
         }
-        if let failure = contents.failure { throw failure }
+        if let failure = contents.failure ?? budget.failure(provider: self.provider) { throw failure }
         try self.screen.check()
         return json.bytes
     }

@@ -4,6 +4,8 @@ import SluiceWire
 struct GeminiTools: Sendable {
     /// Changed names: what the provider is told → what the client said.
     private(set) var changedNames: [String: String] = [:]
+    /// What the client says → what the provider is told; only names that differ.
+    private var sentNames: [String: String] = [:]
     private let model: GeminiModel
 
     private static let maximumNameBytes = 64
@@ -17,14 +19,13 @@ struct GeminiTools: Sendable {
 
     init(_ request: ChatRequest, _ model: GeminiModel) {
         self.model = model
-        for tool in request.tools where !Self.isName(tool.name) {
+        guard request.tools.contains(where: { !Self.isName($0.name) }) else { return }
+        let taken = Set(request.tools.lazy.map(\.name).filter { Self.isName($0) })
+        var names = DistinctNames(taken, maximumLength: Self.maximumNameBytes)
+        for tool in request.tools where !Self.isName(tool.name) && self.sentNames[tool.name] == nil {
             guard case .function = tool.kind else { continue }
-            var name = Self.spelled(tool.name)
-            var count = 1
-            while self.changedNames[name] != nil || request.tools.contains(where: { $0.name == name }) {
-                count += 1
-                name = Self.spelled("\(tool.name.prefix(50))_\(count)")
-            }
+            let name = names.make(Self.spelled(tool.name))
+            self.sentNames[tool.name] = name
             self.changedNames[name] = tool.name
         }
     }
@@ -32,7 +33,7 @@ struct GeminiTools: Sendable {
     /// As the provider is told.
     func name(_ name: String) -> String {
         if Self.isName(name) { return name }
-        return self.changedNames.first { $0.value == name }?.key ?? Self.spelled(name)
+        return self.sentNames[name] ?? Self.spelled(name)
     }
 
     private static func isName(_ name: String) -> Bool {
@@ -54,7 +55,12 @@ struct GeminiTools: Sendable {
 
     // MARK: Writing
 
-    func write(_ request: ChatRequest, _ screen: inout ParameterScreen, to json: inout JSONWriter) {
+    func write(
+        _ request: ChatRequest,
+        _ screen: inout ParameterScreen,
+        _ budget: inout GeminiSchemaBudget,
+        to json: inout JSONWriter
+    ) {
         let searches = request.additional.contains { $0.name == "web_search_options" }
         guard !request.tools.isEmpty || searches else { return }
         let hasFunctions = request.tools.contains { if case .function = $0.kind { true } else { false } }
@@ -64,7 +70,7 @@ struct GeminiTools: Sendable {
                     json.array("functionDeclarations") { json in
                         for tool in request.tools {
                             guard case .function(let parameters, _) = tool.kind else { continue }
-                            json.object { self.write(tool, parameters, to: &$0) }
+                            json.object { self.write(tool, parameters, &budget, to: &$0) }
                         }
                     }
                 }
@@ -85,13 +91,18 @@ struct GeminiTools: Sendable {
         (try? JSON.read(tool.bytes) { root in Self.ownTools.contains { root[$0] != nil } }) ?? false
     }
 
-    private func write(_ tool: ChatTool, _ parameters: JSONText?, to json: inout JSONWriter) {
+    private func write(
+        _ tool: ChatTool,
+        _ parameters: JSONText?,
+        _ budget: inout GeminiSchemaBudget,
+        to json: inout JSONWriter
+    ) {
         json.field("name", self.name(tool.name))
         if let description = tool.description { json.field("description", description) }
         guard let parameters else { return }
         if self.model.takesJSONSchema {
             json.field("parametersJsonSchema", parameters)
-        } else if let reduced = GeminiSchema.reduced(parameters) {
+        } else if let reduced = GeminiSchema.reduced(parameters, of: "the tool '\(tool.name)'", &budget) {
             json.field("parameters", reduced)
         }
     }

@@ -18,6 +18,9 @@ package struct ParameterScreen: Sendable {
     private let policy: UnsupportedParameterPolicy
     /// Names of what the provider cannot express, in the order in which it was found.
     private var rejected: [String] = []
+    private var known: Set<String> = []
+    /// More names are not kept: they go into a header or into a message.
+    package static let maximumNames = 64
     /// What is to be sent as it is, although the provider does not know it.
     package private(set) var passed: [JSONField] = []
 
@@ -70,7 +73,8 @@ package struct ParameterScreen: Sendable {
 
     /// Notes something that the provider cannot express and that the handler leaves out by itself.
     package mutating func reject(_ name: String) {
-        if !self.rejected.contains(name) { self.rejected.append(name) }
+        guard self.rejected.count < Self.maximumNames, self.known.insert(name).inserted else { return }
+        self.rejected.append(name)
     }
 
     /// - Throws: `unsupportedParameter`, which names all of them, if the policy is `error`.

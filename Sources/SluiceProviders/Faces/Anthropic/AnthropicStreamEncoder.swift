@@ -33,6 +33,8 @@ package struct AnthropicStreamEncoder: Sendable {
     /// Calls of one answer, and members of its end, that are told.
     private static let maximumCalls = 4_096
     private static let maximumFields = 64
+    /// Of a refusal and of each member, which are told at the end.
+    private static let maximumHeldBytes = 1 << 20
 
     /// - Parameter inputTokens: an estimate for `message_start`, which comes before anybody has counted.
     package init(inputTokens: Int = 0) { self.inputTokens = max(0, inputTokens) }
@@ -44,7 +46,8 @@ package struct AnthropicStreamEncoder: Sendable {
             if !self.hasStarted { self.start = start }
             self.begin(&bytes)
         case .content(0, let text): self.tell(text, &bytes)
-        case .refusal(0, let text): self.refusal += text
+        case .refusal(0, let text):
+            if self.refusal.utf8.count + text.utf8.count <= Self.maximumHeldBytes { self.refusal += text }
         case .reasoning(0, let text): self.think(text, &bytes)
         case .reasoningSignature(0, let signature): self.sign(signature, &bytes)
         case .redactedReasoning(0, let data):
@@ -57,7 +60,8 @@ package struct AnthropicStreamEncoder: Sendable {
         case .toolArguments(0, let index, let part): self.argue(index, part, &bytes)
         case .citation(0, let citation): self.cite(citation, &bytes)
         case .choiceField(0, let field):
-            if self.fields.count < Self.maximumFields { self.fields.append(field) }
+            guard self.fields.count < Self.maximumFields else { return }
+            if field.value.bytes.count <= Self.maximumHeldBytes { self.fields.append(field) }
         case .finish(0, let reason, let native):
             self.reason = reason
             self.native = native

@@ -74,7 +74,9 @@ extension ResponsesStreamEncoder {
         guard !self.calls.contains(where: { $0.index == index }) else {
             return self.arguments(index, call.arguments, into: &bytes)
         }
+        guard self.calls.count < Self.maximumCalls else { return }
         self.close("completed", into: &bytes)
+        self.heldBytes += call.id.utf8.count + call.name.utf8.count
         var begun = call
         begun.arguments = ""
         let item = self.add(call.isCustom ? "ctc" : "fc", .call(begun), into: &bytes)
@@ -110,6 +112,7 @@ extension ResponsesStreamEncoder {
     /// Begins an item and answers its index.
     mutating func add(_ kind: String, _ content: ResponsesOutput.Kind, into bytes: inout [UInt8]) -> Int {
         let index = self.items.count
+        self.heldBytes += Self.itemBytes
         let item = ResponsesOutput(id: self.names.item(kind, index), kind: content, status: "in_progress")
         self.items.append(item)
         self.writeItem("response.output_item.added", index, item, into: &bytes)

@@ -25,6 +25,10 @@ package struct ResponsesStreamEncoder: Sendable {
 
     let echo: ResponsesEcho
     private let maximumHeldBytes: Int
+    /// Calls of one answer that are told.
+    static let maximumCalls = 1_024
+    /// What an item counts besides its text.
+    static let itemBytes = 512
     var names: ResponsesNames
     private var result: ResponsesResult
     var sequence = 0
