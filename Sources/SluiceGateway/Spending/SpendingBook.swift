@@ -26,6 +26,14 @@ package struct SpendingRule: Sendable, Equatable {
     }
 }
 
+/// Providers' names of models that clients know by others.
+package struct ModelNames: Sendable {
+    package var byPool: [String: [String: String]] = [:]
+    package var byBackend: [String: [String: String]] = [:]
+
+    package init() {}
+}
+
 /// What requests may cost, and did. Reserves before a request is queued, settles when it has ended.
 package final class SpendingBook: Sendable {
     private struct Account {
@@ -49,18 +57,17 @@ package final class SpendingBook: Sendable {
 
     private let prices: PriceTable
     private let clock: any TimeSource
-    /// The provider's name of a model that clients know by another.
-    private let ownName: @Sendable (_ pool: String, _ model: String) -> String?
+    private let names: ModelNames
     private let state: Lock<State>
 
     package init(
         rules: [SpendingRule],
         prices: PriceTable,
         clock: any TimeSource,
-        ownName: @escaping @Sendable (_ pool: String, _ model: String) -> String? = { _, _ in nil }
+        names: ModelNames = ModelNames()
     ) {
         self.prices = prices
-        self.ownName = ownName
+        self.names = names
         self.clock = clock
         let now = Self.seconds(clock)
         self.state = Lock(
@@ -105,19 +112,28 @@ package final class SpendingBook: Sendable {
 
     // MARK: Costs
 
+    /// Of the model that the request asks for; which target it meets is not known before.
     private func prices(of submission: Submission) -> TokenPrices? {
-        let model = self.ownName(submission.pool, submission.model) ?? submission.model
-        return self.prices.entry(model)?.prices
+        self.entry(submission.model, pool: submission.pool)?.prices
+    }
+
+    /// Of the model that answered, which may be another target's.
+    private func prices(of record: RequestRecord) -> TokenPrices? {
+        guard let attempt = record.attempts.last(where: { $0.failure == nil }) else {
+            return self.prices(of: record.submission)
+        }
+        let model = attempt.model ?? record.submission.model
+        return self.prices.entry(self.names.byBackend[attempt.backend]?[model] ?? model)?.prices
     }
 
     /// What is known of a model.
     func entry(_ model: String, pool: String) -> PriceTable.Entry? {
-        self.prices.entry(self.ownName(pool, model) ?? model)
+        self.prices.entry(self.names.byPool[pool]?[model] ?? model)
     }
 
     /// - Returns: `nil` when the model has no price.
     package func cost(_ record: RequestRecord) -> Money? {
-        guard let prices = self.prices(of: record.submission) else { return nil }
+        guard let prices = self.prices(of: record) else { return nil }
         if let usage = record.usage {
             return prices.cost(
                 prompt: usage.prompt,

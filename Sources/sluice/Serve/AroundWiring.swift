@@ -35,6 +35,8 @@ struct AroundWiring {
         let settings = self.configuration.settings.filter { setting in
             switch setting.key.wildcard?.section {
             case "backends": !setting.path.contains(".breaker.")
+            // Which targets there are, and which models they are asked for.
+            case "pools": setting.path.hasPrefix("pools.\(pool).route.")
             default: false
             }
         }

@@ -208,14 +208,12 @@ struct Wiring {
 
     func spending(_ clock: any TimeSource) throws(SpendingWiring.Problem) -> SpendingBook {
         let wiring = SpendingWiring(configuration: self.configuration)
-        var aliases: [String: [String: String]] = [:]
-        for pool in Self.pools(self.configuration) {
-            let table = self.configuration.table("backends.\(pool.backend).aliases")
-            aliases[pool.name] = Dictionary(table.map { ($0.name, $0.value) }) { _, last in last }
+        var names = ModelNames()
+        for backend in self.configuration.names("backends") {
+            let table = self.configuration.table("backends.\(backend).aliases")
+            names.byBackend[backend] = Dictionary(table.map { ($0.name, $0.value) }) { _, last in last }
         }
-        let names = aliases
-        return SpendingBook(rules: wiring.rules(), prices: try wiring.prices(), clock: clock) { pool, model in
-            names[pool]?[model]
-        }
+        for pool in Self.pools(self.configuration) { names.byPool[pool.name] = names.byBackend[pool.backend] }
+        return SpendingBook(rules: wiring.rules(), prices: try wiring.prices(), clock: clock, names: names)
     }
 }

@@ -107,6 +107,22 @@ struct SpendingBookTests {
         #expect(book.status().first?.left == Money(nanodollars: 10_000_000_000))
     }
 
+    @Test("what answered is paid for: another target's model, an alias, nothing for what failed")
+    func routed() throws {
+        var prices = Self.prices.entries
+        prices["large"] = .init(prices: TokenPrices(input: 1, output: 2_000_000))
+        var names = ModelNames()
+        names.byBackend["b"] = ["m": "large"]
+        let book = SpendingBook(rules: [], prices: PriceTable(entries: prices), clock: self.clock, names: names)
+        var record = self.ended(self.submission(1, tokens: 5), used: 5)
+        record.attempts = [AttemptRecord(number: 1, backend: "a", startedAt: self.clock.now())]
+        #expect(book.cost(record) == Money(nanodollars: 5_000_000_000))
+        record.attempts[0].model = "large"
+        #expect(book.cost(record) == Money(nanodollars: 10_000_000_000))
+        record.attempts = [AttemptRecord(number: 1, backend: "b", startedAt: self.clock.now())]
+        #expect(book.cost(record) == Money(nanodollars: 10_000_000_000))
+    }
+
     @Test("models without a price are free, or refused where the budget says so")
     func unpriced() throws {
         var rule = self.rule("day", dollars: 1)
