@@ -35,6 +35,8 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
     case overloaded
     case malformed
     case duplicateConflict = "duplicate_conflict"
+    /// It wants a kept answer or none, and none is kept.
+    case notCached = "not_cached"
     // dropped
     case offlineProducerBeforeDispatch = "offline_producer_before_dispatch"
     case offlineProducerBeforeReply = "offline_producer_before_reply"
@@ -59,7 +61,8 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
         case .backend, .malformedResponse, .resultTooLarge: .failed
         case .clientGone, .operatorRequest, .shutdown: .cancelled
         case .deadline: .expired
-        case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .overloaded, .malformed, .duplicateConflict:
+        case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .overloaded, .malformed, .duplicateConflict,
+            .notCached:
             .rejected
         case .offlineProducerBeforeDispatch, .offlineProducerBeforeReply, .shed: .dropped
         case .dispatcherCrash: .lost

@@ -60,15 +60,16 @@ extension OutcomeReason {
         case .overloaded: 14
         case .malformed: 15
         case .duplicateConflict: 16
-        case .offlineProducerBeforeDispatch: 17
-        case .offlineProducerBeforeReply: 18
-        case .shed: 19
-        case .dispatcherCrash: 20
-        case .attempts: 21
-        case .poison: 22
-        case .outcomeUnknown: 23
-        case .cached: 24
-        case .shared: 25
+        case .notCached: 17
+        case .offlineProducerBeforeDispatch: 18
+        case .offlineProducerBeforeReply: 19
+        case .shed: 20
+        case .dispatcherCrash: 21
+        case .attempts: 22
+        case .poison: 23
+        case .outcomeUnknown: 24
+        case .cached: 25
+        case .shared: 26
         }
     }
 }
