@@ -6,7 +6,8 @@ import SluiceWire
 /// The call runs in a task of its own, so that no client takes it along when it goes; only when the last passenger has
 /// left is it told to stop. A streamed answer is kept from its beginning, so that a passenger who comes later gets it
 /// from the start and then as it comes. Once it has grown too large to be kept, nobody can board any more, what all
-/// have read is let go, and the call waits for its leader, or for the fastest when that has gone. Others who fall far behind
+/// have read is let go, and the call waits for its leader, or for the fastest when that has gone.
+/// Others who fall far behind
 /// have to go: a client that reads slowly must not hold up strangers.
 package final class Flight: Sendable {
     package enum End: Sendable {
