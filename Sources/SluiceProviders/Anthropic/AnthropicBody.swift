@@ -22,6 +22,7 @@ struct AnthropicBody {
     var failure: ProviderError?
 
     static let provider = "anthropic"
+    private static let contextBeta = "context-management-2025-06-27"
 
     init(_ call: ProviderCall, version: String) {
         self.request = call.request
@@ -185,7 +186,14 @@ struct AnthropicBody {
         return (7...15).contains(digits) && digits < bytes.count
     }
 
-    /// Members that have no name in `ChatRequest`: OpenAI's own are told apart, others are the caller's affair.
+    /// Members of the body that are made of the request's; OpenAI's format has other words for them.
+    private static let ownMembers: Set<String> = [
+        "model", "max_tokens", "system", "messages", "tools", "tool_choice", "thinking", "stop_sequences",
+        "temperature", "top_p", "top_k", "metadata", "service_tier", "stream",
+    ]
+
+    /// Members that have no name in `ChatRequest`. OpenAI's own are told apart. Others are the caller's affair and are
+    /// sent whatever the policy says, for they may be Anthropic's and newer than we are; but none is written twice.
     private mutating func writeUnknown(_ json: inout JSONWriter) {
         for field in self.request.additional {
             switch field.name {
@@ -199,6 +207,14 @@ struct AnthropicBody {
                     }
                 }
             case "web_search_options", "output_config", "output_format": break
+            case "context_management":
+                self.betas.append(Self.contextBeta)
+                json.field(field.name, field.value)
+            // A form of it that has no name here, in place of ours.
+            case "thinking" where self.thinking == .unmentioned: json.field(field.name, field.value)
+            case _ where Self.ownMembers.contains(field.name):
+                // Under the policy `pass` neither: which of the two would count, nobody can tell.
+                if !self.dropped.contains(field.name) { self.dropped.append(field.name) }
             default: json.field(field.name, field.value)
             }
         }

@@ -47,6 +47,10 @@ extension AnthropicBody {
         }
         json.object("output_config") { json in
             if let effort = self.effort { json.field("effort", effort) }
+            for member in given.map({ JSONMembers.unique(JSONMembers.scan($0.bytes)) }) ?? [] {
+                let isSaid = member.name == "effort" ? self.effort != nil : member.name == "format" && schema != nil
+                if !isSaid { json.rawField(member.name, member.value) }
+            }
             guard let schema else { return }
             json.object("format") { json in
                 json.field("type", "json_schema")

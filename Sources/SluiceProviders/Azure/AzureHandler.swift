@@ -9,6 +9,10 @@ package struct AzureHandler: ProviderHandler {
     package static let defaultVersion = "2024-10-21"
     /// The first version that knows JSON schemas.
     private static let firstWithSchemas = "2024-08-01"
+    /// The first version that knows `stream_options`; older ones refuse the name.
+    private static let firstWithStreamOptions = "2024-09-01"
+    /// The first version that knows a call of a tool that must happen.
+    private static let firstWithRequiredTools = "2024-06-01"
 
     package let provider = "azure"
     private let quirks = OpenAIQuirks.openAI
@@ -26,7 +30,7 @@ package struct AzureHandler: ProviderHandler {
         var screen = ParameterScreen(provider: self.provider, policy: call.endpoint.unsupported)
         var request = self.translate(call.request, call.endpoint, &screen)
         try screen.check()
-        if request.isStream { request.includesUsage = true }
+        if request.isStream && Self.knows(Self.firstWithStreamOptions, call.endpoint) { request.includesUsage = true }
         request.additional += screen.passed
         var json = JSONWriter(reserving: 2048)
         OpenAIRequestWriter(self.quirks.dialect).write(request, to: &json)
@@ -47,9 +51,17 @@ package struct AzureHandler: ProviderHandler {
         _ screen: inout ParameterScreen
     ) -> ChatRequest {
         let ruler = endpoint.settings["base_model"]
-        var request = self.quirks.translate(request, ruler: ruler, &screen)
-        let version = Self.version(endpoint)
-        if !Self.isUndated(version), version < Self.firstWithSchemas, case .jsonSchema = request.responseFormat {
+        var request = self.quirks.translate(request, ruler: ruler, policy: endpoint.unsupported, &screen)
+        if !Self.knows(Self.firstWithStreamOptions, endpoint) {
+            request.includesUsage = false
+            request.streamOptions = []
+        }
+        let isOld = !Self.knows(Self.firstWithRequiredTools, endpoint)
+        if isOld, request.toolChoice == .required, endpoint.unsupported != .pass {
+            screen.reject("tool_choice.required")
+            request.toolChoice = nil
+        }
+        if !Self.knows(Self.firstWithSchemas, endpoint), case .jsonSchema = request.responseFormat {
             screen.reject("response_format.json_schema")
             request.responseFormat = .jsonObject
         }
@@ -94,6 +106,12 @@ package struct AzureHandler: ProviderHandler {
 
     private static func version(_ endpoint: ProviderEndpoint) -> String {
         endpoint.settings["api_version"] ?? Self.defaultVersion
+    }
+
+    /// Whether the version is this or a later one; those without a date are the newest.
+    private static func knows(_ first: String, _ endpoint: ProviderEndpoint) -> Bool {
+        let version = Self.version(endpoint)
+        return Self.isUndated(version) || version >= first
     }
 
     private static func isUndated(_ version: String) -> Bool {

@@ -112,6 +112,8 @@ struct BedrockBody {
                 }
             case "requestMetadata": self.takeMetadata(field.value, "requestMetadata")
             case _ where Self.ownNames.contains(field.name): self.ownFields.append(field)
+            case "cache_control", "inference_geo", "speed": self.unsupported(field.name, field.value)
+            case "context_management" where self.model.claude == nil: self.unsupported(field.name, field.value)
             case _ where Self.foreignNames.contains(field.name): self.unsupported(field.name, field.value)
             default: self.modelFields.append(field)
             }

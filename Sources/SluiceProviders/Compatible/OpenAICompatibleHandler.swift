@@ -27,7 +27,7 @@ package struct OpenAICompatibleHandler: ProviderHandler {
     package func prepare(_ call: ProviderCall) throws(ProviderError) -> PreparedCall {
         var screen = ParameterScreen(provider: self.provider, policy: call.endpoint.unsupported)
         let ruler = call.endpoint.settings["base_model"]
-        var request = self.quirks.translate(call.request, ruler: ruler, &screen)
+        var request = self.quirks.translate(call.request, ruler: ruler, policy: call.endpoint.unsupported, &screen)
         try screen.check()
         // What it has used is counted, whether or not the client asked; the client is told only if it did.
         if request.isStream && self.quirks.takesStreamOptions { request.includesUsage = true }

@@ -16,6 +16,13 @@ package enum OpenAIModelRules {
         return name.hasPrefix("gpt-3") || name.hasPrefix("gpt-4") || name.hasPrefix("chatgpt-4o")
     }
 
+    /// The word for the least reasoning that a model which reasons can be asked for; `nil`: it always does.
+    static func leastEffort(_ model: String) -> String? {
+        let name = Self.family(model)
+        guard name.hasPrefix("gpt-5"), !name.contains("-pro"), !name.contains("-codex") else { return nil }
+        return name.hasPrefix("gpt-5.") ? "none" : "minimal"
+    }
+
     /// Fine-tuned models are named after what they were made of: `ft:gpt-4o-mini:org::id`.
     private static func family(_ model: String) -> Substring {
         let name = model.hasPrefix("ft:") ? model.dropFirst(3) : model[...]

@@ -3,18 +3,22 @@ import SluiceWire
 extension OpenAIQuirks {
     /// The request as this server takes it.
     ///
-    /// - Parameter ruler: the model whose rules count, should the name hide it.
+    /// - Parameters:
+    ///   - ruler: the model whose rules count, should the name hide it.
+    ///   - policy: the screen's.
     func translate(
         _ request: ChatRequest,
         ruler: String? = nil,
+        policy: UnsupportedParameterPolicy = .drop,
         _ screen: inout ParameterScreen
     ) -> ChatRequest {
         var request = request
+        OpenAIForeignContent.translate(&request, self.dialect, keeps: policy == .pass, &screen)
         guard !self.takesEverything else {
             if !self.keepsFunctions { Self.turnFunctionsIntoTools(&request) }
             return request
         }
-        self.translateReasoning(&request, ruler ?? request.model)
+        self.translateReasoning(&request, ruler ?? request.model, &screen)
         screen.screen(&request, supports: self.screenedParameters, members: nil)
         if self.hasReasoningModels { OpenAIModelRules.apply(&request, model: ruler ?? request.model, &screen) }
         if self.strictModels.contains(where: request.model.hasPrefix) {
@@ -36,44 +40,6 @@ extension OpenAIQuirks {
     }
 
     private static let strict = ChatParameters.all.subtracting([.frequencyPenalty, .presencePenalty, .stop])
-
-    private func translateReasoning(_ request: inout ChatRequest, _ model: String) {
-        switch self.reasoningRequest {
-        case .thinking: break
-        case .effort:
-            guard let thinking = request.thinking else { return }
-            let takesEffort = self.hasReasoningModels ? OpenAIModelRules.isReasoning(model) : true
-            guard takesEffort else { return }
-            if request.reasoningEffort == nil, case .enabled(let budget) = thinking {
-                request.reasoningEffort = Self.effort(budget)
-            }
-            request.thinking = nil
-        case .object:
-            let hasObject = request.additional.contains { $0.name == "reasoning" }
-            guard !hasObject, request.thinking != nil || request.reasoningEffort != nil else { return }
-            var json = JSONWriter(reserving: 48)
-            json.object { json in
-                switch request.thinking {
-                case .enabled(let budget): json.field("max_tokens", budget)
-                case .disabled: json.field("enabled", false)
-                case .adaptive, nil: json.known("effort", request.reasoningEffort ?? "medium")
-                }
-            }
-            request.additional.append(JSONField("reasoning", JSONText(trusted: json.bytes)))
-            request.thinking = nil
-            request.reasoningEffort = nil
-        }
-    }
-
-    /// The word nearest to a budget of tokens.
-    static func effort(_ budget: Int) -> String {
-        switch budget {
-        case ..<1024: "minimal"
-        case ..<4096: "low"
-        case ..<16_384: "medium"
-        default: "high"
-        }
-    }
 
     private func translateTokenLimit(_ request: inout ChatRequest) {
         switch self.tokenLimit {

@@ -122,6 +122,7 @@ extension OpenAIQuirks {
     package static let openRouter = Self.with {
         $0.dialect.reasoning = .reasoning
         $0.dialect.writesCacheMarks = true
+        $0.dialect.takesFileAddresses = true
         $0.parameters = ChatParameters.all.subtracting([.store, .promptCacheRetention])
         $0.reasoningRequest = .object
         $0.tokenLimit = .asGiven

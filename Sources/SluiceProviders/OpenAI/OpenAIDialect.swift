@@ -19,6 +19,8 @@ package struct OpenAIDialect: Sendable, Equatable {
     package var writesCacheMarks: Bool
     /// Whether a tool call's signature and a failed tool's `is_error` are written.
     package var writesMarks: Bool
+    /// Whether a file may be told by its address, as OpenRouter takes it in `file_data`.
+    package var takesFileAddresses = false
     package var seedName = "seed"
     /// The word for a tool call that must happen.
     package var requiredWord = "required"

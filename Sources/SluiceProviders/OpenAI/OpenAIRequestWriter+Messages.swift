@@ -55,7 +55,7 @@ extension OpenAIRequestWriter {
                     json.field("data", data)
                     json.field("format", format)
                 }
-            case .file(let media, let name): Self.writeFile(media, name, to: &json)
+            case .file(let media, let name): self.writeFile(media, name, to: &json)
             case .refusal(let text):
                 json.field("type", "refusal")
                 json.field("refusal", text)
@@ -78,12 +78,12 @@ extension OpenAIRequestWriter {
         }
     }
 
-    private static func writeFile(_ media: Media, _ name: String?, to json: inout JSONWriter) {
+    private func writeFile(_ media: Media, _ name: String?, to json: inout JSONWriter) {
         json.field("type", "file")
         json.object("file") { json in
             if let name { json.field("filename", name) }
             switch media {
-            case .url(let url): json.field("file_url", url)
+            case .url(let url): json.field(self.dialect.takesFileAddresses ? "file_data" : "file_url", url)
             case .base64(let data, let type): json.field("file_data", "data:\(type);base64,\(data)")
             case .fileID(let id): json.field("file_id", id)
             }

@@ -90,6 +90,37 @@ struct AzureTests {
         #expect(try Self.prepare(request, ["api_version": "v1"]).dropped.isEmpty)
     }
 
+    @Test("versions before stream_options are not sent them")
+    func oldVersionsOfStreams() throws {
+        var request = ChatRequest(model: "gpt-4o", messages: [.user("x")])
+        request.isStream = true
+        request.includesUsage = true
+        for version in ["2024-02-01", "2024-06-01", "2024-08-01-preview"] {
+            let body = String(decoding: try Self.prepare(request, ["api_version": version]).body, as: UTF8.self)
+            #expect(!body.contains("stream_options") && body.contains("\"stream\":true"), "\(version)")
+        }
+        for version in ["2024-09-01-preview", "2024-10-21", "2025-01-01-preview", "v1", "preview", "latest"] {
+            request.includesUsage = false
+            let body = String(decoding: try Self.prepare(request, ["api_version": version]).body, as: UTF8.self)
+            #expect(body.contains("\"include_usage\":true"), "\(version)")
+        }
+    }
+
+    @Test("versions before a required tool call are not asked for one, and it is said")
+    func oldVersionsOfToolChoice() throws {
+        var request = ChatRequest(model: "gpt-4o", messages: [.user("x")])
+        request.tools = [.function("f")]
+        request.toolChoice = .required
+        let old = try Self.prepare(request, ["api_version": "2024-02-01"])
+        #expect(old.dropped == ["tool_choice.required"])
+        #expect(!String(decoding: old.body, as: UTF8.self).contains("required"))
+        for version in ["2024-06-01", "v1"] {
+            let prepared = try Self.prepare(request, ["api_version": version])
+            #expect(prepared.dropped.isEmpty)
+            #expect(String(decoding: prepared.body, as: UTF8.self).contains("\"tool_choice\":\"required\""))
+        }
+    }
+
     @Test("a first chunk without choices is no answer yet; its filter results are kept")
     func firstChunk() throws {
         let text =

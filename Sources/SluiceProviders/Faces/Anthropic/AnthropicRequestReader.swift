@@ -9,10 +9,7 @@ struct AnthropicRequestReader {
     private var hasMessages = false
 
     /// Hints for Anthropic's own machinery: nobody else has a use for them, and nothing is lost without them.
-    private static let hints: Set<String> = [
-        "cache_control", "context_management", "diagnostics", "inference_geo", "speed", "user_profile_id",
-        "workspace_id",
-    ]
+    private static let hints: Set<String> = ["diagnostics", "user_profile_id", "workspace_id"]
 
     static func request(
         _ root: JSONValue,
@@ -116,10 +113,26 @@ struct AnthropicRequestReader {
                 self.request.reasoningEffort = try effort.string("output_config.effort")
             }
             if let format = value["format"], !format.isNull { try self.takeFormat(format, "output_config.format") }
+            self.keepRest(of: value, name, but: ["effort", "format"])
         case "output_format": try self.takeFormat(value, name)
         default: return false
         }
         return true
+    }
+
+    /// What is newer than we are goes on to Anthropic, and is named where somebody else answers.
+    private mutating func keepRest(of value: JSONValue, _ name: String, but known: Set<String>) {
+        var rest = JSONWriter(reserving: 32)
+        var isEmpty = true
+        rest.object { json in
+            value.forEachMember { member, value in
+                guard !known.contains(member), !value.isNull else { return true }
+                json.field(member, value.text)
+                isEmpty = false
+                return true
+            }
+        }
+        if !isEmpty { self.request.additional.append(JSONField(name, JSONText(trusted: rest.bytes))) }
     }
 
     private mutating func takeFormat(_ value: JSONValue, _ name: String) throws(FieldFault) {
