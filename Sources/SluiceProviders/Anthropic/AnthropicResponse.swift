@@ -16,6 +16,8 @@ struct AnthropicResponse {
                 failure = AnthropicErrors.reported(root)
                 return nil
             }
+            let requestID = ProviderRequestID.read(response.headers)
+            failure = AnthropicStop.failure(root["stop_reason"]?.string, requestID: requestID)
             return reader.read(root)
         }
         if let failure { throw failure }

@@ -5,11 +5,15 @@ enum AnthropicStop {
         switch native {
         case "max_tokens", "model_context_window_exceeded": .length
         case "refusal": .contentFilter
-        // A call that stands for the response format is an answer.
-        case "tool_use": hasCalls ? .toolCalls : .stop
-        // Also what is not known: the provider has ended the answer properly.
+        // A call that stands for the response format is an answer. Words that are not known: see `FinishWord`.
         default: hasCalls ? .toolCalls : .stop
         }
+    }
+
+    /// The error that an unknown word names, if it names one.
+    static func failure(_ native: String?, requestID: String?) -> ProviderError? {
+        guard let native, !Self.known.contains(native), FinishWord.isFailure(native) else { return nil }
+        return FinishWord.failure(native, provider: AnthropicBody.provider, requestID: requestID)
     }
 
     static let known: Set<String> = [

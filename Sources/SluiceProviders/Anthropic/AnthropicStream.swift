@@ -88,7 +88,9 @@ struct AnthropicStream: ChatStreamDecoder {
         case "content_block_stop":
             if let place = self.place(root) { self.stop(self.blocks.remove(at: place), emit) }
         case "message_start": self.start(root["message"], emit)
-        case "message_delta": self.readEnd(root, emit)
+        case "message_delta":
+            self.readEnd(root, emit)
+            return AnthropicStop.failure(self.stopReason, requestID: self.requestID)
         case "message_stop": self.end(emit)
         case "error": return AnthropicErrors.reported(root)
         // Pings, and what is newer than we are.

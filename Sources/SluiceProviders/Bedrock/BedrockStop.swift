@@ -19,6 +19,8 @@ enum BedrockStop {
                 code: word,
                 requestID: requestID
             )
+        case _ where FinishWord.isFailure(word):
+            throw FinishWord.failure(word, provider: BedrockHandler.name, requestID: requestID)
         default: return hasCalls ? .toolCalls : .stop
         }
     }

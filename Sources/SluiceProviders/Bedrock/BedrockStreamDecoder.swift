@@ -21,7 +21,6 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
     private var events = EventStreamDecoder()
     private var blocks: [(index: Int, block: Block)] = []
     private var callCount = 0
-    private var hasFormat = false
     private var hasStarted = false
     private var hasStopped = false
     private let requestID: String?
@@ -142,10 +141,7 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
         guard let use = start?["toolUse"] else { return nil }
         guard use["type"]?.string != "server_tool_use" else { return self.set(index, .own) }
         let name = use["name"]?.string ?? ""
-        if name == self.call.formatTool {
-            self.hasFormat = true
-            return self.set(index, .format)
-        }
+        if name == self.call.formatTool { return self.set(index, .format) }
         let number = self.callCount
         self.callCount += 1
         let call = ToolCall(
@@ -236,7 +232,7 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
         let hasCalls = self.callCount > 0
         do throws(ProviderError) {
             var reason = try BedrockStop.reason(word, hasCalls: hasCalls, requestID: self.requestID)
-            if reason == .toolCalls, !hasCalls, self.hasFormat { reason = .stop }
+            if reason == .toolCalls, !hasCalls, self.call.formatTool != nil { reason = .stop }
             self.hasStopped = true
             emit(.finish(choice: 0, reason, native: word))
             return nil

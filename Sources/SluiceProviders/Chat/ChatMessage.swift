@@ -89,6 +89,8 @@ public struct ContentPart: Sendable, Equatable {
     public var cacheMark: CacheMark?
     /// Members that we have no name for, in order.
     public var additional: [JSONField] = []
+    /// Those within its `image_url`, `input_audio` or `file`, in order.
+    public var mediaAdditional: [JSONField] = []
 
     public init(_ kind: Kind, cacheMark: CacheMark? = nil) {
         self.kind = kind

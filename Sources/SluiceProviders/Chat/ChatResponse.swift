@@ -111,6 +111,10 @@ public struct ChatUsage: Sendable, Equatable {
     public var statedTotal: Int?
     /// Members that have no name here, such as `cost`, in order.
     public var additional: [JSONField] = []
+    /// Members of `prompt_tokens_details` that have no name here, such as `image_tokens`, in order.
+    public var promptDetails: [JSONField] = []
+    /// Members of `completion_tokens_details` that have no name here, in order.
+    public var completionDetails: [JSONField] = []
 
     public init(promptTokens: Int, completionTokens: Int) {
         self.promptTokens = promptTokens

@@ -17,10 +17,12 @@ enum CohereFinish: Sendable, Equatable {
         ("TIMEOUT", .failure(.timeout)),
     ]
 
-    /// A reason that is newer than we are is never called a clean stop.
+    /// Words that are newer than we are: see `FinishWord`.
     static func of(_ native: String) -> CohereFinish {
         if let row = Self.rows.first(where: { $0.native == native }) { return row.meaning }
-        return native.hasPrefix("ERROR") ? .failure(.internalError) : .reason(.contentFilter)
+        // As ERROR itself.
+        if native.hasPrefix("ERROR") { return .failure(.internalError) }
+        return FinishWord.isFailure(native) ? .failure(FinishWord.kind(native)) : .reason(.stop)
     }
 }
 

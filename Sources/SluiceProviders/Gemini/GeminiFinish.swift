@@ -30,8 +30,10 @@ enum GeminiFinish: Sendable, Equatable {
         ("MISSING_THOUGHT_SIGNATURE", .failure(.badRequest)),
     ]
 
-    /// A reason that is newer than we are is never called a clean stop.
+    /// Words that are newer than we are: see `FinishWord`. Nearly all that Google ever added are blocks, and what has
+    /// no word yet is OTHER there: none of it is called a clean stop.
     static func of(_ native: String) -> GeminiFinish {
-        Self.rows.first { $0.native == native }?.meaning ?? .reason(.contentFilter)
+        if let row = Self.rows.first(where: { $0.native == native }) { return row.meaning }
+        return FinishWord.isFailure(native) ? .failure(FinishWord.kind(native)) : .reason(.contentFilter)
     }
 }

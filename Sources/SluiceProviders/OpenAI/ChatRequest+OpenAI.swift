@@ -43,6 +43,15 @@ struct OpenAIRequestReader {
     /// `functions` and `function_call`, until it is known whether there are `tools` too.
     private var functionCall: ToolChoice?
 
+    /// Members of OpenAI's alone: in the body of another API they would mean something by accident. Those that OpenAI
+    /// shares with others, such as `model`, are not among them.
+    static let ownMembers: Set<String> = [
+        "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
+        "modalities", "n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key",
+        "prompt_cache_retention", "reasoning_effort", "response_format", "safety_identifier", "seed", "stop", "store",
+        "stream_options", "top_logprobs", "user", "verbosity", "web_search_options",
+    ]
+
     static func request(_ root: JSONValue) throws(FieldFault) -> ChatRequest {
         var reader = OpenAIRequestReader()
         try root.members("") { name, value throws(FieldFault) in

@@ -25,12 +25,14 @@ extension ChatResponse {
         if root["object"]?.string == "error" {
             throw ProviderError(openAIError: root, inside: root, provider: provider)
         }
+        let read: (response: ChatResponse, failedWord: String?)
         do throws(FieldFault) {
-            self = try OpenAIResponseReader.response(root)
+            read = try OpenAIResponseReader.response(root)
         } catch {
             throw .malformed(provider, "the field '\(error.path)' \(error.problem)")
         }
-        if let failed = OpenAIFinish.failure(self.choices, provider: provider) { throw failed }
+        if let word = read.failedWord { throw FinishWord.failure(word, provider: provider) }
+        self = read.response
     }
 
     /// The body of an answer to `POST /v1/chat/completions`, with our extensions.
@@ -55,8 +57,10 @@ extension ChatResponse {
 /// Reads an answer member by member.
 struct OpenAIResponseReader {
     private var response = ChatResponse(id: "", model: "", created: 0, choices: [])
+    private var failedWord: String?
 
-    static func response(_ root: JSONValue) throws(FieldFault) -> ChatResponse {
+    /// - Returns: also the word with which the server says that it could not finish a choice, if there is one.
+    static func response(_ root: JSONValue) throws(FieldFault) -> (response: ChatResponse, failedWord: String?) {
         var reader = OpenAIResponseReader()
         var hasChoices = false
         try root.members("") { name, value throws(FieldFault) in
@@ -70,7 +74,9 @@ struct OpenAIResponseReader {
                 hasChoices = true
                 try value.elements(name) { value throws(FieldFault) in
                     let index = reader.response.choices.count
-                    reader.response.choices.append(try OpenAIChoiceReader.choice(value, index: index))
+                    let read = try OpenAIChoiceReader.choice(value, index: index)
+                    reader.response.choices.append(read.choice)
+                    reader.failedWord = reader.failedWord ?? read.failedWord
                 }
             case "usage": reader.response.usage = ChatUsage(openAI: value)
             case "service_tier": reader.response.serviceTier = value.string
@@ -80,7 +86,7 @@ struct OpenAIResponseReader {
         }
         guard hasChoices else { throw .missing("choices") }
         reader.nameCalls()
-        return reader.response
+        return (reader.response, reader.failedWord)
     }
 
     /// Gives names to calls that have none: the client has to refer to them.
@@ -100,7 +106,10 @@ struct OpenAIResponseReader {
 
 /// Reads one of an answer's choices.
 enum OpenAIChoiceReader {
-    static func choice(_ value: JSONValue, index: Int) throws(FieldFault) -> ChatChoice {
+    static func choice(
+        _ value: JSONValue,
+        index: Int
+    ) throws(FieldFault) -> (choice: ChatChoice, failedWord: String?) {
         var choice = ChatChoice(index: index, content: nil, finishReason: .stop)
         var word: String?
         var hasMessage = false
@@ -120,8 +129,9 @@ enum OpenAIChoiceReader {
         let isFunction = choice.finishReason == .functionCall
         let finish = OpenAIFinish.reason(word, hasCalls: !choice.toolCalls.isEmpty, isFunction: isFunction)
         choice.finishReason = finish.reason
+        let failedWord = OpenAIFinish.failedWord(word, native: choice.nativeFinishReason)
         if choice.nativeFinishReason == nil { choice.nativeFinishReason = finish.native }
-        return choice
+        return (choice, failedWord)
     }
 
     private static func takeMessage(_ value: JSONValue, _ choice: inout ChatChoice) throws(FieldFault) {
@@ -176,7 +186,8 @@ enum OpenAIFinish {
         hasCalls: Bool,
         isFunction: Bool = false
     ) -> (reason: FinishReason, native: String?) {
-        let reason = Self.known(word)
+        // Words that are not known: see `FinishWord`.
+        let reason = Self.known(word) ?? .stop
         // Several servers say that they stopped where they called a tool.
         if hasCalls, reason == .stop || reason == .toolCalls {
             let repaired: FinishReason = isFunction ? .functionCall : .toolCalls
@@ -185,40 +196,26 @@ enum OpenAIFinish {
         return (reason, reason.rawValue == word ? nil : word)
     }
 
-    private static func known(_ word: String?) -> FinishReason {
-        guard let word else { return .stop }
+    private static func known(_ word: String?) -> FinishReason? {
+        guard let word else { return nil }
         if let reason = FinishReason(rawValue: word) { return reason }
         switch word {
         case "model_length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded", "ERROR_LIMIT": return .length
         case "tool_use", "TOOL_CALL", "tool_call": return .toolCalls
         case "refusal", "SAFETY", "safety", "content_filtered", "sensitive", "guardrail_intervened", "ERROR_TOXIC":
             return .contentFilter
-        default: return .stop
+        default: return nil
         }
     }
 
-    /// Words of a server that could not finish: its answer is not whole.
-    static func isFailure(_ word: String) -> Bool {
-        switch word {
-        case "error", "ERROR", "network_error", "abort", "insufficient_system_resource", "TIMEOUT", "timeout",
-            "malformed_function_call", "malformed_response":
-            true
-        default: false
-        }
-    }
-
-    static func failure(_ choices: [ChatChoice], provider: String) -> ProviderError? {
-        let failed = choices.first { choice in choice.nativeFinishReason.map(Self.isFailure) ?? false }
-        return failed?.nativeFinishReason.map { Self.failure($0, provider: provider) }
-    }
-
-    static func failure(_ word: String, provider: String) -> ProviderError {
-        ProviderError(
-            word == "insufficient_system_resource" ? .serviceUnavailable : .badGateway,
-            "the provider could not finish its answer: it ended with '\(word)'",
-            provider: provider,
-            code: "generation_failed",
-            isRetryable: true
-        )
+    /// The word with which a server says that it could not finish: its answer is not whole.
+    ///
+    /// - Parameter native: what a gateway was told by the server behind it, which counts where the gateway itself says
+    ///   no more than `stop`.
+    static func failedWord(_ word: String?, native: String?) -> String? {
+        let reason = Self.known(word)
+        if let word, reason == nil, FinishWord.isFailure(word) { return word }
+        guard reason == nil || reason == .stop, let native, Self.known(native) == nil else { return nil }
+        return FinishWord.isFailure(native) ? native : nil
     }
 }

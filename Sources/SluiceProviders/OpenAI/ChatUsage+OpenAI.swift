@@ -17,15 +17,8 @@ extension ChatUsage {
                 self.completionTokens = Self.count(value) ?? 0
                 hasCount = true
             case "total_tokens": total = Self.count(value)
-            case "prompt_tokens_details":
-                self.cachedTokens = value["cached_tokens"].flatMap(Self.count) ?? self.cachedTokens
-                self.cacheWriteTokens = value["cache_write_tokens"].flatMap(Self.count) ?? self.cacheWriteTokens
-                self.audioPromptTokens = value["audio_tokens"].flatMap(Self.count)
-            case "completion_tokens_details":
-                self.reasoningTokens = value["reasoning_tokens"].flatMap(Self.count)
-                self.audioCompletionTokens = value["audio_tokens"].flatMap(Self.count)
-                self.acceptedPredictionTokens = value["accepted_prediction_tokens"].flatMap(Self.count)
-                self.rejectedPredictionTokens = value["rejected_prediction_tokens"].flatMap(Self.count)
+            case "prompt_tokens_details": self.takePrompt(value)
+            case "completion_tokens_details": self.takeCompletion(value)
             // DeepSeek's words.
             case "prompt_cache_hit_tokens": self.cachedTokens = self.cachedTokens ?? Self.count(value)
             case "prompt_cache_miss_tokens": break
@@ -35,6 +28,33 @@ extension ChatUsage {
         }
         guard hasCount || total != nil else { return nil }
         if let total, total != self.totalTokens { self.statedTotal = total }
+    }
+
+    private mutating func takePrompt(_ details: JSONValue) {
+        details.forEachMember { name, value in
+            switch name {
+            case _ where value.isNull: break
+            case "cached_tokens": self.cachedTokens = Self.count(value) ?? self.cachedTokens
+            case "cache_write_tokens": self.cacheWriteTokens = Self.count(value) ?? self.cacheWriteTokens
+            case "audio_tokens": self.audioPromptTokens = Self.count(value)
+            default: self.promptDetails.append(JSONField(name, value.text))
+            }
+            return true
+        }
+    }
+
+    private mutating func takeCompletion(_ details: JSONValue) {
+        details.forEachMember { name, value in
+            switch name {
+            case _ where value.isNull: break
+            case "reasoning_tokens": self.reasoningTokens = Self.count(value)
+            case "audio_tokens": self.audioCompletionTokens = Self.count(value)
+            case "accepted_prediction_tokens": self.acceptedPredictionTokens = Self.count(value)
+            case "rejected_prediction_tokens": self.rejectedPredictionTokens = Self.count(value)
+            default: self.completionDetails.append(JSONField(name, value.text))
+            }
+            return true
+        }
     }
 
     /// A count that is none is not negative.
@@ -47,20 +67,24 @@ extension ChatUsage {
         json.field("prompt_tokens", self.promptTokens)
         json.field("completion_tokens", self.completionTokens)
         json.field("total_tokens", self.totalTokens)
-        if self.cachedTokens != nil || self.cacheWriteTokens != nil || self.audioPromptTokens != nil {
+        let hasPrompt = self.cachedTokens != nil || self.cacheWriteTokens != nil || self.audioPromptTokens != nil
+        if hasPrompt || !self.promptDetails.isEmpty {
             json.object("prompt_tokens_details") { json in
                 json.known("cached_tokens", self.cachedTokens)
                 json.known("cache_write_tokens", self.cacheWriteTokens)
                 json.known("audio_tokens", self.audioPromptTokens)
+                for field in self.promptDetails { json.field(field.name, field.value) }
             }
         }
         let hasPredictions = self.acceptedPredictionTokens != nil || self.rejectedPredictionTokens != nil
-        if self.reasoningTokens != nil || self.audioCompletionTokens != nil || hasPredictions {
+        let hasCompletion = self.reasoningTokens != nil || self.audioCompletionTokens != nil || hasPredictions
+        if hasCompletion || !self.completionDetails.isEmpty {
             json.object("completion_tokens_details") { json in
                 json.known("reasoning_tokens", self.reasoningTokens)
                 json.known("audio_tokens", self.audioCompletionTokens)
                 json.known("accepted_prediction_tokens", self.acceptedPredictionTokens)
                 json.known("rejected_prediction_tokens", self.rejectedPredictionTokens)
+                for field in self.completionDetails { json.field(field.name, field.value) }
             }
         }
         for field in self.additional { json.field(field.name, field.value) }

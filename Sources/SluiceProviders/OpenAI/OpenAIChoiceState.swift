@@ -38,8 +38,8 @@ struct OpenAIChoiceState: Sendable {
             return failure == nil
         }
         if let failure { throw failure }
-        if let word = self.finishWord, OpenAIFinish.isFailure(word) {
-            throw OpenAIFinish.failure(word, provider: provider)
+        if let word = OpenAIFinish.failedWord(self.finishWord, native: self.nativeWord) {
+            throw FinishWord.failure(word, provider: provider)
         }
     }
 

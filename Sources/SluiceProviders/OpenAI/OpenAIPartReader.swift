@@ -2,6 +2,9 @@ import SluiceWire
 
 /// Reads the parts of a message.
 enum OpenAIPartReader {
+    /// The types of parts that no other API has.
+    static let ownTypes: Set<String> = ["file", "image_url", "input_audio", "input_text", "refusal"]
+
     static func part(_ value: JSONValue) throws(FieldFault) -> ContentPart {
         guard value.kind == .object else { throw FieldFault("", "must be an object") }
         guard let type = value["type"]?.string else { throw .missing("type") }
@@ -11,15 +14,21 @@ enum OpenAIPartReader {
             return Self.part(.text(text), value, "text")
         case "image_url":
             guard let image = value["image_url"] else { throw .missing("image_url") }
-            return Self.part(try Self.image(image), value, "image_url")
+            var part = Self.part(try Self.image(image), value, "image_url")
+            part.mediaAdditional = Self.rest(image, beside: ["url", "detail", "file_id"])
+            return part
         case "input_audio":
             guard let audio = value["input_audio"] else { throw .missing("input_audio") }
             guard let data = audio["data"]?.string else { throw FieldFault("input_audio.data", "must be a string") }
             let format = audio["format"]?.string ?? "wav"
-            return Self.part(.audio(data: data, format: format), value, "input_audio")
+            var part = Self.part(.audio(data: data, format: format), value, "input_audio")
+            part.mediaAdditional = Self.rest(audio, beside: ["data", "format"])
+            return part
         case "file":
             guard let file = value["file"] else { throw .missing("file") }
-            return Self.part(try Self.file(file), value, "file")
+            var part = Self.part(try Self.file(file), value, "file")
+            part.mediaAdditional = Self.rest(file, beside: ["filename", "file_id", "file_url", "file_data", "format"])
+            return part
         case "refusal":
             guard let refusal = value["refusal"]?.string else { throw FieldFault("refusal", "must be a string") }
             return Self.part(.refusal(refusal), value, "refusal")
@@ -40,6 +49,16 @@ enum OpenAIPartReader {
             return true
         }
         return part
+    }
+
+    /// The members that have no name here.
+    private static func rest(_ value: JSONValue, beside known: [String]) -> [JSONField] {
+        var fields: [JSONField] = []
+        value.forEachMember { name, value in
+            if !value.isNull, !known.contains(name) { fields.append(JSONField(name, value.text)) }
+            return true
+        }
+        return fields
     }
 
     /// An object, or, of some clients, the address alone.

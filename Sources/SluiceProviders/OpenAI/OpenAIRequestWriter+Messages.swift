@@ -48,14 +48,15 @@ extension OpenAIRequestWriter {
             case .text(let text):
                 json.field("type", "text")
                 json.field("text", text)
-            case .image(let media, let detail): Self.writeImage(media, detail, to: &json)
+            case .image(let media, let detail): Self.writeImage(media, detail, part.mediaAdditional, to: &json)
             case .audio(let data, let format):
                 json.field("type", "input_audio")
                 json.object("input_audio") { json in
                     json.field("data", data)
                     json.field("format", format)
+                    for field in part.mediaAdditional { json.field(field.name, field.value) }
                 }
-            case .file(let media, let name): self.writeFile(media, name, to: &json)
+            case .file(let media, let name): self.writeFile(media, name, part.mediaAdditional, to: &json)
             case .refusal(let text):
                 json.field("type", "refusal")
                 json.field("refusal", text)
@@ -66,7 +67,12 @@ extension OpenAIRequestWriter {
         }
     }
 
-    private static func writeImage(_ media: Media, _ detail: String?, to json: inout JSONWriter) {
+    private static func writeImage(
+        _ media: Media,
+        _ detail: String?,
+        _ rest: [JSONField],
+        to json: inout JSONWriter
+    ) {
         json.field("type", "image_url")
         json.object("image_url") { json in
             switch media {
@@ -75,10 +81,16 @@ extension OpenAIRequestWriter {
             case .fileID(let id): json.field("file_id", id)
             }
             if let detail { json.field("detail", detail) }
+            for field in rest { json.field(field.name, field.value) }
         }
     }
 
-    private func writeFile(_ media: Media, _ name: String?, to json: inout JSONWriter) {
+    private func writeFile(
+        _ media: Media,
+        _ name: String?,
+        _ rest: [JSONField],
+        to json: inout JSONWriter
+    ) {
         json.field("type", "file")
         json.object("file") { json in
             if let name { json.field("filename", name) }
@@ -87,6 +99,7 @@ extension OpenAIRequestWriter {
             case .base64(let data, let type): json.field("file_data", "data:\(type);base64,\(data)")
             case .fileID(let id): json.field("file_id", id)
             }
+            for field in rest { json.field(field.name, field.value) }
         }
     }
 }

@@ -21,7 +21,7 @@ extension FuzzTarget {
         },
         FuzzTarget("responses-request", .json, accepts: { (try? ResponsesFace.request($0)) != nil }) { bytes, random in
             guard let request = try? ResponsesFace.request(bytes) else { return nil }
-            return Self.check(request, &random)
+            return Self.check(request, &random, passesChat: true)
         },
         FuzzTarget("completions-request", .json, accepts: { (try? CompletionsFace.request($0)) != nil }) {
             bytes,
@@ -63,14 +63,28 @@ extension FuzzTarget {
         return names.contains("embeddings") || names.contains("data")
     }
 
-    private static func check(_ request: ChatRequest, _ random: inout SeededRandom) -> String? {
-        // A face may let pass what OpenAI's form refuses; what it takes must not be lost in it.
+    /// - Parameter passesChat: whether the face lets parameters of chat through.
+    private static func check(
+        _ request: ChatRequest,
+        _ random: inout SeededRandom,
+        passesChat: Bool = false
+    ) -> String? {
+        // What a face takes is taken in OpenAI's form too, and means the same there.
         let body = request.openAIBody()
         guard Wires.isJSON(body) else { return "a request is written as no JSON" }
-        if let again = try? ChatRequest(openAI: body) {
-            guard again.messages.count == request.messages.count, again.tools.count == request.tools.count else {
-                return "messages or tools are lost in OpenAI's form"
-            }
+        let again: ChatRequest
+        do throws(InvalidRequest) {
+            again = try ChatRequest(openAI: body)
+        } catch {
+            // Chat's own parameters pass through other faces of OpenAI's, and are refused by the same name.
+            let isPassed = request.additional.contains { error.param?.hasPrefix($0.name) == true }
+            return passesChat && isPassed ? nil : "OpenAI's form of a request is refused"
+        }
+        guard again.messages.count == request.messages.count, again.tools.count == request.tools.count else {
+            return "messages or tools are lost in OpenAI's form"
+        }
+        guard passesChat || again.additional.map(\.name) == request.additional.map(\.name) else {
+            return "a member that means nothing to a face means something in OpenAI's form"
         }
         var request = request
         if Mutator.below(4, &random) > 0 { request.model = Self.models[Mutator.below(Self.models.count, &random)] }

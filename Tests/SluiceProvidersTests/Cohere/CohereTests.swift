@@ -116,7 +116,7 @@ struct CohereTests {
 
     @Test(arguments: [
         ("COMPLETE", FinishReason.stop), ("STOP_SEQUENCE", .stop), ("MAX_TOKENS", .length), ("TOOL_CALL", .toolCalls),
-        ("ERROR_LIMIT", .length), ("ERROR_TOXIC", .contentFilter), ("NEWER", .contentFilter),
+        ("ERROR_LIMIT", .length), ("ERROR_TOXIC", .contentFilter), ("NEWER", .stop),
     ])
     func `finish reasons are not always stop`(native: String, reason: FinishReason) throws {
         let answer = try CohereTestSupport.answer(self.ended(native))

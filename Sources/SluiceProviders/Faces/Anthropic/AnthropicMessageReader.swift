@@ -162,6 +162,13 @@ enum AnthropicBlockReader {
             Self.takeMembers(block, &part)
             return part
         case "document": return try Self.document(block)
+        // They would be read as what they are there.
+        case _ where OpenAIPartReader.ownTypes.contains(type):
+            throw FieldFault(
+                "type",
+                "is '\(type)', which belongs to OpenAI's API, not to Messages",
+                code: "invalid_value"
+            )
         default: return ContentPart(.other(block.text), cacheMark: Self.mark(block))
         }
     }

@@ -21,6 +21,14 @@ struct AnthropicRequestReader {
             if try reader.take(name, value) { return }
             if try reader.takeTools(name, value) { return }
             if Self.hints.contains(name) { return }
+            // Anthropic refuses every member that it does not know; others pass, for they may be newer than we are.
+            guard !OpenAIRequestReader.ownMembers.contains(name) else {
+                throw FieldFault(
+                    name,
+                    "belongs to OpenAI's API, not to Messages: extra inputs are not permitted",
+                    code: "unknown_parameter"
+                )
+            }
             reader.request.additional.append(JSONField(name, value.text))
         }
         guard reader.hasModel else { throw .missing("model") }
@@ -163,7 +171,9 @@ struct AnthropicRequestReader {
         case "disabled", "between_tools": self.request.thinking = .disabled
         case "adaptive": self.request.thinking = .adaptive
         case nil: throw .missing("thinking.type")
-        default: return false
+        default:
+            if let budget = value["budget_tokens"], !budget.isNull { _ = try budget.int("thinking.budget_tokens") }
+            return false
         }
         return true
     }
@@ -191,6 +201,9 @@ struct AnthropicRequestReader {
     private static func tool(_ value: JSONValue) throws(FieldFault) -> ChatTool {
         guard value.kind == .object else { throw FieldFault("", "must be an object") }
         if let type = value["type"]?.string, type != "custom" {
+            guard type != "function" else {
+                throw FieldFault("type", "must be 'custom' or a tool of the provider's own", code: "invalid_value")
+            }
             // A tool of the provider's own.
             var tool = ChatTool(name: value["name"]?.string ?? type, kind: .other(value.text))
             tool.cacheMark = value["cache_control"].flatMap(CacheMark.init(openAI:))

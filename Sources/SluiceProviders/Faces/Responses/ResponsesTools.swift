@@ -15,7 +15,8 @@ enum ResponsesTools {
         let kind: ChatTool.Kind
         switch type {
         case "function":
-            kind = .function(parameters: fields["parameters"]?.text, isStrict: try fields.bool("strict"))
+            let parameters = try fields.object("parameters")?.value.text
+            kind = .function(parameters: parameters, isStrict: try fields.bool("strict"))
         case "custom": kind = .custom(format: try Self.format(ofCustom: fields))
         default:
             throw InvalidRequest(
