@@ -76,7 +76,7 @@ extension AnthropicBody {
 
     /// At least 1,024 tokens, and fewer than the whole answer may have.
     private mutating func budgeted(_ budget: Int, _ parameter: String) -> AnthropicThinking {
-        let fitting = min(max(budget, AnthropicModel.minimumBudget), max(0, self.maximumTokens - 1))
+        let fitting = min(max(budget, AnthropicModel.minimumBudget), max(1, self.maximumTokens) - 1)
         guard fitting >= AnthropicModel.minimumBudget else {
             self.drop(parameter)
             return .unmentioned

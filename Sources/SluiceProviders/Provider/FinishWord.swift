@@ -6,7 +6,8 @@
 /// - Any other word is `stop`, for the provider has ended its answer properly, and stays readable as
 ///   `native_finish_reason`.
 ///
-/// Gemini alone has a word for all that it has no word for, `OTHER`, which is `content_filter`; so are its unknown ones.
+/// Gemini alone has a word for all that it has no word for, `OTHER`, which is `content_filter`: so are its unknown
+/// ones.
 enum FinishWord {
     private static let failures = [
         "error", "malformed", "timeout", "timed_out", "abort", "fail", "insufficient_system_resource",

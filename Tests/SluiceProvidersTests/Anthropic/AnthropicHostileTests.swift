@@ -35,6 +35,14 @@ import Testing
         return bytes
     }
 
+    @Test(arguments: [Int.min, -1, 0, 1, Int.max])
+    func `no limit of an answer overflows beside thinking`(limit: Int) throws {
+        var request = ChatRequest(model: "claude-sonnet-4-5", messages: [.user("A")])
+        request.maximumTokens = limit
+        request.reasoningEffort = "low"
+        #expect(throws: Never.self) { try JSONTree(self.handler.prepare(.anthropic(request)).body) }
+    }
+
     @Test(arguments: AnthropicGolden.names("face-request-") + AnthropicGolden.names("face-refused-"))
     func `no request ends the face`(name: String) throws {
         let body = try #require(AnthropicGolden.members(name)["anthropic"]).bytes

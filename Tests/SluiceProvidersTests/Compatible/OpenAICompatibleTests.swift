@@ -76,7 +76,7 @@ struct OpenAICompatibleTests {
             let isInTool = word.hasPrefix("\"cache") && sent.contains("web_search")
             #expect(!sent.contains(word) || isInTool, "\(word)")
         }
-        #expect(prepared.dropped == ["top_k", "thinking", "reasoning_effort"])
+        #expect(prepared.dropped == ["tools.web_search_20250305", "top_k", "thinking", "reasoning_effort"])
         #expect(sent.contains("prediction") && sent.contains("something_new"))
     }
 

@@ -163,7 +163,7 @@ struct OpenAIForeignContentTests {
     @Test("members of the request that only Anthropic knows reach Anthropic")
     func membersForAnthropic() throws {
         let text =
-            #"{"model":"claude-opus-4-5","max_tokens":5,"cache_control":{"type":"ephemeral"},"#
+            #"{"model":"claude-opus-4-6","max_tokens":5,"cache_control":{"type":"ephemeral"},"#
             + #""context_management":{"edits":[]},"#
             + #""output_config":{"effort":"low","task_budget":{"total":9}},"# + Self.user + "}"
         let headers = HTTPFields([("anthropic-version", "2023-06-01")])

@@ -8,11 +8,11 @@ struct FinishWordTests {
     private static let failures = ["error", "network_error", "newly_MALFORMED_thing", "TIMEOUT_2", "abort", "failed"]
     private static let others = ["something_new", "eos2"]
 
-    private struct Wire {
+    private struct Wire: Sendable {
         var name: String
         /// Makes an answer that ended with a word.
-        var whole: (String) throws -> [UInt8]
-        var stream: (String) throws -> [UInt8]
+        var whole: @Sendable (String) throws -> [UInt8]
+        var stream: @Sendable (String) throws -> [UInt8]
     }
 
     private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
