@@ -1,4 +1,5 @@
 import SluiceCore
+import SluiceGateway
 import Testing
 
 @testable import sluice

@@ -66,7 +66,6 @@ struct GatewayBench {
             dispatcher: self.dispatcher,
             client: self.client,
             telemetry: self.telemetry,
-            spending: SpendingBook(rules: budgets, prices: .builtIn, clock: self.clock),
             clock: self.clock,
             spawn: { [spawned] work in
                 let task = Task { await work() }
@@ -75,6 +74,7 @@ struct GatewayBench {
             },
             sleep: { try await sleeps.sleep($0) },
             log: { [logged] entry in logged.withLock { $0.append(entry) } },
+            spending: SpendingBook(rules: budgets, prices: .builtIn, clock: self.clock),
             observers: observers
         )
     }

@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceProviders
+import SluiceTelemetry
 import SluiceTestKit
 import SluiceWire
 import Testing

@@ -149,7 +149,10 @@ struct BedrockStreamDecoder: ChatStreamDecoder {
         guard let use = start?["toolUse"] else { return nil }
         guard use["type"]?.string != "server_tool_use" else { return self.set(index, .own) }
         let name = use["name"]?.string ?? ""
-        if name == self.call.formatTool { return self.set(index, .format) }
+        if name == self.call.formatTool { return self.set(index, .format(hasInput: false)) }
+        guard self.callCount < Self.maximumCalls else {
+            return .malformed(BedrockHandler.name, "its stream has more than \(Self.maximumCalls) calls")
+        }
         let number = self.callCount
         self.callCount += 1
         let call = ToolCall(
