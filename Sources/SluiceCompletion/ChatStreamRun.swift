@@ -82,7 +82,7 @@ final class ChatStreamRun {
             self.options
         )
         self.call = call
-        if call.needsContent { 
+        if call.needsContent {
             self.collector = ChatResponseCollector(maximumBytes: self.core.configuration.network.maximumResponseBytes)
         }
         if let script = self.core.configuration.script { return try await self.open(script, call) }

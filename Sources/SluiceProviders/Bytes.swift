@@ -21,7 +21,7 @@ enum Bytes {
         }
     }
 
-    /// Where `wanted` stands first, letter by letter. `String.contains` compares whole characters and takes microseconds
+    /// Where `wanted` stands first, letter by letter. `String.contains` compares whole characters in microseconds
     /// for a name of forty.
     static func firstRange(of wanted: String, in text: String) -> Range<String.Index>? {
         let bytes = text.utf8

@@ -103,7 +103,7 @@ extension Configuration {
     /// Without targets nothing of a route means anything.
     private func checkIdle(_ path: String) -> [ConfigurationProblem] {
         self.settings.filter {
-            $0.path.hasPrefix("\(path).route.") && $0.path != "\(path).route.targets" && $0.source != .standard
+            $0.path.hasPrefix("\(path).route.") && $0.path != "\(path).route.targets" && !$0.isAsByDefault
         }
         .map { self.problem($0.path, "does nothing without \(path).route.targets") }
     }

@@ -14,6 +14,15 @@ struct Setting: Equatable, Sendable {
     }
 }
 
+extension Setting {
+    /// Nobody has said anything else than what holds anyway.
+    var isAsByDefault: Bool {
+        if self.source == .standard || self.value == .none { return true }
+        guard let fallback = self.key.fallback else { return false }
+        return (try? self.key.read(.scalar(fallback)).get()) == self.value
+    }
+}
+
 /// The configuration as it results from all layers; every value is known to be acceptable.
 struct Configuration: Sendable {
     private(set) var settings: [Setting]

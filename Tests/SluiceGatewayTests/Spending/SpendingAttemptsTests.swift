@@ -59,7 +59,7 @@ import Testing
         #expect(self.dollars([(nil, nil)], self.used) == 11)
         #expect(self.dollars([(nil, .cancelled), (nil, nil)], self.used) == 19)
         #expect(self.dollars([(nil, nil), (nil, .cancelled)], self.used) == 19)
-        #expect(self.dollars([(nil, .serverError), ("dear", .readTimeout), (nil, nil)], self.used) == 8 + 16 + 11)
+        #expect(self.dollars([(nil, .serverError), ("dear", .readTimeout), (nil, nil)], self.used) == 35)
         #expect(self.dollars([(nil, .reset)]) == 8)
     }
 

@@ -40,7 +40,8 @@ struct GeminiHostileTests {
         let schema = try #require(
             JSONText(
                 parsing: ##"{"$defs":{"Node":{"type":"object","properties":{"l":{"$ref":"#/$defs/Node"},"##
-                    + ##""r":{"$ref":"#/$defs/Node"}}}},"type":"object","properties":{"root":{"$ref":"#/$defs/Node"}}}"##
+                    + ##""r":{"$ref":"#/$defs/Node"}}}},"type":"object","##
+                    + ##""properties":{"root":{"$ref":"#/$defs/Node"}}}"##
             )
         )
         #expect(
