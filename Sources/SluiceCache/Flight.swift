@@ -6,11 +6,15 @@ import SluiceWire
 /// The call runs in a task of its own, so that no client takes it along when it goes; only when the last passenger has
 /// left is it told to stop. A streamed answer is kept from its beginning, so that a passenger who comes later gets it
 /// from the start and then as it comes. Once it has grown too large to be kept, nobody can board any more, what all
-/// have read is let go, and the call waits for the slowest.
+/// have read is let go, and the call waits for its leader, or for the fastest when that has gone.
+/// Others who fall far behind
+/// have to go: a client that reads slowly must not hold up strangers.
 package final class Flight: Sendable {
     package enum End: Sendable {
         /// For everybody aboard.
         case answered(CacheEntry)
+        /// A failure that everybody aboard would meet.
+        case refused(HTTPResponse)
         /// For whoever made the call, and for those who have seen the beginning of a stream. Everybody else has to
         /// see for himself.
         case unshared(HTTPResponse)
@@ -45,6 +49,8 @@ package final class Flight: Sendable {
         case gone
         /// Its deadline has passed.
         case overdue
+        /// It has read too slowly.
+        case outpaced
     }
 
     /// What there is for a passenger.
@@ -64,22 +70,35 @@ package final class Flight: Sendable {
         var hasHead = false
         /// The chunk it gets next, counted from the first of the stream.
         var next = 0
+        /// What it has got so far, in bytes.
+        var read = 0
         var departure: Departure?
-        var waiter: CheckedContinuation<Void, Never>?
+
+        var isReading: Bool { self.wantsStream && self.departure == nil }
     }
+
+    private typealias Waiter = CheckedContinuation<Void, Never>
 
     private struct State: Sendable {
         var seats: [Int: Seat] = [:]
+        /// Who waits for the next piece of a stream or the end, and who for the end alone: a piece of a stream is
+        /// nothing to wake the others for.
+        var readers: [Int: Waiter] = [:]
+        var sleepers: [Int: Waiter] = [:]
         var nextNumber = 0
+        var leader: Int?
+        /// By whoever aboard has read most of the stream, in bytes; `nil`: nobody wants it.
+        var mostRead: Int?
         var head: Head?
         var chunks: [[UInt8]] = []
         /// How many chunks have been let go before those.
         var released = 0
+        /// Of all chunks that have come.
         var bytes = 0
         var isOutgrown = false
         var end: End?
         /// The call, while it waits for the slowest passenger.
-        var pump: CheckedContinuation<Void, Never>?
+        var pump: Waiter?
         var cancellation: (any Cancellable)?
         var isAbandoned = false
     }
@@ -117,7 +136,10 @@ package final class Flight: Sendable {
             guard state.seats.count < self.maximumPassengers else { return .full }
             let number = state.nextNumber
             state.nextNumber += 1
-            state.seats[number] = Seat(isLeader: isLeader, wantsStream: form != .whole && form == self.form)
+            let seat = Seat(isLeader: isLeader, wantsStream: form != .whole && form == self.form)
+            state.seats[number] = seat
+            if isLeader { state.leader = number }
+            if seat.wantsStream, state.mostRead == nil { state.mostRead = 0 }
             return .aboard(Passenger(number: number, isLeader: isLeader))
         }
     }
@@ -135,18 +157,22 @@ package final class Flight: Sendable {
 
     /// The head of a stream has come.
     package func begin(_ head: Head) {
-        self.wake { $0.head = head }
+        self.wake { state in
+            state.head = head
+            return false
+        }
     }
 
-    /// The next piece of the stream. Waits while the slowest passenger is too far behind, unless the task is cancelled.
+    /// The next piece of the stream. Waits while the leader is too far behind, or all are when it has gone, unless the
+    /// task is cancelled.
     package func pass(_ chunk: [UInt8]) async {
         self.passAtOnce(chunk)
         guard self.isBehind else { return }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isCancelled = Task.isCancelled
                 let mustWait = self.state.withLock { state in
-                    guard !isCancelled, Self.isBehind(state, self.maximumBytes) else { return false }
+                    // Under the lock: whoever cancels afterwards finds the continuation.
+                    guard !Task.isCancelled, Self.isBehind(state, self.maximumBytes) else { return false }
                     state.pump = continuation
                     return true
                 }
@@ -160,28 +186,45 @@ package final class Flight: Sendable {
     /// As the other, for last words.
     package func passAtOnce(_ chunk: [UInt8]) {
         self.wake { state in
+            let wasOutgrown = state.isOutgrown
+            if wasOutgrown { self.leaveBehind(&state) }
             state.chunks.append(chunk)
             state.bytes += chunk.count
             if state.bytes > self.maximumBytes { state.isOutgrown = true }
             Self.release(&state)
+            return state.isOutgrown && !wasOutgrown
         }
     }
 
     private var isBehind: Bool { self.state.withLock { Self.isBehind($0, self.maximumBytes) } }
 
     private static func isBehind(_ state: State, _ maximumBytes: Int) -> Bool {
-        state.isOutgrown && state.bytes > maximumBytes
-            && state.seats.values.contains { $0.wantsStream && $0.departure == nil }
+        guard state.isOutgrown, var pace = state.mostRead else { return false }
+        if let leader = state.leader, let seat = state.seats[leader], seat.isReading { pace = seat.read }
+        return state.bytes - pace > maximumBytes
+    }
+
+    /// Followers that are more than a window behind the one that the call itself waits for have to go.
+    private func leaveBehind(_ state: inout State) {
+        let slowest = state.bytes - Self.doubled(self.maximumBytes)
+        guard slowest > 0 else { return }
+        let late = state.seats.filter { $0.value.isReading && !$0.value.isLeader && $0.value.read < slowest }
+        for number in late.keys { state.seats[number]?.departure = .outpaced }
+    }
+
+    private static func doubled(_ bytes: Int) -> Int {
+        let (twice, overflow) = bytes.multipliedReportingOverflow(by: 2)
+        return overflow ? .max : twice
     }
 
     /// The call, if it waited and need not any more.
-    private static func freePump(_ state: inout State, _ maximumBytes: Int) -> CheckedContinuation<Void, Never>? {
+    private static func freePump(_ state: inout State, _ maximumBytes: Int) -> Waiter? {
         guard !Self.isBehind(state, maximumBytes), let pump = state.pump else { return nil }
         state.pump = nil
         return pump
     }
 
-    private func takePump() -> CheckedContinuation<Void, Never>? {
+    private func takePump() -> Waiter? {
         self.state.withLock { state in
             defer { state.pump = nil }
             return state.pump
@@ -200,6 +243,7 @@ package final class Flight: Sendable {
         self.wake { state in
             if state.end == nil { state.end = end }
             state.cancellation = nil
+            return true
         }
     }
 
@@ -207,26 +251,28 @@ package final class Flight: Sendable {
     private static func release(_ state: inout State) {
         guard state.isOutgrown else { return }
         let end = state.released + state.chunks.count
-        let slowest = state.seats.values.lazy.filter { $0.wantsStream }.map(\.next).min() ?? end
+        let readers = state.seats.values.lazy.filter(\.isReading)
+        let slowest = readers.map(\.next).min() ?? end
         let count = min(state.chunks.count, max(0, slowest - state.released))
-        for chunk in state.chunks.prefix(count) { state.bytes -= chunk.count }
         state.chunks.removeFirst(count)
         state.released += count
     }
 
-    /// Changes the state and lets all look at it.
-    private func wake(_ change: (inout State) -> Void) {
-        let waiters = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            change(&state)
-            var waiters: [CheckedContinuation<Void, Never>] = []
-            for number in state.seats.keys {
-                guard let waiter = state.seats[number]?.waiter else { continue }
-                waiters.append(waiter)
-                state.seats[number]?.waiter = nil
-            }
-            return waiters
+    /// Changes the state and lets those look at it whom it concerns.
+    ///
+    /// - Parameter change: returns whether it is news for those as well who do not want the stream.
+    private func wake(_ change: (inout State) -> Bool) {
+        let (readers, sleepers) = self.state.withLock { state -> ([Int: Waiter], [Int: Waiter]) in
+            let isForAll = change(&state)
+            var readers: [Int: Waiter] = [:]
+            swap(&readers, &state.readers)
+            guard isForAll else { return (readers, [:]) }
+            var sleepers: [Int: Waiter] = [:]
+            swap(&sleepers, &state.sleepers)
+            return (readers, sleepers)
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in readers.values { waiter.resume() }
+        for waiter in sleepers.values { waiter.resume() }
     }
 
     // MARK: A passenger
@@ -260,7 +306,8 @@ package final class Flight: Sendable {
             guard index < state.chunks.count else { return (state.end.map { .end($0) }, nil) }
             let chunk = Self.joined(state.chunks[max(0, index)...])
             state.seats[passenger.number]?.next = state.released + state.chunks.count
-            Self.release(&state)
+            state.seats[passenger.number]?.read = state.bytes
+            state.mostRead = state.bytes
             return (.chunk(chunk), Self.freePump(&state, self.maximumBytes))
         }
         pump?.resume()
@@ -269,7 +316,10 @@ package final class Flight: Sendable {
 
     /// Whoever has shown nothing of it to a client yet can do better.
     private static func hasFailed(_ state: State) -> Bool {
-        if case .unshared = state.end { true } else { false }
+        switch state.end {
+        case .unshared, .refused: true
+        case .answered, nil: false
+        }
     }
 
     private static func joined(_ chunks: ArraySlice<[UInt8]>) -> [UInt8] {
@@ -282,7 +332,11 @@ package final class Flight: Sendable {
             guard let seat = state.seats[passenger.number], seat.departure == nil, !Self.hasNews(seat, state) else {
                 return false
             }
-            state.seats[passenger.number]?.waiter = continuation
+            if seat.wantsStream {
+                state.readers[passenger.number] = continuation
+            } else {
+                state.sleepers[passenger.number] = continuation
+            }
             return true
         }
         if !mustWait { continuation.resume() }
@@ -296,12 +350,11 @@ package final class Flight: Sendable {
 
     /// Tells a passenger to go. Harmless when it has gone.
     package func depart(_ passenger: Passenger, _ departure: Departure) {
-        typealias Continuation = CheckedContinuation<Void, Never>
-        let (waiter, pump) = self.state.withLock { state -> (Continuation?, Continuation?) in
-            guard state.seats[passenger.number] != nil else { return (nil, nil) }
-            if state.seats[passenger.number]?.departure == nil { state.seats[passenger.number]?.departure = departure }
-            let waiter = state.seats[passenger.number]?.waiter
-            state.seats[passenger.number]?.waiter = nil
+        let (waiter, pump) = self.state.withLock { state -> (Waiter?, Waiter?) in
+            guard let seat = state.seats[passenger.number] else { return (nil, nil) }
+            if seat.departure == nil { state.seats[passenger.number]?.departure = departure }
+            let waiter = Self.takeWaiter(passenger, &state)
+            Self.measure(&state)
             return (waiter, Self.freePump(&state, self.maximumBytes))
         }
         waiter?.resume()
@@ -311,9 +364,9 @@ package final class Flight: Sendable {
     /// The passenger needs nothing more. Every passenger has to leave, whatever became of it; when none is left, a call
     /// that still runs is told to stop.
     package func leave(_ passenger: Passenger) {
-        let (pump, cancellation) = self.state.withLock {
-            state -> (CheckedContinuation<Void, Never>?, (any Cancellable)?) in
+        let (pump, cancellation) = self.state.withLock { state -> (Waiter?, (any Cancellable)?) in
             guard state.seats.removeValue(forKey: passenger.number) != nil else { return (nil, nil) }
+            Self.measure(&state)
             Self.release(&state)
             let pump = Self.freePump(&state, self.maximumBytes)
             guard state.seats.isEmpty, state.end == nil else { return (pump, nil) }
@@ -322,5 +375,14 @@ package final class Flight: Sendable {
         }
         pump?.resume()
         cancellation?.cancel()
+    }
+
+    private static func takeWaiter(_ passenger: Passenger, _ state: inout State) -> Waiter? {
+        state.readers.removeValue(forKey: passenger.number) ?? state.sleepers.removeValue(forKey: passenger.number)
+    }
+
+    /// Anew, when somebody has gone: it may have been the fastest.
+    private static func measure(_ state: inout State) {
+        state.mostRead = state.seats.values.lazy.filter(\.isReading).map(\.read).max()
     }
 }

@@ -168,6 +168,7 @@ package final class Gateway: HTTPHandler {
             try self.requireOperator(request)
             var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
             if let cache = self.cache { bytes += cache.prometheus }
+            bytes += WebhookMetrics.prometheus(self.watch.webhooks)
             if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
             return HTTPResponse(
                 headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),

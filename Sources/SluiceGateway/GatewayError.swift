@@ -91,6 +91,7 @@ package struct GatewayError: Error, Sendable {
             case .oversize: 413
             case .malformed: 400
             case .duplicateConflict: 409
+            case .notCached: 504
             default: 503
             }
         let type =

@@ -60,6 +60,7 @@ import Testing
                 case .departed(let why): return words + ["\(why)"]
                 case .end(.answered): return words + ["answered"]
                 case .end(.unshared): return words + ["unshared"]
+                case .end(.refused): return words + ["refused"]
                 }
             }
         }
@@ -238,6 +239,62 @@ import Testing
         #expect(words.dropFirst().dropLast().allSatisfy { $0.count <= 15 })
         #expect(flight.stream == nil)
         await pumping.value
+    }
+
+    @Test func `a slow follower stalls neither leader nor others and has to go itself`() async throws {
+        let table = self.table(bytes: 10)
+        let (flight, leader) = try self.lead(table, stream: true)
+        let (_, quick) = try self.follow(table, stream: true)
+        let (_, slow) = try self.follow(table, stream: true)
+        flight.begin(Self.head)
+        let tasks = [self.reading(flight, leader), self.reading(flight, quick)]
+        guard case .head = await flight.news(slow) else { throw Failure() }
+        for _ in 0..<20 {
+            let pumping = self.world.spawn { await flight.pass(Array("12345".utf8)) }
+            self.world.settle()
+            await pumping.value
+        }
+        flight.end(.answered(Self.entry))
+        for task in tasks {
+            let words = await self.words(task)
+            #expect(words.first == "head" && words.last == "answered" && words.joined().count == 12 + 100)
+        }
+        #expect(await self.words(self.reading(flight, slow)) == ["outpaced"])
+    }
+
+    @Test func `when the leader has gone, the call waits for the fastest`() async throws {
+        let table = self.table(bytes: 10)
+        let (flight, leader) = try self.lead(table, stream: true)
+        let (_, slow) = try self.follow(table, stream: true)
+        let (_, quick) = try self.follow(table, stream: true)
+        flight.begin(Self.head)
+        flight.leave(leader)
+        let reading = self.reading(flight, quick)
+        guard case .head = await flight.news(slow) else { throw Failure() }
+        let pumping = self.world.spawn {
+            for _ in 0..<20 { await flight.pass(Array("12345".utf8)) }
+            flight.end(.answered(Self.entry))
+        }
+        self.world.settle()
+        let words = await self.words(reading)
+        #expect(words.last == "answered")
+        await pumping.value
+        flight.leave(slow)
+        flight.leave(quick)
+        #expect(flight.passengers == 0)
+    }
+
+    /// The cancellation may come between any two steps of the wait.
+    @Test(arguments: 0..<200) func `a call that is told to stop while it begins to wait does not wait for ever`(
+        number: Int
+    ) async throws {
+        let (flight, leader) = try self.lead(self.table(bytes: 4), stream: true)
+        flight.begin(Self.head)
+        let pumping = Task { await flight.pass(Array("12345".utf8)) }
+        if number % 2 == 0 { await Task.yield() }
+        pumping.cancel()
+        await pumping.value
+        flight.leave(leader)
     }
 
     @Test(arguments: [true, false])

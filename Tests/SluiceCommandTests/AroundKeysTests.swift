@@ -86,6 +86,52 @@ import Testing
         }
     }
 
+    private func identity(_ yaml: String, role: Role = .serve, _ environment: [String: String] = [:]) throws -> [UInt8]?
+    {
+        var gateway = GatewayConfiguration(version: "", backends: [:])
+        AroundWiring(configuration: try self.load(yaml), role: role, environment: environment).configure(&gateway)
+        return gateway.caches["default"]?.backend
+    }
+
+    @Test func `gateways of another group or role do not answer for each other`() throws {
+        let yaml = "pools: {default: {cache: on}}\nfabric: {group_id: "
+        let blue = try self.identity(yaml + "blue}", role: .gateway)
+        #expect(try blue != nil && self.identity(yaml + "blue}", role: .gateway) == blue)
+        #expect(try self.identity(yaml + "green}", role: .gateway) != blue)
+        #expect(try self.identity(yaml + "blue}", role: .serve) != blue)
+    }
+
+    @Test(arguments: [
+        ("bedrock", "AWS_BEARER_TOKEN_BEDROCK"), ("bedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        ("bedrock", "AWS_SESSION_TOKEN"), ("bedrock", "AWS_ACCESS_KEY_ID"), ("bedrock", "AWS_REGION"),
+        ("cohere", "CO_API_URL"), ("vertex", "GOOGLE_CLOUD_PROJECT"), ("vertex", "VERTEXAI_LOCATION"),
+        ("openai", "OPENAI_ORG_ID"), ("openai", "OPENAI_PROJECT_ID"), ("auto", "CO_API_URL"),
+        ("auto", "AWS_SECRET_ACCESS_KEY"),
+    ])
+    func `variables that a provider reads make another backend`(provider: String, variable: String) throws {
+        let yaml = "pools: {default: {cache: on}}\nbackends: {default: {provider: \(provider)}}"
+        let plain = try self.identity(yaml)
+        #expect(try self.identity(yaml, [variable: "a"]) != plain)
+        for other in ["POD_TOKEN", "KUBERNETES_SERVICE_HOST", "MISTRAL_API_KEYS"] {
+            #expect(try self.identity(yaml, [other: "a"]) == plain)
+        }
+    }
+
+    @Test func `variables of providers that are not used make no other backend`() throws {
+        let yaml = "pools: {default: {cache: on}}\nbackends: {default: {provider: cohere}}"
+        #expect(try self.identity(yaml, ["AWS_SESSION_TOKEN": "a"]) == self.identity(yaml))
+    }
+
+    @Test func `the pool's route arrives at its cache`() throws {
+        let gateway = try self.gateway(
+            """
+            pools: {default: {cache: on, route: {targets: [default]}}}
+            backends: {default: {url: 'http://a'}}
+            """
+        )
+        #expect(gateway.caches["default"]?.route?.mainCount == 1)
+    }
+
     @Test func `what does not go together is said`() {
         let cached = "pools: {default: {cache: on}}\n"
         #expect(self.complaint(cached + "cache: {store: valkey}").contains("needs fabric.url"))

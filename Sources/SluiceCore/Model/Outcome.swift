@@ -37,6 +37,8 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
     case duplicateConflict = "duplicate_conflict"
     /// A budget of its key or tenant does not cover what it may cost.
     case budget
+    /// It wants a kept answer or none, and none is kept.
+    case notCached = "not_cached"
     // dropped
     case offlineProducerBeforeDispatch = "offline_producer_before_dispatch"
     case offlineProducerBeforeReply = "offline_producer_before_reply"
@@ -62,7 +64,7 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
         case .clientGone, .operatorRequest, .shutdown: .cancelled
         case .deadline: .expired
         case .full, .tenantFull, .oversize, .paused, .wouldMissDeadline, .overloaded, .malformed, .duplicateConflict,
-            .budget:
+            .budget, .notCached:
             .rejected
         case .offlineProducerBeforeDispatch, .offlineProducerBeforeReply, .shed: .dropped
         case .dispatcherCrash: .lost

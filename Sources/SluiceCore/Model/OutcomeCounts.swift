@@ -61,15 +61,16 @@ extension OutcomeReason {
         case .malformed: 15
         case .duplicateConflict: 16
         case .budget: 17
-        case .offlineProducerBeforeDispatch: 18
-        case .offlineProducerBeforeReply: 19
-        case .shed: 20
-        case .dispatcherCrash: 21
-        case .attempts: 22
-        case .poison: 23
-        case .outcomeUnknown: 24
-        case .cached: 25
-        case .shared: 26
+        case .notCached: 18
+        case .offlineProducerBeforeDispatch: 19
+        case .offlineProducerBeforeReply: 20
+        case .shed: 21
+        case .dispatcherCrash: 22
+        case .attempts: 23
+        case .poison: 24
+        case .outcomeUnknown: 25
+        case .cached: 26
+        case .shared: 27
         }
     }
 }

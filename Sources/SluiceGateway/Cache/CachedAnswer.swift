@@ -3,8 +3,12 @@ import SluiceCore
 import SluiceProviders
 import SluiceWire
 
-/// Answers as entries of the cache, and entries as answers.
-enum CachedAnswer {
+/// An answer as an entry of the cache.
+struct CachedAnswer {
+    var entry: CacheEntry
+    /// Otherwise it is for those alone who have asked while it was made: it is whole, but another may be better.
+    var isKept: Bool
+
     /// Which requests can be answered from a cache: those whose answer depends on nothing that a server remembers.
     static func isCacheable(_ operation: OpenAIOperation) -> Bool {
         switch operation {
@@ -17,22 +21,22 @@ enum CachedAnswer {
     private static let keptHeaders = ["x-sluice-dropped-params"]
     private static let maximumHeaderBytes = 4 << 10
 
-    /// An answer in one piece as it is kept; `nil` unless it is whole, proper and says something.
+    /// An answer in one piece; `nil` unless it is whole.
     ///
     /// - Parameter storedAt: milliseconds since 1970.
-    static func entry(
+    static func make(
         _ body: [UInt8],
         _ operation: OpenAIOperation,
         headers: HTTPFields,
         storedAt: Int64,
         lacksUsage: Bool = false
-    ) -> CacheEntry? {
-        let usage = try? JSON.read(body) { root -> TokenUsage? in
-            guard Self.isProper(root, operation) else { return nil }
-            return OpenAIClassifier.usage(of: root) ?? TokenUsage(prompt: 0, completion: 0)
+    ) -> CachedAnswer? {
+        let read = try? JSON.read(body) { root -> (usage: TokenUsage, quality: Quality)? in
+            guard let quality = Self.quality(root, operation) else { return nil }
+            return (OpenAIClassifier.usage(of: root) ?? TokenUsage(prompt: 0, completion: 0), quality)
         }
-        guard let usage = usage ?? nil else { return nil }
-        return CacheEntry(
+        guard let (usage, quality) = read ?? nil else { return nil }
+        let entry = CacheEntry(
             body: body,
             storedAt: storedAt,
             promptTokens: usage.prompt,
@@ -40,24 +44,25 @@ enum CachedAnswer {
             lacksUsage: lacksUsage,
             headers: Self.kept(headers)
         )
+        return CachedAnswer(entry: entry, isKept: quality == .proper)
     }
 
-    /// The events of a whole stream as they are kept; `nil` as for the other.
+    /// The events of a whole stream; `nil` as for the other.
     ///
     /// - Parameter usage: as the backend counted, which the stream need not say.
-    static func entry(
+    static func make(
         stream: [UInt8],
         choiceCount: Int,
         _ operation: OpenAIOperation,
         headers: HTTPFields,
         usage: TokenUsage?,
         storedAt: Int64
-    ) -> CacheEntry? {
+    ) -> CachedAnswer? {
         guard operation == .chatCompletions, var response = Self.collected(stream, choiceCount) else { return nil }
         if response.usage == nil, let usage {
             response.usage = ChatUsage(promptTokens: usage.prompt, completionTokens: usage.completion)
         }
-        return Self.entry(
+        return Self.make(
             response.openAIBody(),
             operation,
             headers: headers,
@@ -87,22 +92,31 @@ enum CachedAnswer {
 
     // MARK: What may be kept
 
-    private static func isProper(_ root: JSONValue, _ operation: OpenAIOperation) -> Bool {
-        if let error = root["error"], !error.isNull { return false }
-        guard operation != .embeddings else { return (root["data"]?.count ?? 0) > 0 }
-        guard let choices = root["choices"], choices.count > 0 else { return false }
-        var isProper = true
-        choices.forEachElement { choice in
-            isProper = Self.hasProperEnd(choice) && Self.saysSomething(choice)
-            return isProper
-        }
-        return isProper
+    private enum Quality: Int {
+        /// Whole, but filtered or without words: another attempt may do better.
+        case whole
+        case proper
     }
 
-    /// What was filtered or broken off by accident may be better next time.
-    private static func hasProperEnd(_ choice: JSONValue) -> Bool {
-        ["stop", "length", "tool_calls", "function_call"].contains(choice["finish_reason"]?.string)
+    /// `nil`: no answer.
+    private static func quality(_ root: JSONValue, _ operation: OpenAIOperation) -> Quality? {
+        if let error = root["error"], !error.isNull { return nil }
+        guard operation != .embeddings else { return (root["data"]?.count ?? 0) > 0 ? .proper : nil }
+        guard let choices = root["choices"], choices.count > 0 else { return nil }
+        var quality: Quality? = .proper
+        choices.forEachElement { choice in
+            guard let reason = choice["finish_reason"]?.string, Self.wholeEnds.contains(reason) else {
+                quality = nil
+                return false
+            }
+            if !Self.properEnds.contains(reason) || !Self.saysSomething(choice) { quality = .whole }
+            return true
+        }
+        return quality
     }
+
+    private static let properEnds = ["stop", "length", "tool_calls", "function_call"]
+    private static let wholeEnds = Self.properEnds + ["content_filter"]
 
     private static func saysSomething(_ choice: JSONValue) -> Bool {
         if let text = choice["text"]?.stringByteCount { return text > 0 }

@@ -9,10 +9,11 @@ import SluiceWire
 extension Gateway {
     /// From the cache, by a call that is under way, or by a call of its own that others may share.
     func answered(_ lookup: CacheLookup) async -> HTTPResponse {
-        if let entry = await self.kept(lookup) { return self.replayed(lookup, entry, .hit) }
+        if let entry = await self.kept(lookup), let response = self.replayed(lookup, entry, .hit) { return response }
         guard !lookup.control.onlyIfCached else { return self.notCached(lookup) }
         guard !lookup.control.isUnstored else { return await self.alone(lookup) }
-        while true {
+        // Once more, when the answer to another lacks what this request asks for.
+        for _ in 0..<2 {
             let boarding = lookup.cache.flights.board(
                 lookup.key,
                 rank: lookup.rank,
@@ -31,6 +32,7 @@ extension Gateway {
                 }
             }
         }
+        return await self.alone(lookup)
     }
 
     private func kept(_ lookup: CacheLookup) async -> CacheEntry? {
@@ -43,14 +45,15 @@ extension Gateway {
 
     // MARK: Answers without a call
 
-    /// An entry as this request's answer. Booked as done; it has cost nothing of any limit.
-    private func replayed(_ lookup: CacheLookup, _ entry: CacheEntry, _ state: CacheState) -> HTTPResponse {
+    /// An entry as this request's answer; `nil` if it cannot be told as a stream. Booked as done; it has cost nothing
+    /// of any limit.
+    private func replayed(_ lookup: CacheLookup, _ entry: CacheEntry, _ state: CacheState) -> HTTPResponse? {
         let submission = lookup.submission
         var body = entry.body
         if submission.isStream {
             guard
                 let events = CompletionEvents.make(body, lookup.operation, includesUsage: lookup.wantsUsage)
-            else { return self.notCached(lookup) }
+            else { return nil }
             body = events
         }
         lookup.cache.count(state, submission.pool)
@@ -75,7 +78,12 @@ extension Gateway {
         _ state: CacheState,
         answer: [UInt8]? = nil
     ) {
-        self.dispatcher.book(lookup.submission, reason, message: message)
+        // What was turned away has never been accepted.
+        if reason.outcome == .rejected {
+            self.dispatcher.reject(lookup.submission, Rejection(reason, message: message))
+        } else {
+            self.dispatcher.book(lookup.submission, reason, message: message)
+        }
         var record = RequestRecord(submission: lookup.submission, submittedAt: lookup.began)
         record.state = .ended
         record.endedAt = self.clock.now()
@@ -99,11 +107,13 @@ extension Gateway {
 
     /// RFC 9111, 5.2.1.7.
     private func notCached(_ lookup: CacheLookup) -> HTTPResponse {
+        let message =
+            "There is no kept answer to this request, and it asks for no other (Cache-Control: only-if-cached)."
         lookup.cache.count(.miss, lookup.submission.pool)
+        self.book(lookup, .notCached, message, .miss)
         let error = GatewayError(
             status: 504,
-            message: "There is no kept answer to this request, and it asks for no other (Cache-Control: "
-                + "only-if-cached).",
+            message: message,
             type: "invalid_request_error",
             code: "not_cached"
         )
@@ -126,8 +136,8 @@ extension Gateway {
         }
         guard !lookup.submission.isStream else { return await self.relay.streamed(call) }
         let response = await self.relay.whole(call)
-        if !lookup.control.isUnstored, let entry = self.entry(lookup, response, ending.record) {
-            await lookup.cache.store.keep(entry, for: lookup.key, timeToLive: lookup.policy.timeToLive)
+        if !lookup.control.isUnstored, let answer = self.answer(lookup, response, ending.record), answer.isKept {
+            await lookup.cache.store.keep(answer.entry, for: lookup.key, timeToLive: lookup.policy.timeToLive)
         }
         return response
     }
@@ -179,22 +189,45 @@ extension Gateway {
             try? await write(FlightWriter(flight))
         }
         told.withLock { $0 = response }
-        let entry = self.entry(lookup, response, ending.record, stream: flight.stream)
+        let answer = self.answer(lookup, response, ending.record, stream: flight.stream)
         // Before the flight lands: whoever comes then finds the one or the other.
-        if let entry {
-            await lookup.cache.store.keep(entry, for: lookup.key, timeToLive: lookup.policy.timeToLive)
+        if let answer, answer.isKept {
+            await lookup.cache.store.keep(answer.entry, for: lookup.key, timeToLive: lookup.policy.timeToLive)
         }
         lookup.cache.flights.land(flight)
-        flight.end(entry.map { .answered($0) } ?? .unshared(response))
+        if let answer {
+            flight.end(.answered(answer.entry))
+        } else {
+            flight.end(Self.isForAll(response) ? .refused(response) : .unshared(response))
+        }
     }
 
-    /// What is kept of an answer; `nil` if nothing should be.
-    private func entry(
+    /// Whether a failure is the request's own doing, so that all that ask the same meet the same. Credentials, money,
+    /// rates and times are not.
+    private static func isForAll(_ response: HTTPResponse) -> Bool {
+        guard case .bytes = response.body, (400..<500).contains(response.status) else { return false }
+        return ![401, 402, 403, 408, 409, 425, 429, 499].contains(response.status)
+    }
+
+    /// What others get of an answer; `nil` if they should see for themselves.
+    private func answer(
         _ lookup: CacheLookup,
         _ response: HTTPResponse,
         _ record: RequestRecord?,
         stream: [UInt8]? = nil
-    ) -> CacheEntry? {
+    ) -> CachedAnswer? {
+        guard var answer = self.read(lookup, response, record, stream: stream) else { return nil }
+        // What stands in for the pool while that fails is not what the pool answers.
+        if let record, lookup.policy.isStandIn(record) { answer.isKept = false }
+        return answer
+    }
+
+    private func read(
+        _ lookup: CacheLookup,
+        _ response: HTTPResponse,
+        _ record: RequestRecord?,
+        stream: [UInt8]?
+    ) -> CachedAnswer? {
         guard response.status == 200, record?.reason == .ok else { return nil }
         let now = self.wallMilliseconds
         var events: [UInt8]?
@@ -202,13 +235,13 @@ extension Gateway {
         case .bytes(let body):
             let type = response.headers["content-type"]?.lowercased() ?? ""
             guard type.hasPrefix("text/event-stream") else {
-                return CachedAnswer.entry(body, lookup.operation, headers: response.headers, storedAt: now)
+                return CachedAnswer.make(body, lookup.operation, headers: response.headers, storedAt: now)
             }
             events = body
         case .stream: events = stream
         }
         guard let events else { return nil }
-        return CachedAnswer.entry(
+        return CachedAnswer.make(
             stream: events,
             choiceCount: lookup.choiceCount,
             lookup.operation,
@@ -240,8 +273,9 @@ extension Gateway {
 
     private enum Arrival {
         case response(HTTPResponse)
-        /// The call came to nothing that could be shared: try again.
+        /// The answer lacks something: see who else asks.
         case again
+        /// There is nothing for this request.
         case alone
     }
 
@@ -267,11 +301,18 @@ extension Gateway {
         case .end(.answered(let entry)):
             ride.leave()
             guard !isLeader, lookup.suits(entry) else { return .again }
-            return .response(self.replayed(lookup, entry, .shared))
-        case .end(.unshared):
+            return self.replayed(lookup, entry, .shared).map { .response($0) } ?? .alone
+        case .end(.refused(let response)) where !isLeader:
             ride.leave()
-            return .again
+            return .response(self.refused(lookup, response))
+        case .end(.unshared), .end(.refused):
+            // All at once, as without a cache: one after another, the last would wait for all before it.
+            ride.leave()
+            return .alone
         case .outgrown, .chunk:
+            ride.leave()
+            return .alone
+        case .departed(.outpaced):
             ride.leave()
             return .alone
         case .departed(let why):
@@ -300,7 +341,21 @@ extension Gateway {
             let message = "The request's deadline passed while it waited for the answer to an identical request."
             self.book(lookup, .deadline, message, .shared)
             return GatewayError(status: 504, message: message, type: "timeout_error", code: "deadline_exceeded")
+        case .outpaced:
+            let message = "The client read too slowly for an answer that it shared with identical requests."
+            self.book(lookup, .clientGone, message, .shared)
+            return GatewayError(status: 503, message: message, type: "server_error", code: "read_too_slowly")
         }
+    }
+
+    /// The leader's failure as this request's.
+    private func refused(_ lookup: CacheLookup, _ response: HTTPResponse) -> HTTPResponse {
+        lookup.cache.count(.shared, lookup.submission.pool)
+        self.book(lookup, .backend, "the call of an identical request was refused", .shared)
+        var refused = response
+        refused.headers = OpenAIClassifier.passedHeaders(response.headers)
+        Self.trace(lookup, .shared, to: &refused.headers)
+        return refused
     }
 
     /// A stream as it comes, from its beginning.
@@ -332,7 +387,7 @@ extension Gateway {
             case .departed(let why):
                 guard !isLeader else { throw HTTPWriteError.clientGone }
                 let error = self.departed(lookup, why)
-                guard why == .overdue else { throw HTTPWriteError.clientGone }
+                guard why != .gone else { throw HTTPWriteError.clientGone }
                 return try await writer.writeLast(Self.lastWords(error))
             case .end(let end):
                 guard !isLeader else { return }

@@ -16,6 +16,8 @@ final class CallWatch: Sendable {
     private let wantsChunks: Bool
     /// Whether answers of streams have to be kept until they have ended.
     let wantsContent: Bool
+    /// For their figures.
+    var webhooks: [WebhookSender] { self.observers.compactMap { $0 as? WebhookSender } }
 
     init(
         _ observers: [any CompletionObserver],

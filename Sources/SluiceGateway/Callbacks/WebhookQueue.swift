@@ -13,6 +13,13 @@ struct WebhookMessage: Sendable {
     var size: Int {
         512 + (self.report.request?.count ?? 0) + (self.report.answer?.count ?? 0) + (self.chunk?.bytes?.count ?? 0)
     }
+
+    /// Leaves what happened, without prompt and answer.
+    mutating func dropContent() {
+        self.report.request = nil
+        self.report.answer = nil
+        self.chunk?.bytes = nil
+    }
 }
 
 /// What waits for a receiver, and when it is due: a value that is told the time.
@@ -48,8 +55,12 @@ struct WebhookQueue: Sendable {
     private struct Item: Sendable {
         var number: UInt64
         var message: WebhookMessage
+        var size: Int
         var attempts = 0
         var isUnderWay = false
+
+        /// Not a time: what came earlier is less.
+        var age: Instant { Instant(nanoseconds: Int64(clamping: self.number)) }
     }
 
     private let configuration: WebhookConfiguration
@@ -57,15 +68,17 @@ struct WebhookQueue: Sendable {
     private var items: [Item?] = []
     private var free: [UInt32] = []
     private var due = IndexedHeap()
-    /// By age; what has left is skipped.
-    private var order: [(slot: UInt32, number: UInt64)] = []
-    private var first = 0
+    /// What waits, by its number: the oldest is found, and any one taken out, without a look at all others, because
+    /// this happens on the path of requests.
+    private var ages = IndexedHeap()
     private var nextNumber: UInt64 = 1
     /// Whether each message has one attempt left at most.
     private var isClosing = false
     private(set) var inFlight = 0
     private(set) var count = 0
     private(set) var bytes = 0
+    /// Of those, what is on its way.
+    private var bytesUnderWay = 0
     private(set) var figures = Figures()
 
     init(_ configuration: WebhookConfiguration, seed: UInt64) {
@@ -73,41 +86,30 @@ struct WebhookQueue: Sendable {
         self.random = SeededRandom(seed: seed)
     }
 
+    /// A message for which no room could be made even if all that waits went is told without its content, so that it
+    /// does not cost the others their place.
     mutating func add(_ message: WebhookMessage, now: Instant) {
+        var message = message
+        let most = self.configuration.maximumBytes - self.bytesUnderWay
+        if message.size > most { message.dropContent() }
         let size = message.size
-        while self.count >= self.configuration.maximumEvents || self.bytes + size > self.configuration.maximumBytes {
-            guard self.dropOldest() else {
-                self.figures.dropped += 1
-                return
-            }
+        guard size <= most, self.inFlight < self.configuration.maximumEvents else {
+            self.figures.dropped += 1
+            return
         }
-        let item = Item(number: self.nextNumber, message: message)
+        while self.count >= self.configuration.maximumEvents || self.bytes + size > self.configuration.maximumBytes {
+            guard let oldest = self.ages.first?.item else { break }
+            self.remove(oldest)
+            self.figures.dropped += 1
+        }
+        let item = Item(number: self.nextNumber, message: message, size: size)
         let slot = self.free.popLast() ?? UInt32(self.items.count)
         if Int(slot) == self.items.count { self.items.append(item) } else { self.items[Int(slot)] = item }
-        self.order.append((slot, self.nextNumber))
+        self.ages.set(slot, at: item.age)
         self.nextNumber += 1
         self.count += 1
         self.bytes += size
         self.due.set(slot, at: now)
-    }
-
-    /// Whether there was one that waits.
-    private mutating func dropOldest() -> Bool {
-        var index = self.first
-        while index < self.order.count {
-            let (slot, number) = self.order[index]
-            if let item = self.items[Int(slot)], item.number == number {
-                if !item.isUnderWay {
-                    self.remove(slot)
-                    self.figures.dropped += 1
-                    return true
-                }
-            } else if index == self.first {
-                self.first += 1
-            }
-            index += 1
-        }
-        return false
     }
 
     /// What is due, if there is room on the way.
@@ -118,7 +120,9 @@ struct WebhookQueue: Sendable {
         item.attempts += 1
         item.isUnderWay = true
         self.items[Int(slot)] = item
+        self.ages.remove(slot)
         self.inFlight += 1
+        self.bytesUnderWay += item.size
         return Delivery(slot: slot, number: item.number, attempt: item.attempts, message: item.message)
     }
 
@@ -128,6 +132,7 @@ struct WebhookQueue: Sendable {
     mutating func finish(_ delivery: Delivery, _ verdict: Verdict, now: Instant) {
         guard var item = self.items[Int(delivery.slot)], item.number == delivery.number, item.isUnderWay else { return }
         self.inFlight -= 1
+        self.bytesUnderWay -= item.size
         switch verdict {
         case .delivered:
             self.figures.delivered += 1
@@ -144,6 +149,7 @@ struct WebhookQueue: Sendable {
             }
             item.isUnderWay = false
             self.items[Int(delivery.slot)] = item
+            self.ages.set(delivery.slot, at: item.age)
             self.due.set(delivery.slot, at: now + self.pause(after: item.attempts, asked: retryAfter))
         }
     }
@@ -168,18 +174,10 @@ struct WebhookQueue: Sendable {
     private mutating func remove(_ slot: UInt32) {
         guard let item = self.items[Int(slot)] else { return }
         self.count -= 1
-        self.bytes -= item.message.size
+        self.bytes -= item.size
         self.items[Int(slot)] = nil
         self.free.append(slot)
         self.due.remove(slot)
-        while self.first < self.order.count {
-            let (slot, number) = self.order[self.first]
-            guard self.items[Int(slot)]?.number != number else { break }
-            self.first += 1
-        }
-        if self.first > 1024 && self.first * 2 > self.order.count {
-            self.order.removeFirst(self.first)
-            self.first = 0
-        }
+        self.ages.remove(slot)
     }
 }

@@ -61,12 +61,8 @@ package final class WebhookSender: CompletionObserver {
     private func add(_ event: WebhookEvent, _ report: CompletionReport, _ chunk: CompletionChunk? = nil) {
         guard self.configuration.events.contains(event) else { return }
         var message = WebhookMessage(event: event, report: report, chunk: chunk, at: self.milliseconds)
-        if !self.configuration.showsContent {
-            // Another receiver may have asked for it.
-            message.report.request = nil
-            message.report.answer = nil
-            message.chunk?.bytes = nil
-        }
+        // Another receiver may have asked for it.
+        if !self.configuration.showsContent { message.dropContent() }
         let added = message
         let now = self.clock.now()
         self.state.withLock { $0.queue.add(added, now: now) }

@@ -53,6 +53,16 @@ package struct ProviderEntry: Sendable {
         self.baseURL = base
     }
 
+    /// All variables that change how it is called.
+    package var environment: [String] {
+        var names = self.keyEnvironment + self.bearerEnvironment + self.baseEnvironment
+        for setting in self.settings { names += setting.environment }
+        if case .bedrock = self.wire {
+            names += ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+        }
+        return names
+    }
+
     func aliases(_ names: String...) -> ProviderEntry { self.with { $0.aliases = names } }
     func keys(_ names: String...) -> ProviderEntry { self.with { $0.keyEnvironment = names } }
     func bearers(_ names: String...) -> ProviderEntry { self.with { $0.bearerEnvironment = names } }

@@ -1,5 +1,6 @@
 import SluiceBasics
 import SluiceCache
+import SluiceCore
 import SluiceGateway
 import SluiceProviders
 import SluiceTransport
@@ -13,7 +14,8 @@ struct AroundWiring {
 
     // MARK: Cache
 
-    func configure(_ gateway: inout GatewayConfiguration) {
+    /// - Parameter routes: of pools with several targets.
+    func configure(_ gateway: inout GatewayConfiguration, routes: [String: RoutePlan] = [:]) {
         gateway.callLogging = self.configuration.text("log.requests").flatMap { CallLogging(rawValue: $0) } ?? .all
         gateway.showsPrompts = self.configuration.toggle("log.prompts")
         gateway.cacheLimits = CacheLimits(
@@ -23,7 +25,8 @@ struct AroundWiring {
         for pool in self.configuration.names("pools") where self.configuration.toggle("pools.\(pool).cache") {
             gateway.caches[pool] = CachePolicy(
                 timeToLive: self.configuration.duration("pools.\(pool).cache_ttl"),
-                backend: self.identity(pool)
+                backend: self.identity(pool),
+                route: routes[pool]
             )
         }
     }
@@ -40,6 +43,9 @@ struct AroundWiring {
             default: false
             }
         }
+        // Behind a gateway without backends are those of its group's dispatchers.
+        writer.append(part: self.role.rawValue)
+        writer.append(part: self.role.usesFabric ? self.configuration.text("fabric.group_id") ?? "" : "")
         writer.append(part: self.configuration.text("pools.\(pool).backend") ?? "")
         for setting in settings.sorted(by: { $0.path < $1.path }) where setting.source != .standard {
             writer.append(part: setting.path)
@@ -49,17 +55,19 @@ struct AroundWiring {
         return Hashing.sha256(writer.bytes)
     }
 
-    /// What providers look for in the environment, if a backend names one.
+    /// What the providers of the backends look for in the environment, and nothing else: what differs from process to
+    /// process for other reasons must not keep them from sharing answers.
     private var credentials: [(key: String, value: String)] {
-        let usesProviders = self.configuration.names("backends").contains {
-            self.configuration.text("backends.\($0).provider") != nil
+        var names: Set<String> = []
+        for backend in self.configuration.names("backends") {
+            guard let provider = self.configuration.text("backends.\(backend).provider") else { continue }
+            if provider == BackendWiring.byModel {
+                for entry in ProviderRegistry.entries { names.formUnion(entry.environment) }
+            } else if let entry = ProviderRegistry.entry(named: provider) {
+                names.formUnion(entry.environment)
+            }
         }
-        guard usesProviders else { return [] }
-        let endings = ["_KEY", "_KEY_ID", "_TOKEN", "_BASE", "_BASE_URL", "_ENDPOINT", "_HOST", "_REGION", "_VERSION"]
-        return self.environment.filter { variable in
-            endings.contains { variable.key.hasSuffix($0) }
-                && !variable.key.hasPrefix("SLUICE_") && !variable.key.hasPrefix("LLM_")
-        }.sorted { $0.key < $1.key }
+        return self.environment.filter { names.contains($0.key) }.sorted { $0.key < $1.key }
     }
 
     /// `nil`: answers are kept in memory, or not at all.

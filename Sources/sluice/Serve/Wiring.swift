@@ -146,8 +146,9 @@ struct Wiring {
         result.maximumResultBytes = self.configuration.integer("results.max_bytes") ?? 256 << 20
         result.fabricGroup = self.configuration.text("fabric.group_id")
         result.gatewayName = self.configuration.text("fabric.gateway_id")
+        let routes = Dictionary(pools.compactMap { pool in pool.route.map { (pool.name, $0) } }) { first, _ in first }
         AroundWiring(configuration: self.configuration, role: self.role, environment: self.environment)
-            .configure(&result)
+            .configure(&result, routes: routes)
         return result
     }
 

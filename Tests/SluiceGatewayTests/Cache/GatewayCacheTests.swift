@@ -2,6 +2,7 @@ import SluiceBasics
 import SluiceCache
 import SluiceCore
 import SluiceEngine
+import SluiceProviders
 import SluiceTestKit
 import SluiceWire
 import Testing
@@ -29,6 +30,15 @@ enum CacheBench {
         #"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":"#
             + #"\#(delta),"finish_reason":\#(finish)}]}"# + "\n\n"
     }
+
+    /// Of `GatewayBench.chat`.
+    static let scope = CacheScope(
+        tenant: "default",
+        pool: "default",
+        backend: [1],
+        operation: OpenAIOperation.chatCompletions.rawValue,
+        headers: Array(repeating: nil, count: 5)
+    )
 
     static let usage =
         #"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"#
@@ -178,10 +188,29 @@ enum CacheBench {
         let none = await bench.chat([("cache-control", "only-if-cached")])
         #expect(none.response.status == 504 && none.text.contains("not_cached"))
         #expect(bench.client.requests.isEmpty)
+        #expect(bench.last?.reason == .notCached && bench.pool?.ended[.notCached] == 1)
+        #expect(bench.last?.submission.id.description == none.response.headers["x-sluice-request-id"])
         _ = await bench.chat()
         bench.clock.advance(by: .seconds(10))
         #expect(self.state(await bench.chat([("cache-control", "max-age=20, s-maxage=10")])) == "hit")
         #expect(self.state(await bench.chat([("cache-control", "s-maxage=9")])) == "miss")
+    }
+
+    @Test func `a kept answer that cannot be told as a stream is made anew as one`() async throws {
+        let bench = CacheBench.make([.answer(200, CacheBench.answer("1")), .stream(CacheBench.whole)])
+        _ = await bench.chat()
+        let cache = try #require(bench.gateway.cache)
+        let request = HTTPRequest(method: .post, path: "/v1/chat/completions", body: Array(GatewayBench.chat.utf8))
+        let key = try CacheKey(body: request.body, scope: CacheBench.scope)
+        let kept = try #require(await cache.store.find(key))
+        var broken = kept
+        broken.body = Array("[]".utf8)
+        await cache.store.keep(broken, for: key, timeToLive: .seconds(60))
+        let answer = await bench.stream()
+        #expect(answer.response.status == 200 && self.state(answer) == "miss")
+        #expect(answer.text.hasSuffix(CacheBench.done))
+        await bench.settle()
+        self.check(bench)
     }
 
     @Test func `what cannot be cached says so`() async {

@@ -97,24 +97,74 @@ import Testing
         self.check(bench)
     }
 
-    @Test func `a failed leader lets followers try themselves, one at a time`() async {
+    @Test func `a failed leader lets all followers try themselves at once`() async {
         let proceed = Signal()
         let second = Signal()
         let bench = CacheBench.make([
-            .after(proceed, .answer(500, "{}")), .after(second, .answer(200, CacheBench.answer("2"))),
+            .after(proceed, .answer(500, "{}")), .after(second, .answer(500, "{}")), .answer(500, "{}"),
+            .answer(500, "{}"), .answer(200, CacheBench.answer("5")),
         ])
         let leader = Task { await bench.chat() }
         await bench.until { bench.client.requests.count == 1 }
-        let followers = (0..<5).map { _ in Task { await bench.chat() } }
-        await bench.until { self.passengers(bench) == 6 }
+        let followers = (0..<4).map { _ in Task { await bench.chat() } }
+        await bench.until { self.passengers(bench) == 5 }
         proceed.set()
         #expect(await leader.value.response.status == 502)
-        await bench.until { bench.client.requests.count == 2 && self.passengers(bench) == 5 }
+        // The pool has one slot. Nobody waits for anything but that.
+        await bench.until { bench.client.requests.count == 2 && bench.pool?.queued == 3 }
+        #expect(self.passengers(bench) == 0)
         second.set()
+        var answers: [Int: Int] = [:]
+        for task in followers { answers[await task.value.response.status, default: 0] += 1 }
+        #expect(answers == [502: 3, 200: 1])
+        #expect(bench.client.requests.count == 5)
+        await bench.settle()
+        self.check(bench)
+    }
+
+    @Test(arguments: [
+        (400, #"{"error":{"message":"no such parameter","code":"bad"}}"#, "no such parameter"),
+        (200, CacheBench.answer("half", finish: "content_filter"), "half"),
+        (200, CacheBench.answer(""), "chat.completion"),
+    ])
+    func `what everybody would meet is passed on to all, and not kept`(
+        status: Int,
+        body: String,
+        part: String
+    ) async {
+        let proceed = Signal()
+        let bench = CacheBench.make([.after(proceed, .answer(status, body)), .answer(200, CacheBench.answer("2"))])
+        let tasks = (0..<6).map { number in Task { number % 2 == 0 ? await bench.chat() : await bench.stream() } }
+        await bench.until { self.passengers(bench) == 6 }
+        proceed.set()
         var states: [String: Int] = [:]
-        for task in followers { states[self.state(await task.value) ?? "none", default: 0] += 1 }
-        #expect(states == ["miss": 1, "shared": 4])
-        #expect(bench.client.requests.count == 2)
+        for task in tasks {
+            let answer = await task.value
+            #expect(answer.response.status == status && answer.text.contains(part))
+            states[self.state(answer) ?? "none", default: 0] += 1
+        }
+        #expect(states["shared"] == 5)
+        #expect(bench.client.requests.count == 1)
+        await bench.settle()
+        let next = await bench.chat()
+        #expect(self.state(next) == "miss" && next.text.contains("\"2\""))
+        await bench.settle()
+        self.check(bench)
+    }
+
+    @Test(arguments: [401, 403])
+    func `a failure that another may not meet is not passed on`(status: Int) async {
+        let proceed = Signal()
+        let bench = CacheBench.make([
+            .after(proceed, .answer(status, #"{"error":{"message":"no"}}"#)), .answer(200, CacheBench.answer("2")),
+        ])
+        let leader = Task { await bench.chat() }
+        await bench.until { bench.client.requests.count == 1 }
+        let follower = Task { await bench.chat() }
+        await bench.until { self.passengers(bench) == 2 }
+        proceed.set()
+        #expect(await leader.value.response.status != 200)
+        #expect(await follower.value.response.status == 200)
         await bench.settle()
         self.check(bench)
     }

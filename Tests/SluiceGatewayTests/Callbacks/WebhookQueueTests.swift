@@ -83,10 +83,40 @@ import Testing
 
     @Test func `bytes are bounded too`() {
         var queue = WebhookQueue(self.configuration { $0.maximumBytes = 10_000 }, seed: 1)
-        queue.add(self.message(0, content: 20_000), now: Self.start)
-        #expect(queue.count == 0 && queue.figures.dropped == 1)
         for number in 1...20 { queue.add(self.message(number, content: 2_000), now: Self.start) }
         #expect(queue.bytes <= 10_000 && queue.count == 3)
+    }
+
+    @Test func `a message above the bound loses its content and costs nobody his place`() {
+        var queue = WebhookQueue(self.configuration { $0.maximumBytes = 10_000 }, seed: 1)
+        for number in 1...3 { queue.add(self.message(number, content: 2_000), now: Self.start) }
+        queue.add(self.message(4, content: 20_000), now: Self.start)
+        #expect(queue.count == 4 && queue.figures.dropped == 0)
+        var told: [String: Int] = [:]
+        while let delivery = queue.take(now: Self.start) {
+            told[delivery.message.report.id] = delivery.message.report.answer?.count ?? 0
+        }
+        #expect(told == ["req_1": 2_000, "req_2": 2_000, "req_3": 2_000, "req_4": 0])
+        // Nor when what is on its way takes the room.
+        queue.add(self.message(5, content: 3_000), now: Self.start)
+        queue.add(self.message(6, content: 8_000), now: Self.start)
+        #expect(queue.count == 6 || queue.figures.dropped <= 1)
+        var small = WebhookQueue(self.configuration { $0.maximumBytes = 100 }, seed: 1)
+        small.add(self.message(1), now: Self.start)
+        #expect(small.count == 0 && small.figures.dropped == 1)
+    }
+
+    /// What is added while nothing leaves must not cost more with every message that has been.
+    @Test func `a full queue before a receiver that hangs takes no longer for each message`() {
+        var queue = WebhookQueue(self.configuration { $0.maximumEvents = 1_000 }, seed: 1)
+        for number in 0..<1_000 { queue.add(self.message(number), now: Self.start) }
+        for _ in 0..<8 { #expect(queue.take(now: Self.start) != nil) }
+        let message = self.message(1)
+        let began = SystemClock().now()
+        for _ in 0..<100_000 { queue.add(message, now: Self.start) }
+        // Quadratic work takes minutes.
+        #expect(SystemClock().now() - began < .seconds(10))
+        #expect(queue.count == 1_000 && queue.figures.dropped == 100_000)
     }
 
     @Test func `closing gives everything one more chance at once`() {
