@@ -22,6 +22,8 @@ let package = Package(
         // Without pkg-config, whose flags for hiredis SwiftPM warns about; the module map names the library.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CSimdJSON",
@@ -33,7 +35,7 @@ let package = Package(
         .target(name: "SluiceBasics"),
         // Layer 1
         .target(name: "SluiceCore", dependencies: ["SluiceBasics"]),
-        .target(name: "SluiceWire", dependencies: ["SluiceBasics", "CSimdJSON", "CCrypto"]),
+        .target(name: "SluiceWire", dependencies: ["SluiceBasics", "CSimdJSON", "CCrypto", "CZlib"]),
         // Layer 2
         .target(name: "SluiceEngine", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceProviders", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
@@ -52,6 +54,11 @@ let package = Package(
             dependencies: ["SluiceProviders", "SluiceTransport", "SluiceWire", "SluiceBasics"]
         ),
         // Layer 3
+        // Histories outside the process's memory: an embedded database, and ClickHouse.
+        .target(
+            name: "SluiceStores",
+            dependencies: ["SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "CSQLite"]
+        ),
         .target(
             name: "SluiceGateway",
             dependencies: [
@@ -70,7 +77,8 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
-                "SluiceTransport", "SluiceGateway", "SluiceFabric", "SluiceCache", "SluiceSimulator", "CYAML",
+                "SluiceTransport", "SluiceStores", "SluiceGateway", "SluiceFabric", "SluiceCache", "SluiceSimulator",
+                "CYAML",
                 "CCrypto",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
@@ -151,6 +159,12 @@ let package = Package(
             dependencies: ["SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
         ),
         .testTarget(
+            name: "SluiceStoresTests",
+            dependencies: [
+                "SluiceStores", "SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit",
+            ]
+        ),
+        .testTarget(
             name: "SluiceTransportTests",
             dependencies: ["SluiceTransport", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
         ),
@@ -196,7 +210,7 @@ let package = Package(
 
 /// Targets that touch C or raw memory. Everywhere else `unsafe` does not compile.
 let adapters: Set<String> = [
-    "SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceGateway", "sluice", "core-benchmark",
+    "SluiceBasics", "SluiceWire", "SluiceTransport", "SluiceStores", "SluiceGateway", "sluice", "core-benchmark",
     "SluiceFuzz",
 ]
 

@@ -34,15 +34,21 @@ package final class Telemetry: DispatchObserver {
     private let rejectionsPerSecond: Int
     /// Says what a request cost, and books it. Called once for each that has ended; must be quick.
     private let pricing: (@Sendable (RequestRecord) -> Money?)?
+    /// Who keeps or exports what has ended.
+    private let sinks: [any ExecutionSink]
+    private let clock: any TimeSource
     /// Rejections that the history has taken since a moment less than a second ago.
     private let rejections = Lock((since: Instant.zero, count: 0))
 
     package init(
         configuration: TelemetryConfiguration,
         clock: any TimeSource,
-        pricing: (@Sendable (RequestRecord) -> Money?)? = nil
+        pricing: (@Sendable (RequestRecord) -> Money?)? = nil,
+        sinks: [any ExecutionSink] = []
     ) {
         self.pricing = pricing
+        self.sinks = sinks
+        self.clock = clock
         self.metrics = Metrics()
         self.rejectionsPerSecond = configuration.rejectionsPerSecond
         self.history = History(
@@ -67,6 +73,14 @@ package final class Telemetry: DispatchObserver {
         if let pricing = self.pricing { record.cost = pricing(record) }
         self.metrics.ended(record)
         self.history.append(record)
+        self.export(record)
+    }
+
+    private func export(_ record: RequestRecord) {
+        guard !self.sinks.isEmpty else { return }
+        let age = (self.clock.now() - record.submittedAt).wholeNanoseconds
+        let execution = Execution(record: record, submittedAt: self.clock.wallClockNanoseconds() &- age)
+        for sink in self.sinks { sink.record(execution) }
     }
 
     package func rejected(_ submission: Submission, _ rejection: Rejection, at: Instant) {
@@ -80,6 +94,7 @@ package final class Telemetry: DispatchObserver {
         record.reason = rejection.reason
         record.message = rejection.message
         self.history.append(record)
+        self.export(record)
     }
 
     private func historyTakesRejection(_ now: Instant) -> Bool {

@@ -47,7 +47,10 @@ struct ServeCommand {
         let fabric = try self.fabric(wiring, reactors, clock, log)
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
-        let telemetry = wiring.telemetry(clock, spending)
+        let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
+        let history = HistoryWiring(configuration: configuration, role: self.role)
+        let sinks = export.sinks(reactors, clock, log) + history.sinks(reactors, clock, log)
+        let telemetry = wiring.telemetry(clock, spending, sinks)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
         let around = AroundWiring(configuration: configuration, role: self.role)

@@ -196,14 +196,19 @@ struct Wiring {
         )
     }
 
-    func telemetry(_ clock: any TimeSource, _ spending: SpendingBook) -> Telemetry {
+    func telemetry(
+        _ clock: any TimeSource,
+        _ spending: SpendingBook,
+        _ sinks: [any ExecutionSink]
+    ) -> Telemetry {
         Telemetry(
             configuration: TelemetryConfiguration(
                 historyCapacity: max(1, self.configuration.integer("history.max_requests") ?? 10_000),
                 historyAge: self.configuration.duration("history.max_age")
             ),
             clock: clock,
-            pricing: { spending.ended($0) }
+            pricing: { spending.ended($0) },
+            sinks: sinks
         )
     }
 
