@@ -19,11 +19,14 @@ enum BedrockRegion {
             && bytes.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") }
     }
 
-    /// The region that the address names, else the one that is configured, else that of the model's ARN: a signature
-    /// is for whoever reads it.
+    /// The region that the address names, else that of the model's ARN, which no other region knows, else the one that
+    /// is configured: a signature is for whoever reads it.
     static func region(_ endpoint: ProviderEndpoint, model: String) -> String? {
-        if let region = Self.region(ofAddress: endpoint.baseURL) { return region }
-        if let region = endpoint.settings["region"], !region.isEmpty { return region }
+        if let region = Self.region(ofAddress: endpoint.baseURL) ?? Self.region(ofName: model) { return region }
+        return endpoint.settings["region"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func region(ofName model: String) -> String? {
         guard model.hasPrefix("arn:") else { return nil }
         let parts = model.split(separator: ":", maxSplits: 4, omittingEmptySubsequences: false)
         return parts.count > 3 && Self.isRegion(parts[3]) ? String(parts[3]) : nil

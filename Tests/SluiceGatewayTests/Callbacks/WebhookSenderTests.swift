@@ -133,6 +133,26 @@ import Testing
         #expect(bench.logged.withLock { $0.count } == 1)
     }
 
+    @Test func `what became of messages is in the metrics, by receiver`() {
+        #expect(WebhookMetrics.prometheus([]).isEmpty)
+        let bench = Bench([500, 204])
+        bench.sender.didSucceed(self.report())
+        bench.world.advance(by: .seconds(60))
+        bench.sender.didSucceed(self.report())
+        let text = String(decoding: WebhookMetrics.prometheus([bench.sender]), as: UTF8.self)
+        let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
+        #expect(
+            lines == [
+                #"sluice_webhook_delivered_total{callback="test"} 1"#,
+                #"sluice_webhook_failures_total{callback="test"} 1"#,
+                #"sluice_webhook_dropped_total{callback="test"} 0"#,
+                #"sluice_webhook_given_up_total{callback="test"} 0"#,
+                #"sluice_webhook_waiting{callback="test"} 1"#,
+            ]
+        )
+        bench.world.advance(by: .seconds(60))
+    }
+
     @Test func `a receiver that has gone for good is not tried again`() {
         let bench = Bench([410])
         bench.sender.didSucceed(self.report())

@@ -145,6 +145,12 @@ struct BedrockRequestTests {
         #expect(configured.contains("/ap-south-1/bedrock/"))
         let arn = "arn:aws:bedrock:sa-east-1:1:inference-profile/x"
         #expect(try credential(arn) { $0.baseURL = "http://localhost:1" }.contains("/sa-east-1/bedrock/"))
+        // The default, or a region meant for other models, is not where this one is.
+        let elsewhere = try self.prepare(arn) { endpoint in
+            endpoint.baseURL = ""
+            endpoint.settings["region"] = "us-east-1"
+        }
+        #expect(elsewhere.url.hasPrefix("https://bedrock-runtime.sa-east-1.amazonaws.com/"))
         #expect(throws: ProviderError.self) { try self.prepare("m") { $0.baseURL = "http://localhost:1" } }
         #expect(throws: ProviderError.self) { try self.prepare("m") { $0.baseURL = "" } }
     }
