@@ -117,6 +117,11 @@ package final class Gateway: HTTPHandler {
     // MARK: Routes
 
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        if !self.configuration.console.pathPrefix.isEmpty { return await self.respondBelowPrefix(request) }
+        return await self.respondAtRoot(request)
+    }
+
+    func respondAtRoot(_ request: HTTPRequest) async -> HTTPResponse {
         guard let operation = Self.inference(request.path), self.configuration.takesWork else {
             return await self.respondElsewhere(request)
         }
@@ -149,64 +154,20 @@ package final class Gateway: HTTPHandler {
         return error.response()
     }
 
-    private func route(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
-        switch request.path {
-        case "/v1/models":
-            try Self.require(request, [.get, .head])
-            return try await self.models(for: try self.keys.caller(request.headers), request)
-        case "/v1/messages/count_tokens":
-            try Self.require(request, [.post])
-            return try self.countTokens(request)
-        case "/healthz":
-            try Self.require(request, [.get, .head])
-            return self.healthz()
-        case "/readyz":
-            try Self.require(request, [.get, .head])
-            return self.readyz()
-        case "/metrics":
-            try Self.require(request, [.get, .head])
-            try self.requireOperator(request)
-            var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
-            if let cache = self.cache { bytes += cache.prometheus }
-            bytes += WebhookMetrics.prometheus(self.watch.webhooks)
-            if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
-            return HTTPResponse(
-                headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),
-                body: .bytes(bytes)
-            )
-        default:
-            if request.path.hasPrefix("/api/") { return try await self.operate(request) }
-            if let asset = ConsoleAssets.response(request) {
-                try Self.require(request, [.get, .head])
-                return asset
-            }
-            if Self.inference(request.path) != nil {
-                throw .notFound(
-                    "This is a dispatcher: its work comes from Valkey's lists. Send requests to a gateway.",
-                    code: "not_a_gateway"
-                )
-            }
-            throw .notFound(
-                "There is nothing at '\(request.path.prefix(200))'. See /v1/chat/completions, /v1/completions, "
-                    + "/v1/embeddings, /v1/responses, /v1/messages, /v1/models, /api/pools, /api/requests, "
-                    + "/metrics, /healthz, /readyz.",
-                code: "not_found"
-            )
-        }
+    func metricsPage() async -> HTTPResponse {
+        var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
+        if let cache = self.cache { bytes += cache.prometheus }
+        bytes += WebhookMetrics.prometheus(self.watch.webhooks)
+        if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
+        return HTTPResponse(
+            headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),
+            body: .bytes(bytes)
+        )
     }
 
     static func require(_ request: HTTPRequest, _ methods: [HTTPMethod]) throws(GatewayError) {
         guard methods.contains(request.method) else {
             throw .methodNotAllowed(methods.map(\.rawValue).joined(separator: ", "))
-        }
-    }
-
-    func requireOperator(_ request: HTTPRequest) throws(GatewayError) {
-        guard try self.keys.caller(request.headers).isOperator else {
-            throw .forbidden(
-                "This key may not see or steer the runtime; use a key with operator: true.",
-                code: "not_operator"
-            )
         }
     }
 }

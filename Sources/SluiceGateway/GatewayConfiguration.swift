@@ -44,6 +44,7 @@ package struct GatewayConfiguration: Sendable {
     /// By pool; pools without an entry keep no answers.
     package var caches: [String: CachePolicy]
     package var cacheLimits: CacheLimits
+    package var console = ConsoleConfiguration()
 
     package init(version: String, defaultPool: String = "default", backends: [String: Backend]) {
         self.version = version

@@ -25,10 +25,10 @@ import Testing
             place: "keys:1"
         )
         #expect(key.name == "reports" && key.tenant == "t" && key.defaultPool == "a" && key.allowedPools == ["a", "b"])
-        #expect(key.highestPriority == .low && key.isOperator)
+        #expect(key.highestPriority == .low && key.role == .admin)
         #expect(key.digest == Digest.sha256(Array("secret".utf8)))
         let hashed = try KeysFile.key(["x", "sha256:" + Digest.hex(key.digest)], pools: [], place: "")
-        #expect(hashed.digest == key.digest && hashed.tenant == "x" && !hashed.isOperator)
+        #expect(hashed.digest == key.digest && hashed.tenant == "x" && hashed.role == nil)
     }
 
     @Test(arguments: ["only", "n k pools=gone", "n k max_priority=top", "n k what=1", "n sha256:zz", "n k tenant="])
@@ -52,7 +52,7 @@ import Testing
             #expect(error.message.hasPrefix("keys has no keys"))
         }
         let two = try KeysFile.parse(Array("a k1\r\n# c\n\tb k2 operator\n".utf8), pools: [], path: "keys")
-        #expect(two.map(\.name) == ["a", "b"] && two[1].isOperator)
+        #expect(two.map(\.name) == ["a", "b"] && two[1].role == .admin)
     }
 
     @Test func `the wiring takes over every value of a pool and the server`() throws {

@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func `a key that is taken away watches no longer`() async throws {
-        let key = APIKey(name: "k", secret: "sk-k", tenant: "t", isOperator: true)
+        let key = APIKey(name: "k", secret: "sk-k", tenant: "t", role: .admin)
         let bench = Bench(keys: [key]) { $0.heartbeat = .milliseconds(100) }
         let headers = HTTPFields([("authorization", "Bearer sk-k")])
         let feed = await bench.gateway.respond(to: HTTPRequest(method: .get, path: "/api/events", headers: headers))

@@ -46,7 +46,7 @@ private let content = GatewayBench.content
             allowedPools: ["x"],
             highestPriority: .normal
         )
-        let boss = APIKey(name: "boss", secret: "sk-boss", tenant: "ops", isOperator: true)
+        let boss = APIKey(name: "boss", secret: "sk-boss", tenant: "ops", role: .admin)
         let bench = GatewayBench([.answer(200, answer)], keys: [user, boss])
         let missing = await bench.chat().response
         #expect(missing.status == 401)

@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func `what a full or draining pool turns away is listed with its tenant`() async throws {
-        let key = APIKey(name: "k", secret: "sk-k", tenant: "acme", isOperator: true)
+        let key = APIKey(name: "k", secret: "sk-k", tenant: "acme", role: .admin)
         let bench = GatewayBench(keys: [key])
         let headers = [("authorization", "Bearer sk-k"), ("prefer", "respond-async")]
         _ = await bench.send(.post, "/api/pools/default/drain", "", headers)

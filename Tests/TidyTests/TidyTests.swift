@@ -166,4 +166,16 @@ struct TidyTests {
         )
         for name in names.sorted() { #expect(map.contains("`\(name)`"), "\(name) is not in ARCHITECTURE.md") }
     }
+
+    @Test func `every file of the console is part of the program`() {
+        let names = Self.read("\(Self.root)/Sources/CConsole/CConsole.c")
+        let files = Self.files(under: "Sources/CConsole/web", suffix: "").map(\.path)
+        #expect(!files.isEmpty)
+        for file in files {
+            let path = file.split(separator: "/Sources/CConsole/").last ?? ""
+            #expect(names.contains("#embed \"\(path)\""), "CConsole.c does not embed \(path)")
+            #expect(names.contains("{\"/\(path.dropFirst(4))\","), "CConsole.c does not serve \(path)")
+        }
+        #expect(names.ranges(of: "#embed \"").count == files.count, "CConsole.c embeds what is not there")
+    }
 }

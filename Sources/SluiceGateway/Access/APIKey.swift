@@ -11,8 +11,8 @@ package struct APIKey: Sendable {
     /// `nil`: all.
     package var allowedPools: [String]?
     package var highestPriority: Priority
-    /// May use the operator's API.
-    package var isOperator: Bool
+    /// What it may do with the operator's API; `nil`: nothing but see its own requests.
+    package var role: OperatorRole?
 
     package init(
         name: String,
@@ -21,7 +21,7 @@ package struct APIKey: Sendable {
         defaultPool: String? = nil,
         allowedPools: [String]? = nil,
         highestPriority: Priority = .urgent,
-        isOperator: Bool = false
+        role: OperatorRole? = nil
     ) {
         self.name = name
         self.digest = digest
@@ -29,7 +29,7 @@ package struct APIKey: Sendable {
         self.defaultPool = defaultPool
         self.allowedPools = allowedPools
         self.highestPriority = highestPriority
-        self.isOperator = isOperator
+        self.role = role
     }
 
     /// From the key's text.
@@ -40,7 +40,7 @@ package struct APIKey: Sendable {
         defaultPool: String? = nil,
         allowedPools: [String]? = nil,
         highestPriority: Priority = .urgent,
-        isOperator: Bool = false
+        role: OperatorRole? = nil
     ) {
         self.init(
             name: name,
@@ -49,7 +49,7 @@ package struct APIKey: Sendable {
             defaultPool: defaultPool,
             allowedPools: allowedPools,
             highestPriority: highestPriority,
-            isOperator: isOperator
+            role: role
         )
     }
 }
@@ -61,7 +61,12 @@ package struct Caller: Sendable, Equatable {
     package var defaultPool: String?
     package var allowedPools: [String]?
     package var highestPriority: Priority
-    package var isOperator: Bool
+    package var role: OperatorRole?
+
+    /// Whether it may see what other tenants do.
+    var seesAll: Bool { self.role != nil }
+
+    func may(_ role: OperatorRole) -> Bool { self.role.map { $0 >= role } ?? false }
 
     /// When no keys are configured.
     static func anonymous(tenant: String) -> Caller {
@@ -71,9 +76,19 @@ package struct Caller: Sendable, Equatable {
             defaultPool: nil,
             allowedPools: nil,
             highestPriority: .urgent,
-            isOperator: true
+            role: .admin
         )
     }
+
+    /// Of routes that ask for no key.
+    static let nobody = Caller(
+        tenant: "",
+        keyName: nil,
+        defaultPool: nil,
+        allowedPools: [],
+        highestPriority: .low,
+        role: nil
+    )
 
     init(
         tenant: String,
@@ -81,14 +96,14 @@ package struct Caller: Sendable, Equatable {
         defaultPool: String?,
         allowedPools: [String]?,
         highestPriority: Priority,
-        isOperator: Bool
+        role: OperatorRole?
     ) {
         self.tenant = tenant
         self.keyName = keyName
         self.defaultPool = defaultPool
         self.allowedPools = allowedPools
         self.highestPriority = highestPriority
-        self.isOperator = isOperator
+        self.role = role
     }
 
     init(_ key: APIKey) {
@@ -98,7 +113,7 @@ package struct Caller: Sendable, Equatable {
             defaultPool: key.defaultPool,
             allowedPools: key.allowedPools,
             highestPriority: key.highestPriority,
-            isOperator: key.isOperator
+            role: key.role
         )
     }
 }

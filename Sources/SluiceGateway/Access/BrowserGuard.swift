@@ -19,10 +19,23 @@ enum BrowserGuard {
         let isForeign = headers.has("sec-fetch-site", value: "cross-site")
         // A link to the console from elsewhere is a navigation, and shows nothing to where it came from.
         guard !isForeign || headers.has("sec-fetch-mode", value: "navigate") else { throw .foreignOrigin }
+        // The browser's own word for it, which holds behind proxies that change the host.
+        guard !headers.has("sec-fetch-site", value: "same-origin") else { return }
         guard let origin = headers.bytes(of: "origin") else { return }
         guard let host, Self.names(origin, host) else {
             throw .foreignOrigin
         }
+    }
+
+    /// What changes something is taken from pages of this origin only, keys or not: a browser may add the key of
+    /// somebody who does not know what he is clicking at.
+    static func admitAction(_ headers: HTTPFields) throws(GatewayError) {
+        if let site = headers["sec-fetch-site"]?.lowercased() {
+            guard site == "same-origin" || site == "none" else { throw .foreignPage }
+            return
+        }
+        guard let origin = headers.bytes(of: "origin") else { return }
+        guard let host = headers.bytes(of: "host"), Self.names(origin, host) else { throw .foreignPage }
     }
 
     /// `localhost`, a name below it, or a numeric address; with or without a port.
@@ -44,6 +57,10 @@ enum BrowserGuard {
 }
 
 extension GatewayError {
+    fileprivate static var foreignPage: GatewayError {
+        .forbidden("What changes something is not taken from web pages of other sites.", code: "origin_not_allowed")
+    }
+
     fileprivate static var foreignOrigin: GatewayError {
         .forbidden(
             "This gateway has no API keys and takes nothing from web pages of other sites. Set api_keys_file, and send "

@@ -51,7 +51,7 @@ extension Gateway {
             if keys != self.keys.version {
                 // A key that has been taken away does not watch any longer.
                 keys = self.keys.version
-                guard try self.keys.caller(headers).isOperator else { return }
+                guard try self.keys.caller(headers).seesAll else { return }
             }
             let now = self.clock.now()
             var bytes = self.encode(items)

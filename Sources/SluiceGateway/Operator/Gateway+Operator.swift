@@ -7,43 +7,6 @@ import SluiceWire
 
 // The operator's API: /api/...
 extension Gateway {
-    func operate(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
-        let parts = request.path.split(separator: "/").dropFirst().map(String.init)
-        switch (parts.first, parts.count) {
-        case ("requests", 2), ("requests", 3): return try await self.oneRequest(request, parts)
-        default: try self.requireOperator(request)
-        }
-        switch (parts.first, parts.count) {
-        case ("requests", 1):
-            try Self.require(request, [.get, .head])
-            return try await self.listRequests(request)
-        case ("pools", 1):
-            try Self.require(request, [.get, .head])
-            return self.listPools()
-        case ("pools", 2), ("pools", 3): return try self.onePool(request, parts)
-        case ("budgets", 1):
-            try Self.require(request, [.get, .head])
-            return self.listBudgets()
-        case ("events", 1):
-            try Self.require(request, [.get])
-            return try self.events(request)
-        case ("llm-dispatch", 2) where parts[1] == "runtime":
-            try Self.require(request, [.get, .head])
-            return try await self.runtime(request)
-        case ("version", 1):
-            try Self.require(request, [.get, .head])
-            var json = JSONWriter()
-            json.object { $0.field("version", self.configuration.version) }
-            return Self.json(json)
-        default:
-            throw .notFound(
-                "There is nothing at '\(request.path.prefix(200))'. See /api/requests, /api/pools, /api/budgets, "
-                    + "/api/events, /api/llm-dispatch/runtime, /api/version.",
-                code: "not_found"
-            )
-        }
-    }
-
     static func limit(_ request: HTTPRequest, default preset: Int, maximum: Int) throws(GatewayError) -> Int {
         guard let text = request.parameter("limit") else { return preset }
         guard let limit = Int(text), (1...maximum).contains(limit) else {
@@ -54,7 +17,7 @@ extension Gateway {
 
     // MARK: Pools
 
-    private func listPools() -> HTTPResponse {
+    func listPools() -> HTTPResponse {
         var json = JSONWriter(reserving: 4096)
         json.object { json in
             json.array("pools") { json in
@@ -64,38 +27,35 @@ extension Gateway {
         return Self.json(json)
     }
 
-    private func onePool(_ request: HTTPRequest, _ parts: [String]) throws(GatewayError) -> HTTPResponse {
-        let name = parts[1]
-        guard self.dispatcher.pool(name) != nil else {
-            let known = self.dispatcher.pools().map(\.configuration.name).joined(separator: ", ")
-            throw .notFound("There is no pool '\(name.prefix(128))'. Known pools: \(known).", code: "pool_not_found")
-        }
-        if parts.count == 3 {
-            try Self.require(request, [.post])
-            guard !self.draining else {
-                throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
-            }
-            let mode: PoolMode =
-                switch parts[2] {
-                case "pause": .paused
-                case "resume": .running
-                case "drain": .draining
-                default: throw .notFound("A pool takes pause, resume or drain.", code: "not_found")
-                }
-            _ = self.dispatcher.setMode(mode, pool: name)
-            self.note([("mode", mode.rawValue)], pool: name, request)
-        } else if request.method == .patch {
-            try self.change(name, request)
-        } else {
-            try Self.require(request, [.get, .head, .patch])
-        }
+    func showPool(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        self.answer(try self.pool(request.names[0]))
+    }
+
+    func pool(_ name: String) throws(GatewayError) -> PoolStatus {
+        if let pool = self.dispatcher.pool(name) { return pool }
+        let known = self.dispatcher.pools().map(\.configuration.name).joined(separator: ", ")
+        throw .notFound("There is no pool '\(name.prefix(128))'. Known pools: \(known).", code: "pool_not_found")
+    }
+
+    private func answer(_ pool: PoolStatus) -> HTTPResponse {
         var json = JSONWriter()
-        if let pool = self.dispatcher.pool(name) { json.object { self.write(pool, to: &$0) } }
+        json.object { self.write(pool, to: &$0) }
         return Self.json(json)
     }
 
-    private func change(_ name: String, _ request: HTTPRequest) throws(GatewayError) {
-        let change = try PoolChange.read(request.body)
+    func setMode(_ mode: PoolMode, _ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let name = try self.pool(request.names[0]).configuration.name
+        guard !self.draining else {
+            throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
+        }
+        _ = self.dispatcher.setMode(mode, pool: name)
+        self.note([("mode", mode.rawValue)], pool: name, request)
+        return self.answer(try self.pool(name))
+    }
+
+    func changePool(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let name = try self.pool(request.names[0]).configuration.name
+        let change = try PoolChange.read(request.http.body)
         if self.configuration.backends[name]?.isFabric == true, let field = change.fieldForDispatchers {
             throw .invalid(
                 "The field '\(field)' is for whoever calls the backend, and this gateway puts requests onto lists. "
@@ -115,12 +75,14 @@ extension Gateway {
         }
         if let refusal { throw refusal }
         self.note([("changes", change.words.joined(separator: " "))], pool: name, request)
+        return self.answer(try self.pool(name))
     }
 
     /// One line for every change of a pool: who did what.
-    private func note(_ fields: [(String, String)], pool: String, _ request: HTTPRequest) {
-        let caller = try? self.keys.caller(request.headers)
-        let who = [("pool", pool), ("by", caller?.keyName ?? "anybody"), ("client", request.remoteAddress)]
+    private func note(_ fields: [(String, String)], pool: String, _ request: OperatorRequest) {
+        let who = [
+            ("pool", pool), ("by", request.caller.keyName ?? "anybody"), ("client", request.http.remoteAddress),
+        ]
         self.log(LogEntry(.info, "pool changed", who + fields))
     }
 
@@ -175,47 +137,70 @@ extension Gateway {
 
     // MARK: One request
 
-    private func oneRequest(_ request: HTTPRequest, _ parts: [String]) async throws(GatewayError) -> HTTPResponse {
-        let caller = try self.keys.caller(request.headers)
-        let unknown = GatewayError.notFound(
-            "Request '\(parts[1].prefix(64))' is not known: it never was, or is older than what is kept.",
+    private static func unknown(_ id: String) -> GatewayError {
+        .notFound(
+            "Request '\(id.prefix(64))' is not known: it never was, or is older than what is kept.",
             code: "request_not_found"
         )
-        guard let id = RequestID(parts[1]) else { throw unknown }
+    }
+
+    /// A request that the caller may see, live or ended.
+    func visible(
+        _ request: OperatorRequest
+    ) throws(GatewayError) -> (id: RequestID, record: RequestRecord, waiting: WaitingStatus?) {
+        let text = request.names[0]
+        guard let id = RequestID(text) else { throw Self.unknown(text) }
         let live = self.dispatcher.find(id)
-        let record = live?.record ?? self.telemetry.history.find(id)
-        guard let record else {
-            // History keeps so many of all requests; an answer is kept for its own time.
-            guard parts.count == 2, let result = self.results.find(id, at: self.clock.now()),
-                caller.isOperator || caller.tenant == result.tenant
-            else { throw unknown }
-            try Self.require(request, [.get, .head])
-            var json = JSONWriter(reserving: result.body.count + 256)
-            json.object { json in
-                json.field("id", id.description)
-                json.field("state", RequestState.ended.rawValue)
-                Self.write(result, to: &json)
-            }
-            return Self.json(json)
+        guard let record = live?.record ?? self.telemetry.history.find(id),
+            request.caller.seesAll || request.caller.tenant == record.submission.tenant
+        else { throw Self.unknown(text) }
+        return (id, record, live?.waiting)
+    }
+
+    func showRequest(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse {
+        let found: (id: RequestID, record: RequestRecord, waiting: WaitingStatus?)
+        do throws(GatewayError) {
+            found = try self.visible(request)
+        } catch {
+            if let kept = self.keptAnswer(request) { return kept }
+            throw error
         }
-        guard caller.isOperator || caller.tenant == record.submission.tenant else { throw unknown }
-        guard parts.count == 3 else {
-            try Self.require(request, [.get, .head])
-            // Who is told of the end is told the result.
-            if record.state == .ended && record.submission.respondsLater { await self.results.settled(id) }
-            let place = await self.whereabouts([record])[id]
-            return self.answer(record, live?.waiting, place)
+        // Who is told of the end is told the result.
+        if found.record.state == .ended && found.record.submission.respondsLater {
+            await self.results.settled(found.id)
         }
-        if parts[2] == "explain" {
-            try Self.require(request, [.get, .head])
-            return await self.explain(record, id, isOperator: caller.isOperator)
+        let place = await self.whereabouts([found.record])[found.id]
+        return self.answer(found.record, found.waiting, place)
+    }
+
+    /// History keeps so many of all requests; an answer is kept for its own time.
+    private func keptAnswer(_ request: OperatorRequest) -> HTTPResponse? {
+        guard let id = RequestID(request.names[0]), let result = self.results.find(id, at: self.clock.now()),
+            request.caller.seesAll || request.caller.tenant == result.tenant
+        else { return nil }
+        var json = JSONWriter(reserving: result.body.count + 256)
+        json.object { json in
+            json.field("id", id.description)
+            json.field("state", RequestState.ended.rawValue)
+            Self.write(result, to: &json)
         }
-        guard parts[2] == "cancel" else { throw .notFound("A request takes cancel or explain.", code: "not_found") }
-        try Self.require(request, [.post])
+        return Self.json(json)
+    }
+
+    func explainRequest(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse {
+        let found = try self.visible(request)
+        return await self.explain(found.record, found.id, isOperator: request.caller.seesAll)
+    }
+
+    func cancelRequest(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let (id, record, _) = try self.visible(request)
+        // Whoever has sent it may take it back.
+        let isOwn = request.caller.keyName != nil && request.caller.tenant == record.submission.tenant
+        if !isOwn { try self.require(.operator, of: request.caller) }
         let answer = self.dispatcher.cancel(id, cause: .operatorRequest)
         var json = JSONWriter()
         json.object { json in
-            json.field("id", parts[1])
+            json.field("id", id.description)
             switch answer {
             case .cancelled: json.field("answer", "cancelled")
             case .cancelling: json.field("answer", "cancelling")

@@ -24,7 +24,8 @@ extension Gateway {
             json.field("pool", call.submission.pool)
         }
         var headers = HTTPFields([
-            ("Content-Type", "application/json"), ("Location", "/api/requests/\(call.idText)"),
+            ("Content-Type", "application/json"),
+            ("Location", "\(self.configuration.console.pathPrefix)/api/requests/\(call.idText)"),
             ("Preference-Applied", "respond-async"),
         ])
         TraceHeaders.append(call, nil, to: &headers)

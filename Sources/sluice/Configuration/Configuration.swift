@@ -94,6 +94,7 @@ struct Configuration: Sendable {
     func check() -> [ConfigurationProblem] {
         self.checkAccess() + self.checkPools() + self.checkScheduling() + self.checkRouting() + self.checkKeys()
             + self.checkFiles() + self.checkAround() + self.checkSpending()
+            + self.checkOperators()
     }
 
     func problem(_ path: String, _ message: String) -> ConfigurationProblem {

@@ -37,7 +37,7 @@ extension ConfigurationSchema {
             kind: .toggle,
             fallback: "false",
             isLive: true,
-            help: "Whether it may use the operator API."
+            help: "Whether it may use the operator API, all of it: the same as role admin."
         ),
     ]
 

@@ -3,7 +3,7 @@ import SluiceGateway
 
 /// Reads API keys from the configuration and from the keys file.
 ///
-/// A line of the file: `NAME KEY [tenant=T] [pool=P] [pools=A,B] [max_priority=high] [operator]`, where `KEY` is the
+/// A line of the file: `NAME KEY [tenant=T] [pool=P] [pools=A,B] [max_priority=high] [role=viewer]`, where `KEY` is the
 /// key itself or `sha256:` and its digest. Empty lines and lines that begin with `#` are skipped.
 enum KeysFile {
     struct Problem: Error, Equatable {
@@ -62,7 +62,8 @@ enum KeysFile {
             defaultPool: configuration.text("\(path).pool"),
             allowedPools: configuration.list("\(path).pools"),
             highestPriority: configuration.text("\(path).max_priority").flatMap { Priority(name: $0) } ?? .urgent,
-            isOperator: configuration.toggle("\(path).operator")
+            role: configuration.text("\(path).role").flatMap { OperatorRole(rawValue: $0) }
+                ?? (configuration.toggle("\(path).operator") ? .admin : nil)
         )
     }
 
@@ -90,7 +91,13 @@ enum KeysFile {
         let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
         let value = parts.count == 2 ? parts[1] : ""
         switch parts.first {
-        case "operator" where parts.count == 1: key.isOperator = true
+        // What a key could do before there were roles.
+        case "operator" where parts.count == 1: key.role = key.role ?? .admin
+        case "role":
+            guard let role = OperatorRole(rawValue: value) else {
+                throw Problem(message: "\(place): role must be viewer, operator or admin")
+            }
+            key.role = role
         case "tenant" where !value.isEmpty: key.tenant = value
         case "pool" where !value.isEmpty: key.defaultPool = value
         case "pools" where !value.isEmpty: key.allowedPools = value.split(separator: ",").map(String.init)
@@ -103,7 +110,7 @@ enum KeysFile {
             throw Problem(
                 message:
                     "\(place): '\(word.prefix(40))' is not known; known: tenant=, pool=, pools=, max_priority=, "
-                    + "operator"
+                    + "role="
             )
         }
     }

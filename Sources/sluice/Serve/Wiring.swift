@@ -149,6 +149,7 @@ struct Wiring {
         let routes = Dictionary(pools.compactMap { pool in pool.route.map { (pool.name, $0) } }) { first, _ in first }
         AroundWiring(configuration: self.configuration, role: self.role, environment: self.environment)
             .configure(&result, routes: routes)
+        OperatorWiring(configuration: self.configuration).configure(&result)
         return result
     }
 

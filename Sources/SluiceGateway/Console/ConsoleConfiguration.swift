@@ -1,0 +1,17 @@
+/// What the operator's surface is beside the runtime's own settings.
+package struct ConsoleConfiguration: Sendable {
+    /// Refuses operators whatever changes or reveals something.
+    package var isReadOnly = false
+    /// In front of every path, e.g. `/sluice`; empty: none. Paths without it are served as well.
+    package var pathPrefix = ""
+    /// Where traces are shown, with `{trace_id}` in it.
+    package var traceURL: String?
+    /// Other gateways by name, for the picker.
+    package var fabrics: [(name: String, url: String)] = []
+    /// What keeps ended requests: memory, sqlite or clickhouse.
+    package var history = "memory"
+    /// Whether the lab answers here.
+    package var hasLab = false
+
+    package init() {}
+}
