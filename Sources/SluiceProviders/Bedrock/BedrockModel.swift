@@ -22,9 +22,10 @@ struct BedrockModel: Sendable {
         let isARN = Bytes.hasPrefix(name[...], "arn:")
         let own = isARN ? name.split(separator: UInt8(ascii: "/")).last ?? [] : name[...]
         let isProfile =
-            Bytes.contains(name[...], ":application-inference-profile/")
-            || Bytes.contains(name[...], ":provisioned-model/")
-        let words = own.split { ".-:/_".utf8.contains($0) }
+            name.contains(UInt8(ascii: "/"))
+            && (Bytes.contains(name[...], ":application-inference-profile/")
+                || Bytes.contains(name[...], ":provisioned-model/"))
+        let words = own.split { Self.isBetweenWords($0) }
         func holds(_ word: String) -> Bool { words.contains { Bytes.equals($0, word) } }
         if isProfile || !own.contains(UInt8(ascii: ".")) && !holds("claude") {
             self.family = .unknown
@@ -39,6 +40,13 @@ struct BedrockModel: Sendable {
             self.family = .effortful
         } else {
             self.family = .other
+        }
+    }
+
+    private static func isBetweenWords(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "/"), UInt8(ascii: "_"): true
+        default: false
         }
     }
 

@@ -80,17 +80,39 @@ package struct SigV4: Sendable {
         if let token = self.credentials.sessionToken { added.append((name: "X-Amz-Security-Token", value: token)) }
         let signed = Self.signedHeaders(headers, host: address.host, added: added)
         let names = signed.map(\.name).joined(separator: ";")
-        var canonical = "\(method)\n\(address.canonicalPath)\n\(address.canonicalQuery)\n"
-        for (name, value) in signed { canonical += "\(name):\(value)\n" }
-        canonical += "\n\(names)\n\(Hashing.hexadecimal(Hashing.sha256(body)))"
-        let scope = "\(time.day)/\(self.region)/\(self.service)/aws4_request"
+        // Piece by piece: an interpolation makes a string of its own first.
+        var canonical = ""
+        canonical.reserveCapacity(512)
+        for line in [method, address.canonicalPath, address.canonicalQuery] {
+            canonical += line
+            canonical += "\n"
+        }
+        for (name, value) in signed {
+            canonical += name
+            canonical += ":"
+            canonical += value
+            canonical += "\n"
+        }
+        canonical += "\n"
+        canonical += names
+        canonical += "\n"
+        canonical += Hashing.hexadecimal(Hashing.sha256(body))
+        let scope = [time.day, self.region, self.service, SigningKeys.terminator].joined(separator: "/")
         let digest = Hashing.hexadecimal(Hashing.sha256(Array(canonical.utf8)))
-        let stringToSign = "\(Self.algorithm)\n\(time.full)\n\(scope)\n\(digest)"
+        let stringToSign = [Self.algorithm, time.full, scope, digest].joined(separator: "\n")
         let signature = Hashing.hexadecimal(
             Hashing.hmacSHA256(key: self.signingKey(day: time.day), Array(stringToSign.utf8))
         )
-        let credential = "\(self.credentials.accessKeyID)/\(scope)"
-        let authorization = "\(Self.algorithm) Credential=\(credential), SignedHeaders=\(names), Signature=\(signature)"
+        var authorization = Self.algorithm
+        authorization.reserveCapacity(256)
+        authorization += " Credential="
+        authorization += self.credentials.accessKeyID
+        authorization += "/"
+        authorization += scope
+        authorization += ", SignedHeaders="
+        authorization += names
+        authorization += ", Signature="
+        authorization += signature
         return Signature(
             headers: [(name: "Authorization", value: authorization)] + added,
             canonicalRequest: canonical,
@@ -99,13 +121,15 @@ package struct SigV4: Sendable {
         )
     }
 
-    /// Good for a day, a region and a service.
     private func signingKey(day: String) -> [UInt8] {
-        var key = Array("AWS4\(self.credentials.secretAccessKey)".utf8)
-        for part in [day, self.region, self.service, "aws4_request"] {
-            key = Hashing.hmacSHA256(key: key, Array(part.utf8))
-        }
-        return key
+        SigningKeys.shared.find(
+            SigningKeys.Scope(
+                secret: self.credentials.secretAccessKey,
+                day: day,
+                region: self.region,
+                service: self.service
+            )
+        )
     }
 
     /// Lower-case names in their order, values trimmed, values of one name joined in the order they came.

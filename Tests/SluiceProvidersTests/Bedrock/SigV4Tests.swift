@@ -23,6 +23,26 @@ struct SigV4Tests {
         return pairs
     }
 
+    @Test func `a key is kept for its secret, day, region and service, and for no other`() {
+        let keys = SigningKeys()
+        let scope = SigningKeys.Scope(secret: Self.secret, day: "20150830", region: "us-east-1", service: "iam")
+        // The example of AWS's documentation of the signing key.
+        let expected = "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
+        var found: Set<String> = []
+        for _ in 0..<3 {
+            for number in 0..<20 {
+                var other = scope
+                if number % 4 == 0 { other.secret += String(number) }
+                if number % 4 == 1 { other.day = String(20_150_831 + number) }
+                if number % 4 == 2 { other.region += String(number) }
+                if number % 4 == 3 { other.service += String(number) }
+                found.insert(Hashing.hexadecimal(keys.find(other)))
+                #expect(Hashing.hexadecimal(keys.find(scope)) == expected)
+            }
+        }
+        #expect(found.count == 20 && !found.contains(expected))
+    }
+
     @Test func `AWS's published vectors`() throws {
         var count = 0
         try JSON.read(BedrockGolden.read("sigv4-published.json")) { root in
