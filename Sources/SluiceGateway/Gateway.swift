@@ -30,8 +30,8 @@ package final class Gateway: HTTPHandler {
     let catalogues: [String: ModelCatalogue]
     let health: HealthMonitor
     let startedAt: Instant
-    /// More gauges for `/metrics`, e.g. of the transport: name, help, value.
-    private let gauges: @Sendable () -> [(name: String, help: String, value: Double)]
+    /// More for `/metrics`, e.g. of the transport.
+    let metricSources: [any MetricSource]
     private let random: Lock<SeededRandom>
     private let isDraining = Lock(false)
     private let attached = Lock<FabricAccess?>(nil)
@@ -53,7 +53,7 @@ package final class Gateway: HTTPHandler {
         spending: SpendingBook? = nil,
         cacheStore: (any CacheStore)? = nil,
         observers: [any CompletionObserver] = [],
-        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)] = { [] }
+        metricSources: [any MetricSource] = []
     ) {
         self.configuration = configuration
         self.dispatcher = dispatcher
@@ -63,7 +63,7 @@ package final class Gateway: HTTPHandler {
         self.spawn = spawn
         self.sleep = sleep
         self.log = log
-        self.gauges = gauges
+        self.metricSources = metricSources
         self.keys = KeyRing(configuration.keys)
         let book = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
         self.spending = book
@@ -152,17 +152,6 @@ package final class Gateway: HTTPHandler {
             self.noteRefusal(request.path, error.status, error.code ?? error.type, client: request.remoteAddress)
         }
         return error.response()
-    }
-
-    func metricsPage() async -> HTTPResponse {
-        var bytes = self.telemetry.metrics.prometheus(pools: self.dispatcher.pools(), gauges: self.gauges())
-        if let cache = self.cache { bytes += cache.prometheus }
-        bytes += WebhookMetrics.prometheus(self.watch.webhooks)
-        if let fabric = self.fabric { bytes += await self.fabricMetrics(fabric) }
-        return HTTPResponse(
-            headers: HTTPFields([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]),
-            body: .bytes(bytes)
-        )
     }
 
     static func require(_ request: HTTPRequest, _ methods: [HTTPMethod]) throws(GatewayError) {

@@ -43,13 +43,14 @@ package final class Telemetry: DispatchObserver {
     package init(
         configuration: TelemetryConfiguration,
         clock: any TimeSource,
+        metrics: Metrics? = nil,
         pricing: (@Sendable (RequestRecord) -> Money?)? = nil,
         sinks: [any ExecutionSink] = []
     ) {
         self.pricing = pricing
         self.sinks = sinks
         self.clock = clock
-        self.metrics = Metrics()
+        self.metrics = metrics ?? Metrics(clock: clock)
         self.rejectionsPerSecond = configuration.rejectionsPerSecond
         self.history = History(
             capacity: configuration.historyCapacity,
@@ -84,7 +85,7 @@ package final class Telemetry: DispatchObserver {
     }
 
     package func rejected(_ submission: Submission, _ rejection: Rejection, at: Instant) {
-        self.metrics.rejected(submission.pool, rejection.reason)
+        self.metrics.rejected(submission, rejection.reason)
         guard self.historyTakesRejection(at) else { return }
         var record = RequestRecord(submission: submission, submittedAt: at)
         // Its answer has gone to whoever asked; there is none to be fetched.

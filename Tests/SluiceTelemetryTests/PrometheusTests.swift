@@ -22,7 +22,8 @@ struct PrometheusTests {
             } else {
                 let name = line.prefix { $0 != "{" && $0 != " " }
                 let isOfFamily =
-                    ["", "_bucket", "_sum", "_count"].contains { current + $0 == name } && name.hasPrefix("sluice_")
+                    ["", "_bucket", "_sum", "_count"].contains { current + $0 == name }
+                    && (name.hasPrefix("sluice_") || name.hasPrefix("gen_ai_"))
                 guard isOfFamily, let value = line.split(separator: " ").last, Double(value) != nil else {
                     faults.append("\(line)")
                     continue
@@ -54,8 +55,14 @@ struct PrometheusTests {
         return record
     }
 
+    private func text(_ telemetry: Telemetry, _ format: PrometheusText.Format) -> String {
+        var page = telemetry.metrics.newPage()
+        telemetry.metrics.write(to: &page, pools: [])
+        return String(decoding: PrometheusText.write(page, as: format), as: UTF8.self)
+    }
+
     private func page(_ telemetry: Telemetry) -> String {
-        String(decoding: telemetry.metrics.prometheus(pools: []), as: UTF8.self)
+        self.text(telemetry, .prometheus)
     }
 
     @Test func `is the format, to the letter`() {
@@ -89,7 +96,11 @@ struct PrometheusTests {
         telemetry.ended(self.record("a\"b\\c\nd\r\ne", milliseconds: 1))
         let page = self.page(telemetry)
         #expect(page.contains(#"pool="a\"b\\c\nd"# + "\r" + #"\ne""#))
-        #expect(page.split(separator: "\n").allSatisfy { $0.hasPrefix("#") || $0.hasPrefix("sluice_") })
+        #expect(
+            page.split(separator: "\n").allSatisfy {
+                $0.hasPrefix("#") || $0.hasPrefix("sluice_") || $0.hasPrefix("gen_ai_")
+            }
+        )
     }
 
     @Test func `so many pools share a label that nobody can grow the page for ever`() {
@@ -104,10 +115,12 @@ struct PrometheusTests {
     }
 
     @Test func `writes numbers that are none as the format spells them`() {
-        var text = PrometheusText()
-        for value in [Double.nan, .infinity, -.infinity, 1.5, 3, 1e20] { text.sample("sluice_x", [], value) }
+        var page = MetricPage(clock: ManualClock())
+        page.family("sluice_x", .gauge, "x")
+        for value in [Double.nan, .infinity, -.infinity, 1.5, 3, 1e20] { page.sample([], value) }
+        let text = PrometheusText.write(page, as: .prometheus)
         #expect(
-            String(decoding: text.bytes, as: UTF8.self).split(separator: "\n").map { $0.dropFirst(9) } == [
+            String(decoding: text, as: UTF8.self).split(separator: "\n").dropFirst(2).map { $0.dropFirst(9) } == [
                 "NaN", "+Inf", "-Inf", "1.5", "3", "1e+20",
             ]
         )

@@ -33,7 +33,9 @@ struct TelemetryTests {
         let telemetry = self.telemetry()
         for number in 0..<3 { telemetry.ended(self.record(UInt64(number))) }
         telemetry.ended(self.record(9, .backend))
-        let text = String(decoding: telemetry.metrics.prometheus(pools: []), as: UTF8.self)
+        var page = telemetry.metrics.newPage()
+        telemetry.metrics.write(to: &page, pools: [])
+        let text = String(decoding: PrometheusText.write(page, as: .prometheus), as: UTF8.self)
         #expect(text.contains(#"sluice_requests_ended_total{pool="default",outcome="done",reason="ok"} 3"#))
         #expect(text.contains(#"sluice_requests_ended_total{pool="default",outcome="failed",reason="backend"} 1"#))
         #expect(text.contains(#"sluice_tokens_total{pool="default",kind="prompt"} 20"#))

@@ -38,32 +38,31 @@ final class AnswerCache: Sendable {
     }
 
     /// For `/metrics`.
-    var prometheus: [UInt8] {
-        var text = PrometheusText()
-        text.family(
+    func write(to page: inout MetricPage) {
+        page.family(
             "sluice_cache_requests_total",
-            "counter",
+            .counter,
             "Requests of pools with a cache, by what it had for them."
         )
         for pool in self.policies.keys.sorted() {
             for state in CacheState.allCases {
                 let labels = [("pool", pool), ("state", state.rawValue)]
-                text.sample("sluice_cache_requests_total", labels, Double(self.counted(state, pool)))
+                page.sample(labels, Double(self.counted(state, pool)))
             }
         }
         let figures = self.store.figures
-        func single(_ name: String, _ type: String, _ help: String, _ value: Double) {
-            text.family(name, type, help)
-            text.sample(name, [], value)
-        }
-        single("sluice_cache_stored_total", "counter", "Answers that were kept.", Double(figures.stored))
-        single("sluice_cache_evicted_total", "counter", "Answers that had to make room.", Double(figures.evicted))
-        single("sluice_cache_too_large_total", "counter", "Answers too large to be kept.", Double(figures.tooLarge))
-        single("sluice_cache_failures_total", "counter", "Failed calls of the cache's store.", Double(figures.failed))
-        single("sluice_cache_entries", "gauge", "Answers in this process's memory.", Double(figures.entries))
-        single("sluice_cache_bytes", "gauge", "What they take.", Double(figures.bytes))
-        single("sluice_cache_flights", "gauge", "Calls under way that can be shared.", Double(self.flights.count))
-        return text.bytes
+        page.single("sluice_cache_stored_total", .counter, "Answers that were kept.", Double(figures.stored))
+        page.single("sluice_cache_evicted_total", .counter, "Answers that had to make room.", Double(figures.evicted))
+        page.single("sluice_cache_too_large_total", .counter, "Answers too large to be kept.", Double(figures.tooLarge))
+        page.single(
+            "sluice_cache_failures_total",
+            .counter,
+            "Failed calls of the cache's store.",
+            Double(figures.failed)
+        )
+        page.single("sluice_cache_entries", .gauge, "Answers in this process's memory.", Double(figures.entries))
+        page.single("sluice_cache_bytes", .gauge, "What they take.", Double(figures.bytes))
+        page.single("sluice_cache_flights", .gauge, "Calls under way that can be shared.", Double(self.flights.count))
     }
 }
 

@@ -32,13 +32,13 @@ package struct FabricAccess: Sendable {
 }
 
 extension Gateway {
-    func fabricMetrics(_ fabric: FabricAccess) async -> [UInt8] {
+    func fabricMetrics(_ fabric: FabricAccess) async -> FabricMetrics {
         let snapshot: FabricSnapshot?
         do throws(ValkeyError) {
             snapshot = try await fabric.view.look(limit: 1)
         } catch {
             snapshot = nil
         }
-        return FabricMetrics(fabric, snapshot) { self.telemetry.metrics.execution(pool: $0) }.bytes
+        return FabricMetrics(fabric, snapshot) { self.telemetry.metrics.execution(pool: $0) }
     }
 }

@@ -17,35 +17,33 @@ struct FabricMetrics {
         self.execution = execution
     }
 
-    var bytes: [UInt8] {
-        var text = PrometheusText()
-        self.writeView(to: &text)
+    func write(to page: inout MetricPage) {
+        self.writeView(to: &page)
         if let dispatcher = self.fabric.dispatcher {
-            self.writeOwn(dispatcher, to: &text)
-            self.writeFirstNames(dispatcher, to: &text)
+            self.writeOwn(dispatcher, to: &page)
+            self.writeFirstNames(dispatcher, to: &page)
         }
-        if let producer = self.fabric.producer { self.write(producer, to: &text) }
-        return text.bytes
+        if let producer = self.fabric.producer { self.write(producer, to: &page) }
     }
 
-    private func writeView(to text: inout PrometheusText) {
-        text.family("sluice_fabric_up", "gauge", "1 while Valkey answers.")
-        text.sample("sluice_fabric_up", [], self.snapshot == nil ? 0 : 1)
+    private func writeView(to page: inout MetricPage) {
+        page.family("sluice_fabric_up", .gauge, "1 while Valkey answers.")
+        page.sample([], self.snapshot == nil ? 0 : 1)
         guard let snapshot = self.snapshot else { return }
-        text.family("sluice_fabric_pending", "gauge", "Requests on a pool's list.")
-        for pool in snapshot.pools { text.sample("sluice_fabric_pending", [("pool", pool.name)], Double(pool.pending)) }
-        text.family("sluice_fabric_in_flight", "gauge", "Requests that dispatchers hold.")
+        page.family("sluice_fabric_pending", .gauge, "Requests on a pool's list.")
+        for pool in snapshot.pools { page.sample([("pool", pool.name)], Double(pool.pending)) }
+        page.family("sluice_fabric_in_flight", .gauge, "Requests that dispatchers hold.")
         for pool in snapshot.pools {
-            text.sample("sluice_fabric_in_flight", [("pool", pool.name)], Double(pool.inflight))
+            page.sample([("pool", pool.name)], Double(pool.inflight))
         }
         let running = snapshot.dispatchers.count { $0.heartbeat.map { !$0.isDraining } ?? false }
-        text.family("marie_llm_dispatch_registered_dispatchers", "gauge", "Dispatchers that the fabric knows.")
-        text.sample("marie_llm_dispatch_registered_dispatchers", [], Double(snapshot.dispatchers.count))
-        text.family("marie_llm_dispatch_running_dispatchers", "gauge", "Dispatchers that take work.")
-        text.sample("marie_llm_dispatch_running_dispatchers", [], Double(running))
-        text.family("marie_llm_dispatch_request_queue_depth", "gauge", "Requests on a pool's list.")
+        page.family("marie_llm_dispatch_registered_dispatchers", .gauge, "Dispatchers that the fabric knows.")
+        page.sample([], Double(snapshot.dispatchers.count))
+        page.family("marie_llm_dispatch_running_dispatchers", .gauge, "Dispatchers that take work.")
+        page.sample([], Double(running))
+        page.family("marie_llm_dispatch_request_queue_depth", .gauge, "Requests on a pool's list.")
         for pool in snapshot.pools {
-            text.sample("marie_llm_dispatch_request_queue_depth", [("pool_id", pool.name)], Double(pool.pending))
+            page.sample([("pool_id", pool.name)], Double(pool.pending))
         }
     }
 
@@ -59,14 +57,14 @@ struct FabricMetrics {
         }
     }
 
-    private func writeOwn(_ dispatcher: FabricDispatcher, to text: inout PrometheusText) {
+    private func writeOwn(_ dispatcher: FabricDispatcher, to page: inout MetricPage) {
         let pools = self.counted(dispatcher)
         func counter(_ name: String, _ help: String, _ value: (FabricPoolCounts) -> Int) {
-            text.family(name, "counter", help)
-            for (pool, counts) in pools { text.sample(name, [("pool", pool)], Double(value(counts))) }
+            page.family(name, .counter, help)
+            for (pool, counts) in pools { page.sample([("pool", pool)], Double(value(counts))) }
         }
-        text.family("sluice_fabric_held", "gauge", "Requests taken and not settled.")
-        text.sample("sluice_fabric_held", [], Double(dispatcher.heldCount))
+        page.family("sluice_fabric_held", .gauge, "Requests taken and not settled.")
+        page.sample([], Double(dispatcher.heldCount))
         counter("sluice_fabric_taken_total", "Requests taken off the list.", \.taken)
         counter("sluice_fabric_answered_total", "Requests answered, well or not.", \.processed)
         counter("sluice_fabric_put_back_total", "Requests given back unsent.", \.putBack)
@@ -85,31 +83,31 @@ struct FabricMetrics {
     }
 
     /// Names and labels as dashboards for the first dispatchers have them.
-    private func writeFirstNames(_ dispatcher: FabricDispatcher, to text: inout PrometheusText) {
+    private func writeFirstNames(_ dispatcher: FabricDispatcher, to page: inout MetricPage) {
         let id = dispatcher.configuration.dispatcherID
         let pools = self.counted(dispatcher)
         func labels(_ pool: String, _ more: [(String, String)] = []) -> [(String, String)] {
             [("pool_id", pool), ("dispatcher_id", id)] + more
                 + [("contract_version", DispatchContract.version)]
         }
-        text.family("marie_llm_dispatch_batches_total", "counter", "Pops that brought something.")
+        page.family("marie_llm_dispatch_batches_total", .counter, "Pops that brought something.")
         for (pool, counts) in pools {
-            text.sample("marie_llm_dispatch_batches_total", labels(pool), Double(counts.batches))
+            page.sample(labels(pool), Double(counts.batches))
         }
-        text.family("marie_llm_dispatch_items_total", "counter", "Requests answered, by status.")
+        page.family("marie_llm_dispatch_items_total", .counter, "Requests answered, by status.")
         for (pool, counts) in pools {
             let good = Double(counts.processed - counts.failures)
-            text.sample("marie_llm_dispatch_items_total", labels(pool, [("status", "ok")]), good)
+            page.sample(labels(pool, [("status", "ok")]), good)
             let failed = Double(counts.failures)
-            text.sample("marie_llm_dispatch_items_total", labels(pool, [("status", "error")]), failed)
+            page.sample(labels(pool, [("status", "error")]), failed)
         }
-        text.family("marie_llm_dispatch_execution_failures_total", "counter", "Requests answered with an error.")
+        page.family("marie_llm_dispatch_execution_failures_total", .counter, "Requests answered with an error.")
         for (pool, counts) in pools {
-            text.sample("marie_llm_dispatch_execution_failures_total", labels(pool), Double(counts.failures))
+            page.sample(labels(pool), Double(counts.failures))
         }
-        text.family(
+        page.family(
             "marie_llm_dispatch_dropped_requests_total",
-            "counter",
+            .counter,
             "Requests that no backend was asked for, by reason."
         )
         for (pool, counts) in pools {
@@ -120,58 +118,58 @@ struct FabricMetrics {
             ]
             for (reason, count) in dropped {
                 let labels = labels(pool, [("reason", reason)])
-                text.sample("marie_llm_dispatch_dropped_requests_total", labels, Double(count))
+                page.sample(labels, Double(count))
             }
         }
-        text.family("marie_llm_dispatch_dropped_replies_total", "counter", "Replies that nobody took, by reason.")
+        page.family("marie_llm_dispatch_dropped_replies_total", .counter, "Replies that nobody took, by reason.")
         for (pool, counts) in pools {
             let dropped = [
                 ("offline_producer_before_reply", counts.offlineReplies), ("store_away", counts.repliesGivenUp),
             ]
             for (reason, count) in dropped {
                 let labels = labels(pool, [("reason", reason)])
-                text.sample("marie_llm_dispatch_dropped_replies_total", labels, Double(count))
+                page.sample(labels, Double(count))
             }
         }
-        text.family("marie_llm_dispatch_request_seconds", "histogram", "Time from the first backend call to the end.")
+        page.family("marie_llm_dispatch_request_seconds", .histogram, "Time from the first backend call to the end.")
         for (pool, _) in pools {
             guard let histogram = self.execution(pool) else { continue }
-            text.histogram("marie_llm_dispatch_request_seconds", labels(pool), histogram)
+            page.histogram(labels(pool), histogram)
         }
     }
 
     // MARK: Producers
 
-    private func write(_ producer: Producer, to text: inout PrometheusText) {
+    private func write(_ producer: Producer, to page: inout MetricPage) {
         let counts = producer.counts
-        text.family("sluice_fabric_waiting", "gauge", "Requests that wait for a reply.")
-        text.sample("sluice_fabric_waiting", [], Double(producer.waiting))
-        text.family("sluice_fabric_alive", "gauge", "1 while the fabric knows this producer.")
-        text.sample("sluice_fabric_alive", [], producer.isAlive ? 1 : 0)
-        text.family("sluice_fabric_pushed_total", "counter", "Requests put onto lists.")
-        text.sample("sluice_fabric_pushed_total", [], Double(counts.pushed))
+        page.family("sluice_fabric_waiting", .gauge, "Requests that wait for a reply.")
+        page.sample([], Double(producer.waiting))
+        page.family("sluice_fabric_alive", .gauge, "1 while the fabric knows this producer.")
+        page.sample([], producer.isAlive ? 1 : 0)
+        page.family("sluice_fabric_pushed_total", .counter, "Requests put onto lists.")
+        page.sample([], Double(counts.pushed))
         let replies = [
             ("ok", counts.replies), ("error", counts.errorReplies), ("frame", counts.frames),
             ("late", counts.lateReplies), ("unknown", counts.unknownReplies), ("malformed", counts.malformedReplies),
             ("repeated", counts.repeatedFrames),
         ]
-        text.family("sluice_fabric_replies_total", "counter", "What came on the list of replies, by kind.")
-        for (kind, count) in replies { text.sample("sluice_fabric_replies_total", [("kind", kind)], Double(count)) }
+        page.family("sluice_fabric_replies_total", .counter, "What came on the list of replies, by kind.")
+        for (kind, count) in replies { page.sample([("kind", kind)], Double(count)) }
         let ends = [
             ("timed_out", counts.timedOut), ("cancelled", counts.cancelled), ("slow_reader", counts.slowReaders),
             ("broken_stream", counts.brokenStreams), ("oversize", counts.oversize),
             ("overloaded", counts.overloaded), ("queue_full", counts.queueFull),
         ]
-        text.family("sluice_fabric_given_up_total", "counter", "Requests that ended without a reply, by reason.")
+        page.family("sluice_fabric_given_up_total", .counter, "Requests that ended without a reply, by reason.")
         for (reason, count) in ends {
-            text.sample("sluice_fabric_given_up_total", [("reason", reason)], Double(count))
+            page.sample([("reason", reason)], Double(count))
         }
         let errors = [
             ("push", counts.storeErrors), ("refresh", counts.refreshFailures), ("pop", counts.popFailures),
         ]
-        text.family("sluice_fabric_producer_errors_total", "counter", "Errors of Valkey, by what was tried.")
+        page.family("sluice_fabric_producer_errors_total", .counter, "Errors of Valkey, by what was tried.")
         for (step, count) in errors {
-            text.sample("sluice_fabric_producer_errors_total", [("step", step)], Double(count))
+            page.sample([("step", step)], Double(count))
         }
     }
 }

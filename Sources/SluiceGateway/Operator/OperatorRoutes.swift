@@ -9,7 +9,7 @@ extension OperatorRoutes {
     private static let health: [OperatorRoute] = [
         .init(.get, "/healthz", .nothing) { gateway, _ in gateway.healthz() },
         .init(.get, "/readyz", .nothing) { gateway, _ in gateway.readyz() },
-        .init(.get, "/metrics", .role(.viewer)) { gateway, _ in await gateway.metricsPage() },
+        .init(.get, "/metrics", .role(.viewer)) { gateway, request in await gateway.metrics(request.http) },
     ]
 
     private static let models: [OperatorRoute] =

@@ -13,10 +13,12 @@ package struct TraceIdentity: Sendable, Equatable {
     /// The caller's decision; a trace that begins here is sampled.
     package let isSampled: Bool
 
-    package init(_ submission: Submission) {
-        let id = submission.id
+    package init(_ submission: Submission) { self.init(request: submission.id, traceparent: submission.traceparent) }
+
+    /// - Parameter traceparent: what the caller sent.
+    package init(request id: RequestID, traceparent: String?) {
         self.span = Self.mixed(id.low ^ (id.high << 17 | id.high >> 47))
-        guard let caller = submission.traceparent.flatMap({ Self.parse($0) }) else {
+        guard let caller = traceparent.flatMap({ Self.parse($0) }) else {
             self.traceHigh = id.high
             self.traceLow = id.low == 0 ? 1 : id.low
             self.parent = nil

@@ -5,6 +5,7 @@ import SluiceEngine
 import SluiceFabric
 import SluiceGateway
 import SluiceProviders
+import SluiceTelemetry
 import SluiceTransport
 import SluiceWire
 
@@ -68,7 +69,7 @@ struct ServeCommand {
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
             observers: webhooks,
-            gauges: { ProcessGauges.read(server.withLock { $0?.statistics }) }
+            metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks)
         )
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
         if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
@@ -226,25 +227,5 @@ struct ServeCommand {
         }
         for warning in configuration.warnings { lines.append("  " + style.yellow("warning: ") + warning) }
         self.terminal.error(lines.joined(separator: "\n") + "\n")
-    }
-}
-
-/// A few numbers of the process for `/metrics`.
-enum ProcessGauges {
-    static func read(_ statistics: HTTPServerStatistics?) -> [(name: String, help: String, value: Double)] {
-        var gauges: [(name: String, help: String, value: Double)] = []
-        if let statistics {
-            gauges.append(("sluice_http_connections", "Open client connections.", Double(statistics.connections)))
-            gauges.append(
-                ("sluice_http_requests_in_flight", "Requests whose handler runs.", Double(statistics.requestsInFlight))
-            )
-        }
-        var usage = rusage()
-        if sluice_own_usage(&usage) == 0 {
-            let user = Double(usage.ru_utime.tv_sec) + Double(usage.ru_utime.tv_usec) / 1e6
-            let system = Double(usage.ru_stime.tv_sec) + Double(usage.ru_stime.tv_usec) / 1e6
-            gauges.append(("process_cpu_seconds_total", "User and system time.", user + system))
-        }
-        return gauges
     }
 }

@@ -208,9 +208,20 @@ struct Wiring {
                 historyAge: self.configuration.duration("history.max_age")
             ),
             clock: clock,
+            metrics: Metrics(clock: clock, provider: self.providers()),
             pricing: { spending.ended($0) },
             sinks: sinks
         )
+    }
+
+    /// Who answers for a model behind a backend, in the words of GenAI's conventions; `nil`: the fabric's lists, behind
+    /// which it is the dispatcher who knows.
+    private func providers() -> @Sendable (_ backend: String, _ model: String) -> String? {
+        guard self.role != .gateway else { return { _, _ in nil } }
+        var backends: [String: Backend] = [:]
+        for name in self.configuration.names("backends") { backends[name] = try? self.backend(name) }
+        let known = backends
+        return { GenAI.provider(known[$0]?.provider(of: $1)) }
     }
 
     func spending(_ clock: any TimeSource) throws(SpendingWiring.Problem) -> SpendingBook {

@@ -1,5 +1,6 @@
 import SluiceBasics
 import SluiceProviders
+import SluiceTelemetry
 import SluiceTestKit
 import SluiceWire
 import Testing
@@ -134,12 +135,15 @@ import Testing
     }
 
     @Test func `what became of messages is in the metrics, by receiver`() {
-        #expect(WebhookMetrics.prometheus([]).isEmpty)
+        var page = MetricPage(clock: ManualClock())
+        WebhookMetrics.write([], to: &page)
+        #expect(page.families.isEmpty)
         let bench = Bench([500, 204])
         bench.sender.didSucceed(self.report())
         bench.world.advance(by: .seconds(60))
         bench.sender.didSucceed(self.report())
-        let text = String(decoding: WebhookMetrics.prometheus([bench.sender]), as: UTF8.self)
+        WebhookMetrics.write([bench.sender], to: &page)
+        let text = String(decoding: PrometheusText.write(page, as: .prometheus), as: UTF8.self)
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
         #expect(
             lines == [

@@ -2,7 +2,7 @@ import SluiceBasics
 import SluiceCore
 
 // Pools with several targets. The names come from the configuration.
-extension PrometheusText {
+extension MetricPage {
     mutating func writeTargets(_ pools: [PoolStatus]) {
         let routed = pools.filter { !$0.targets.isEmpty }
         guard !routed.isEmpty else { return }
@@ -14,19 +14,19 @@ extension PrometheusText {
             $0.firstToken?.inSeconds
         }
         self.perTarget(routed, "sluice_target_answer_seconds", "Whole answers, moving mean.") { $0.answer?.inSeconds }
-        self.perTarget(routed, "sluice_target_attempts_total", "Calls made.", type: "counter") { Double($0.attempts) }
-        self.perTarget(routed, "sluice_target_failures_total", "Calls that failed.", type: "counter") {
+        self.perTarget(routed, "sluice_target_attempts_total", "Calls made.", .counter) { Double($0.attempts) }
+        self.perTarget(routed, "sluice_target_failures_total", "Calls that failed.", .counter) {
             Double($0.failures)
         }
-        self.perTarget(routed, "sluice_target_cool_downs_total", "How often it was left alone.", type: "counter") {
+        self.perTarget(routed, "sluice_target_cool_downs_total", "How often it was left alone.", .counter) {
             Double($0.timesCooled)
         }
-        self.family("sluice_hedges_total", "counter", "Second calls, by whether they came first.")
+        self.family("sluice_hedges_total", .counter, "Second calls, by whether they came first.")
         for pool in routed {
             let name = ("pool", pool.configuration.name)
-            self.sample("sluice_hedges_total", [name, ("won", "true")], Double(pool.hedgesWon))
+            self.sample([name, ("won", "true")], Double(pool.hedgesWon))
             let lost = pool.hedges >= pool.hedgesWon ? pool.hedges - pool.hedgesWon : 0
-            self.sample("sluice_hedges_total", [name, ("won", "false")], Double(lost))
+            self.sample([name, ("won", "false")], Double(lost))
         }
     }
 
@@ -35,14 +35,14 @@ extension PrometheusText {
         _ pools: [PoolStatus],
         _ name: String,
         _ help: String,
-        type: String = "gauge",
+        _ kind: Kind = .gauge,
         _ value: (RouteTargetStatus) -> Double?
     ) {
-        self.family(name, type, help)
+        self.family(name, kind, help)
         for pool in pools {
             for target in pool.targets {
                 guard let value = value(target) else { continue }
-                self.sample(name, [("pool", pool.configuration.name), ("target", target.target.name)], value)
+                self.sample([("pool", pool.configuration.name), ("target", target.target.name)], value)
             }
         }
     }
