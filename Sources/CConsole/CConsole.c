@@ -6,25 +6,80 @@
 static const unsigned char index_html[] = {
 #embed "web/index.html"
 };
-static const unsigned char app_js[] = {
-#embed "web/app.js"
+static const unsigned char api_js[] = {
+#embed "web/api.js"
+};
+static const unsigned char chart_js[] = {
+#embed "web/chart.js"
+};
+static const unsigned char columns_js[] = {
+#embed "web/columns.js"
+};
+static const unsigned char dialogs_js[] = {
+#embed "web/dialogs.js"
+};
+static const unsigned char dispatch_js[] = {
+#embed "web/dispatch.js"
+};
+static const unsigned char dom_js[] = {
+#embed "web/dom.js"
+};
+static const unsigned char fields_js[] = {
+#embed "web/fields.js"
+};
+static const unsigned char filter_js[] = {
+#embed "web/filter.js"
 };
 static const unsigned char format_js[] = {
 #embed "web/format.js"
 };
-static const unsigned char view_js[] = {
-#embed "web/view.js"
+static const unsigned char keys_js[] = {
+#embed "web/keys.js"
+};
+static const unsigned char list_js[] = {
+#embed "web/list.js"
+};
+static const unsigned char live_js[] = {
+#embed "web/live.js"
+};
+static const unsigned char overview_js[] = {
+#embed "web/overview.js"
+};
+static const unsigned char shell_js[] = {
+#embed "web/shell.js"
+};
+static const unsigned char theme_js[] = {
+#embed "web/theme.js"
+};
+static const unsigned char pages_css[] = {
+#embed "web/pages.css"
 };
 static const unsigned char style_css[] = {
 #embed "web/style.css"
 };
 
+#define SCRIPT "text/javascript; charset=utf-8"
+#define STYLE "text/css; charset=utf-8"
+
 static const sluice_console_asset files[] = {
     {"/index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
-    {"/app.js", "text/javascript; charset=utf-8", app_js, sizeof app_js},
-    {"/format.js", "text/javascript; charset=utf-8", format_js, sizeof format_js},
-    {"/view.js", "text/javascript; charset=utf-8", view_js, sizeof view_js},
-    {"/style.css", "text/css; charset=utf-8", style_css, sizeof style_css},
+    {"/api.js", SCRIPT, api_js, sizeof api_js},
+    {"/chart.js", SCRIPT, chart_js, sizeof chart_js},
+    {"/columns.js", SCRIPT, columns_js, sizeof columns_js},
+    {"/dialogs.js", SCRIPT, dialogs_js, sizeof dialogs_js},
+    {"/dispatch.js", SCRIPT, dispatch_js, sizeof dispatch_js},
+    {"/dom.js", SCRIPT, dom_js, sizeof dom_js},
+    {"/fields.js", SCRIPT, fields_js, sizeof fields_js},
+    {"/filter.js", SCRIPT, filter_js, sizeof filter_js},
+    {"/format.js", SCRIPT, format_js, sizeof format_js},
+    {"/keys.js", SCRIPT, keys_js, sizeof keys_js},
+    {"/list.js", SCRIPT, list_js, sizeof list_js},
+    {"/live.js", SCRIPT, live_js, sizeof live_js},
+    {"/overview.js", SCRIPT, overview_js, sizeof overview_js},
+    {"/shell.js", SCRIPT, shell_js, sizeof shell_js},
+    {"/theme.js", SCRIPT, theme_js, sizeof theme_js},
+    {"/pages.css", STYLE, pages_css, sizeof pages_css},
+    {"/style.css", STYLE, style_css, sizeof style_css},
 };
 
 size_t sluice_console_count(void) { return sizeof files / sizeof *files; }

@@ -1,59 +1,94 @@
-// Words and figures.
+// Words and figures. What is not known is a dash, never a nought.
+
+export const dash = "–";
+const absent = (value) => value === null || value === undefined || Number.isNaN(value);
 
 export const span = (ms) => {
-  if (ms === null || ms === undefined) return "–";
+  if (absent(ms)) return dash;
   if (ms < 0) return "0 ms";
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.floor(ms / 1000);
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${String(seconds % 60).padStart(2, "0")} s`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${String(Math.floor(seconds / 60) % 60).padStart(2, "0")} m`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds / 3600) % 24} h`;
 };
 
-export const whole = (number) => (number ?? 0).toLocaleString("en-US");
+export const whole = (number) => (absent(number) ? dash : Math.round(number).toLocaleString("en-US"));
 
-export const bytes = (count) => {
-  if (count < 1024) return `${count} B`;
-  if (count < 1024 * 1024) return `${(count / 1024).toFixed(1)} KB`;
-  return `${(count / 1024 / 1024).toFixed(1)} MB`;
+export const short = (number) => {
+  if (absent(number)) return dash;
+  const size = Math.abs(number);
+  if (size >= 1e9) return `${(number / 1e9).toFixed(1)} G`;
+  if (size >= 1e6) return `${(number / 1e6).toFixed(1)} M`;
+  if (size >= 1e4) return `${(number / 1e3).toFixed(1)} k`;
+  if (size >= 100 || Number.isInteger(number)) return Math.round(number).toLocaleString("en-US");
+  return size >= 10 ? number.toFixed(1) : number.toFixed(2).replace(/\.?0+$/, "") || "0";
 };
 
-export const clock = (seconds) =>
-  new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const rate = (number) => (absent(number) ? dash : number === 0 ? "0" : number < 0.01 ? "<0.01" : short(number));
+
+export const percent = (share, digits = 0) => (absent(share) ? dash : `${(share * 100).toFixed(digits)} %`);
+
+export const money = (dollars) => (absent(dollars) ? dash
+  : dollars === 0 ? "$0" : dollars < 0.0001 ? "<$0.0001" : dollars < 1 ? `$${dollars.toFixed(4)}` : `$${dollars.toFixed(2)}`);
+
+export const bytes = (count) => {
+  if (absent(count)) return dash;
+  if (count < 1024) return `${count} B`;
+  if (count < 1024 ** 2) return `${(count / 1024).toFixed(1)} KB`;
+  return count < 1024 ** 3 ? `${(count / 1024 ** 2).toFixed(1)} MB` : `${(count / 1024 ** 3).toFixed(1)} GB`;
+};
+
+const two = (number) => String(number).padStart(2, "0");
+
+// Local time of day; with the date when it is not today's.
+export const clock = (seconds, withDate = false) => {
+  if (absent(seconds)) return dash;
+  const date = new Date(seconds * 1000);
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const isToday = new Date().toDateString() === date.toDateString();
+  return isToday && !withDate ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+};
+
+export const ago = (seconds) => (absent(seconds) ? dash : `${span(Math.max(0, Date.now() - seconds * 1000))} ago`);
+
+export const plain = (word) => String(word ?? "").replaceAll("_", " ");
+
+export const plural = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
 
 const waiting = {
-  slots_full: "All slots are taken",
-  circuit_open: "The backend’s circuit is open",
-  pool_paused: "The pool is paused",
-  rate_limited: "The backend asked to wait",
-  backoff: "Waiting before the next attempt",
-  ahead_in_queue: "Others are ahead",
+  slots_full: "all slots are taken", circuit_open: "the backend’s circuit is open", pool_paused: "the pool is paused",
+  rate_limited: "a rate limit has to refill", backoff: "waiting before the next attempt",
+  tenant_slots_full: "its tenant’s share is in use", ahead_in_queue: "others are ahead", no_dispatcher: "no dispatcher serves the pool",
 };
 
 export const why = (reason) => waiting[reason] ?? plain(reason);
 
-export const plain = (word) => (word ?? "").replaceAll("_", " ");
+export const reasons = Object.keys(waiting);
+
+export const stateWord = (state) => (state === "started" ? "executing" : plain(state));
+
+// Seen as one: what a request is now, or how it ended.
+export const kindOf = (row) => row.outcome ?? (row.state === "started" && row.waiting?.reason === "backoff" ? "backoff" : row.state);
 
 const faults = {
   backend: "backend", malformed_response: "backend", result_too_large: "backend", outcome_unknown: "backend",
   attempts: "backend", client_gone: "client left", operator_request: "operator", shutdown: "shutdown",
   offline_producer_before_dispatch: "client left", offline_producer_before_reply: "client left",
-  dispatcher_crash: "dispatcher", poison: "request", shed: "overload",
+  dispatcher_crash: "dispatcher", poison: "request", shed: "overload", full: "overload", overloaded: "overload",
+  tenant_full: "tenant’s share", would_miss_deadline: "overload", budget: "budget", oversize: "request", malformed: "request",
 };
 
 // Who has to act, as far as the record says.
-export const fault = (request) => {
-  const last = request.attempts.at(-1);
-  switch (last?.class) {
-    case "invalid_request": case "route_or_model": case "provider_rejected":
-      if (request.outcome === "failed") return "request";
-      break;
-    case "authentication":
-      if (request.outcome === "failed") return "backend key";
-      break;
+export const fault = (row) => {
+  const failure = row.error_class ?? row.attempts?.at?.(-1)?.class;
+  if (row.outcome === "failed") {
+    if (["invalid_request", "route_or_model", "provider_rejected"].includes(failure)) return "request";
+    if (failure === "authentication") return "backend key";
   }
-  if (request.reason === "deadline") return request.attempts.length > 0 ? "backend too slow" : "queue too long";
-  return faults[request.reason] ?? "";
+  const attempts = Array.isArray(row.attempts) ? row.attempts.length : row.attempts;
+  if (row.reason === "deadline") return attempts > 0 ? "backend too slow" : "queue too long";
+  return faults[row.reason] ?? "";
 };

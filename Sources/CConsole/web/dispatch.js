@@ -1,0 +1,239 @@
+// Runtime Fabric → LLM Dispatch: what waits and runs now, and what has ended. Live state comes from the fabric, the past
+// from history; the two are never mixed.
+import { age, empty, make, mark, once, set } from "./dom.js";
+import { filter } from "./filter.js";
+import { whole } from "./format.js";
+import { list } from "./list.js";
+import { strip } from "./overview.js";
+import { endedColumns, liveColumns } from "./columns.js";
+import { executionFields, liveFields } from "./fields.js";
+import { query } from "./api.js";
+
+export const title = "LLM Dispatch";
+
+const window_ = 160; // Rows asked for at once: some screens full.
+
+export const mount = (root, context, parameters) => {
+  let state = { view: "live", f: "", sort: "", ...parameters };
+  const seen = { pool: new Set(), model: new Set(), tenant: new Set(), producer: new Set(), backend: new Set() };
+  const learn = (rows) => { for (const row of rows) for (const name in seen) if (row[name] && seen[name].size < 200) seen[name].add(row[name]); };
+
+  // MARK: Health
+  const health = strip([["pending", "Pending", "queued"], ["in_flight", "In flight", "started"], ["oldest", "Oldest waits", null],
+    ["dispatchers", "Dispatchers", null], ["breakers", "Open circuits", null], ["failures", "Failures", "failed"]]);
+  const fabric = make("select", { "aria-label": "Fabric", onchange: () => {
+    const one = fabrics.find((each) => each.id === fabric.value);
+    if (one && !one.here && /^https?:\/\//.test(one.url ?? "")) location.assign(`${one.url.replace(/\/?$/, "/")}${location.hash}`);
+  } });
+  let fabrics = [];
+
+  const tabs = make("div", { class: "tabs", role: "tablist", "aria-label": "View" }, ...[["live", "Live Requests"], ["recent", "Recent Executions"]].map(([name, label]) =>
+    make("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "view", "aria-selected": "false", "data-name": name, onclick: () => turn(name) }, label)));
+  tabs.addEventListener("keydown", (event) => {
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    event.preventDefault();
+    turn(state.view === "live" ? "recent" : "live");
+    tabs.querySelector("[aria-selected=true]").focus();
+  });
+  const view = make("div", { id: "view", role: "tabpanel", class: "grow" });
+  root.append(make("div", { class: "row health" }, make("label", { class: "row picker" }, make("span", { class: "quiet" }, "Fabric"), fabric), health.element), tabs, view);
+
+  const overview = (data) => {
+    set(health.cells.pending, whole(data.totals.queued));
+    set(health.cells.in_flight, whole(data.totals.in_flight));
+    age(health.cells.oldest, data.totals.oldest_queued_ms);
+    const states = data.pools.map((pool) => pool.breaker?.state ?? pool.breaker);
+    set(health.cells.breakers, whole(states.filter((each) => each && each !== "closed").length));
+    for (const pool of data.pools) seen.pool.add(pool.id);
+  };
+  context.live.poll(async (signal) => {
+    const [runtime, known] = await Promise.all([context.api.get("api/llm-dispatch/runtime?limit=1", { signal }), context.api.get("api/fabrics", { signal })]);
+    const summary = runtime.result.runtime_summary;
+    set(health.cells.dispatchers, `${whole(summary.running_dispatchers)} of ${whole(summary.registered_dispatchers)}`);
+    set(health.cells.failures, whole(summary.execution_failures));
+    if (JSON.stringify(known.fabrics) !== JSON.stringify(fabrics)) {
+      fabrics = known.fabrics;
+      fabric.replaceChildren(...fabrics.map((each) => make("option", { value: each.id }, each.here ? `${each.id} (here)` : each.id)));
+      fabric.value = fabrics.find((each) => each.here)?.id ?? "";
+      fabric.disabled = fabrics.length < 2;
+    }
+  }, 5);
+
+  // MARK: Views
+  let shown = null;
+  const turn = (name) => {
+    if (name === state.view && shown) return;
+    state = { view: name, f: "", sort: "" };
+    context.remember({ view: name === "live" ? null : name, f: null, sort: null });
+    open();
+  };
+  const open = () => {
+    shown?.close();
+    view.replaceChildren();
+    for (const tab of tabs.children) mark(tab, "aria-selected", tab.dataset.name === state.view ? "true" : "false");
+    for (const tab of tabs.children) mark(tab, "tabindex", tab.dataset.name === state.view ? "0" : "-1");
+    mark(view, "aria-labelledby", `tab-${state.view}`);
+    shown = (state.view === "recent" ? recent : liveView)({ root: view, context, state, seen, learn, overview });
+  };
+  open();
+
+  return {
+    update(next) {
+      const wanted = { view: "live", f: "", sort: "", ...next };
+      if (wanted.view !== state.view) { state = wanted; open(); } else { state = wanted; shown.update(wanted); }
+    },
+    escape: () => shown.escape?.(),
+    unmount: () => shown?.close(),
+  };
+};
+
+// MARK: Live Requests
+
+const liveView = ({ root, context, state, seen, learn, overview }) => {
+  let filters = {};
+  let sort = state.sort;
+  let order = [];
+  let data = { total: 0, matched: 0, offset: 0 };
+  let place = 0;
+  const rows = new Map();
+  const open = (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`);
+
+  const count = make("span", { class: "count", role: "status" });
+  const spoken = once((text) => set(count.firstChild ?? count, text), 0);
+  const cancelButton = context.action({ label: "Cancel selected", danger: true, run: () => cancelMany() });
+  const picked = make("span", { class: "quiet" });
+  const bulk = make("div", { class: "row bulk", hidden: true }, picked, make("button", { type: "button", class: "plain", onclick: () => grid.clear() }, "Clear"), cancelButton);
+
+  const path = () => `api/live/stream${query({ ...filters, sort, offset: place || null, limit: window_, overview: 1 })}`;
+  const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open,
+    select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); },
+    sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0); },
+    nothing: () => (Object.keys(filters).length > 0 ? empty("No live request matches the filter.") : empty("Nothing waits and nothing runs.", "Requests appear here as they come.")),
+    window: (first, height) => {
+      const end = Math.min(data.matched, first + height);
+      if (first >= data.offset && end <= data.offset + order.length) return;
+      go(Math.max(0, Math.floor((first + height / 2 - window_ / 2) / 20) * 20));
+    } });
+  const move = once(() => feed.change(path()), 90);
+  const go = (offset) => { if (offset !== place || offset === 0) { place = offset; move(); } };
+
+  const box = filter({ fields: liveFields(seen), value: state.f, label: "Filter live requests",
+    quick: [{ label: "Queued", text: "state:queued" }, { label: "Executing", text: "state:started,streaming" }, { label: "Waits > 30 s", text: "state:queued age:>30s" }, { label: "Retried", text: "reason:backoff" }],
+    change: (text, parsed) => {
+      context.remember({ f: text });
+      if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
+      filters = parsed.values;
+      grid.top();
+      place = 0;
+      move();
+    } });
+  filters = box.parsed().values;
+  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, count), grid.element);
+  grid.sorted(sort);
+
+  const feed = context.live.stream(path(), {
+    overview,
+    rows(event) {
+      if (event.full) rows.clear();
+      for (const row of event.upsert) { row.heard = performance.now(); rows.set(row.id, row); }
+      order = event.order.map((id) => rows.get(id)).filter(Boolean);
+      if (rows.size > order.length * 2 + 200) {
+        const kept = new Set(event.order);
+        for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
+      }
+      data = event;
+      learn(event.upsert);
+      grid.set({ total: event.matched, offset: event.offset, rows: order });
+      spoken(event.matched === event.total ? `${whole(event.total)} live` : `${whole(event.matched)} of ${whole(event.total)} live`);
+    },
+    problem: (error) => grid.say(error.message),
+  });
+
+  const cancelMany = async () => {
+    const ids = [...grid.chosen];
+    const sure = await context.confirm({ title: `Cancel ${ids.length === 1 ? "this request" : `${ids.length} requests`}?`, danger: true, yes: "Cancel them", type: null,
+      text: "What waits ends at once; running calls are told to stop. Their clients get an error. This cannot be undone.",
+      details: [make("ul", { class: "mono ids" }, ...ids.slice(0, 8).map((id) => make("li", {}, id)), ids.length > 8 ? make("li", {}, `and ${ids.length - 8} more`) : "")] });
+    if (!sure) return;
+    let failed = 0;
+    for (let i = 0; i < ids.length; i += 6) {
+      await Promise.all(ids.slice(i, i + 6).map((id) => context.api.post(`api/requests/${encodeURIComponent(id)}/cancel`).catch(() => { failed += 1; })));
+    }
+    grid.clear();
+    context.say(failed === 0 ? `${whole(ids.length)} cancelled or told to stop.` : `${whole(failed)} of ${whole(ids.length)} could not be cancelled.`, { kind: failed ? "bad" : "good" });
+  };
+  context.keys({ ...grid.keys(), C: { label: "Cancel the row, or what is selected", run: () => {
+    const row = grid.current();
+    if (grid.chosen.size === 0 && row) { grid.chosen.add(row.id); grid.clear === undefined || (bulk.hidden = false); }
+    if (grid.chosen.size > 0 && !cancelButton.disabled) cancelMany();
+  } } });
+
+  return {
+    update(next) {
+      if (next.f !== box.text) box.write(next.f);
+      if (next.sort !== sort) { sort = next.sort; grid.sorted(sort); go(0); }
+    },
+    escape: () => grid.clear(),
+    close() { feed.close(); grid.unmount(); move.stop(); },
+  };
+};
+
+// MARK: Recent Executions
+
+const recent = ({ root, context, state, seen, learn, overview }) => {
+  let filters = {};
+  let cursor = null;
+  let rows = [];
+  let loading = false;
+  const note = make("span", { class: "count", role: "status" });
+  const open = (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`);
+  const grid = list({ label: "Recent executions", columns: endedColumns(context), key: (row) => row.id, open, end: () => more(),
+    nothing: () => empty("No execution matches.", Object.keys(filters).length > 0 ? "Take something out of the filter." : "What ends appears here.") });
+  const path = (values) => `api/executions${query({ ...filters, sort: "-ended", limit: 100, ...values })}`;
+  const box = filter({ fields: executionFields(seen), value: state.f, label: "Filter executions",
+    quick: [{ label: "Failed", text: "outcome:failed" }, { label: "Dropped", text: "outcome:dropped" }, { label: "Lost or dead", text: "outcome:lost,dead" }, { label: "Retried", text: "attempts:>1" }, { label: "Slow", text: "latency:>30s" }],
+    change: (text, parsed) => {
+      context.remember({ f: text });
+      if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
+      filters = parsed.values;
+      rows = [];
+      grid.top();
+      feed.now();
+    } });
+  filters = box.parsed().values;
+  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), note), grid.element);
+
+  const show = () => {
+    grid.set({ total: rows.length, offset: 0, rows });
+    set(note, cursor ? `newest ${whole(rows.length)}` : `${whole(rows.length)} in all`);
+  };
+  const merge = (fresh) => {
+    const known = new Map(fresh.map((row) => [row.id, row]));
+    return [...fresh, ...rows.filter((row) => !known.has(row.id))];
+  };
+  const more = async () => {
+    if (loading || !cursor) return;
+    loading = true;
+    try {
+      const page = await context.api.get(path({ cursor }));
+      const known = new Set(rows.map((row) => row.id));
+      rows = [...rows, ...page.rows.filter((row) => !known.has(row.id))];
+      cursor = page.next_cursor;
+      show();
+    } catch (error) {
+      context.say(error.message, { kind: "bad" });
+    } finally { loading = false; }
+  };
+  const feed = context.live.poll(async (signal) => {
+    const page = await context.api.get(path(), { signal });
+    learn(page.rows);
+    if (rows.length <= 100) { rows = page.rows; cursor = page.next_cursor; } else rows = merge(page.rows);
+    show();
+  }, 2, (error) => grid.say(error.message));
+  const health = context.live.poll(async (signal) => overview(await context.api.get("api/overview", { signal })), 5);
+  context.keys(grid.keys());
+  return {
+    update(next) { if (next.f !== box.text) box.write(next.f); },
+    close() { feed.close(); health.close(); grid.unmount(); },
+  };
+};
