@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `every file says what a browser may do with it`() async {
-        let response = await GatewayBench().respond(.get, "/app.js")
+        let response = await GatewayBench().respond(.get, "/shell.js")
         let policy = response.headers["content-security-policy"] ?? ""
         #expect(policy.hasPrefix("default-src 'none'") && !policy.contains("unsafe"))
         #expect(response.headers["cache-control"] == "no-cache")
@@ -48,6 +48,6 @@ import Testing
         #expect(response.headers["cross-origin-resource-policy"] == "same-origin")
         #expect(response.headers["referrer-policy"] == "no-referrer")
         #expect(response.headers["permissions-policy"]?.contains("camera=()") == true)
-        #expect(await GatewayBench().respond(.post, "/app.js").status == 405)
+        #expect(await GatewayBench().respond(.post, "/shell.js").status == 405)
     }
 }

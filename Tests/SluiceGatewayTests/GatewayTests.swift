@@ -128,7 +128,7 @@ private let content = GatewayBench.content
 
     @Test func `the console is served with a strict policy and a tag`() async {
         let bench = GatewayBench()
-        for path in ["/", "/app.js", "/view.js", "/format.js", "/style.css"] {
+        for path in ["/", "/shell.js", "/dom.js", "/format.js", "/style.css"] {
             let (response, _) = await bench.send(.get, path)
             #expect(response.status == 200)
             #expect(response.headers["content-security-policy"]?.contains("default-src 'none'") == true)
