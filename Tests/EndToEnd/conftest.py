@@ -1,5 +1,7 @@
 import pytest
+from playwright.sync_api import sync_playwright
 
+from console import launch, watched
 from fabric import Dispatcher, Gateway, Producer, Valkey
 from fabric_peers import Backend
 from proxy import Proxy
@@ -113,3 +115,21 @@ def emptied(valkey):
     lists = [key for key in valkey.client.scan_iter("list:*") if valkey.client.ttl(key) == -1]
     valkey.client.flushall()
     assert not lists
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that must not have complained by the end of the test."""
+    page = watched(browser)
+    yield page
+    faults = page.faults
+    page.context.close()
+    assert faults == []

@@ -78,7 +78,7 @@ export const chart = ({ title, series, format = short, shape = "line", height = 
   const at = make("span", { class: "at" });
   const end = make("span", {});
   const plot = make("div", { class: "plot", role: "img", tabindex: "0", "aria-label": title }, picture, cursor, top);
-  const element = make("figure", { class: `chart ${height} ${shape}` }, make("figcaption", {}, make("span", { class: "name" }, title), legend), plot,
+  const element = make("figure", { class: `chart ${height} shape-${shape}` }, make("figcaption", {}, make("span", { class: "name" }, title), legend), plot,
     make("div", { class: "axis", "aria-hidden": "true" }, begin, at, end));
   let data = { from: null, step: 1, values: [] };
   let index = null;

@@ -30,7 +30,7 @@ export const liveColumns = () => [
   { name: "age", label: "Age", width: "5.2rem", number: true, narrow: "d", sort: "age", fill: (cell, row) => age(cell, row.age_ms + performance.now() - row.heard, row.state !== "ended") },
   { name: "wait", label: "Waited", width: "5.2rem", number: true, sort: "wait", fill: (cell, row) => (began(row) === null
     ? age(cell, row.age_ms + performance.now() - row.heard, row.state === "queued") : age(cell, began(row), false)) },
-  { name: "why", label: "Why it waits, or where it is", width: "minmax(9rem, 2.2fr)", narrow: "c", fill: (cell, row) => { const words = waits(row); set(cell, words); mark(cell, "title", words); } },
+  { name: "why", label: "Why it waits, where it is", width: "minmax(9rem, 2.2fr)", narrow: "c", fill: (cell, row) => { const words = waits(row); set(cell, words); mark(cell, "title", words); } },
   { name: "pool", label: "Pool", width: "minmax(4rem, .9fr)", fill: text((row) => row.pool) },
   { name: "model", label: "Model", width: "minmax(4rem, 1.1fr)", narrow: "e", fill: text((row) => row.model) },
   { name: "tenant", label: "Tenant", width: "minmax(4rem, .9fr)", fill: text((row) => row.tenant) },
@@ -74,7 +74,7 @@ export const traceLink = (context, id) => {
 export const endedColumns = (context) => [
   { name: "id", label: "Request", width: "minmax(6.5rem, 7rem)", narrow: "a", build: link, fill: (cell, row) => fillLink(cell, row.id) },
   { name: "outcome", label: "Outcome", width: "6.8rem", narrow: "b", build: tagged, fill: (cell, row) => setTag(cell.firstChild, row.outcome) },
-  { name: "why", label: "Reason, and whose fault", width: "minmax(8rem, 1.8fr)", narrow: "c", fill: (cell, row) => { const words = ending(row); set(cell, words); mark(cell, "title", words); } },
+  { name: "why", label: "Reason and fault", width: "minmax(8rem, 1.8fr)", narrow: "c", fill: (cell, row) => { const words = ending(row); set(cell, words); mark(cell, "title", words); } },
   { name: "ended", label: "Ended", width: "5.4rem", number: true, sort: "ended", fill: text((row) => clock(row.ended_at)) },
   { name: "split", label: "Queue + execution", width: "12.4rem", sort: "latency", build: split, fill: fillSplit },
   { name: "first", label: "First token", width: "5.6rem", number: true, roomy: true, fill: text((row) => span(row.first_token_ms)) },

@@ -23,10 +23,10 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
       ? `-${column.sort}` : column.sort) }, column.label) : make("span", {}, column.label);
     return make("div", { role: "columnheader", class: `${column.number ? "number" : ""}${column.roomy ? " roomy" : ""}` }, inside);
   });
-  const head = make("div", { class: "line head", role: "row", "aria-rowindex": 1 }, ...heads);
+  const head = make("div", { class: "entry head", role: "row", "aria-rowindex": 1 }, ...heads);
   const headGroup = make("div", { role: "rowgroup", class: "heads" }, head);
-  const probe = make("div", { class: "line probe", "aria-hidden": "true" });
-  const body = make("div", { class: "lines", role: "rowgroup" });
+  const probe = make("div", { class: "entry probe", "aria-hidden": "true" });
+  const body = make("div", { class: "entries", role: "rowgroup" });
   const scroller = make("div", { class: "scroller", role: "grid", "aria-label": label, "aria-rowcount": -1, "aria-multiselectable": select ? "true" : null, tabindex: "0" },
     headGroup, body);
   const blank = make("div", { class: "blank", hidden: true });
@@ -40,7 +40,7 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
       column.build?.(cell);
       return cell;
     });
-    const node = make("div", { class: "line", role: "row", tabindex: "-1" }, ...cells);
+    const node = make("div", { class: "entry", role: "row", tabindex: "-1" }, ...cells);
     node.cells = cells;
     node.addEventListener("click", (event) => {
       if (event.target.closest("a, button, input") || getSelection()?.toString()) return;
@@ -71,7 +71,7 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
     const { first, count } = bounds();
     const low = Math.max(state.offset, first - spare);
     const high = Math.min(state.offset + state.rows.length, first + count + spare);
-    const focused = document.activeElement?.closest?.(".line") ?? null;
+    const focused = document.activeElement?.closest?.(".entry") ?? null;
     const keep = new Set();
     for (let index = low; index < high; index += 1) keep.add(key(state.rows[index - state.offset]));
     let lost = false;

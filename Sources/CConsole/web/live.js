@@ -157,7 +157,7 @@ export const live = {
   // {state: idle | connecting | live | polling | paused | stale | reconnecting | refused, text, isOld}
   status() {
     const all = [...feeds];
-    if (all.length === 0) return { state: "idle", text: "Still", isOld: false };
+    if (all.length === 0) return { state: "idle", text: "Final", isOld: false };
     const now = performance.now();
     const oldest = Math.min(...all.map((feed) => feed.heard));
     const old = oldest > 0 ? now - oldest : null;

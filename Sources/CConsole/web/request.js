@@ -68,7 +68,7 @@ const head = () => {
 };
 
 export const mount = (root, context, parameters) => {
-  const id = parameters.id;
+  const id = parameters.id ?? "";
   const path = `api/requests/${encodeURIComponent(id)}`;
   let request = null;
   let known = "";
@@ -81,6 +81,7 @@ export const mount = (root, context, parameters) => {
   const panel = (name, ...children) => make("section", { class: "panel" }, make("header", {}, make("h2", {}, name)), ...children);
   const body = make("div", { class: "request" }, make("div", { class: "request-main" }, panel("Timeline", lifeBox), panel("Why then", whyBox), panel("Attempts", triesBox), payload(context, path)),
     make("div", { class: "request-side" }, panel("What it is", factBox), extraBox));
+  body.hidden = top.hidden = true;
   root.append(top, body);
 
   const cancel = context.action({ label: "Cancel", danger: true, key: "C", run: async () => {
@@ -95,6 +96,7 @@ export const mount = (root, context, parameters) => {
 
   const show = (fresh, told) => {
     request = fresh;
+    body.hidden = top.hidden = false;
     const isLive = fresh.outcome === null || fresh.outcome === undefined;
     const kind = kindOf(fresh);
     top.state.replaceChildren(tag(kind, stateWord(kind)), make("h2", { class: "mono" }, fresh.id), copy(fresh.id, "Copy the id"),
@@ -128,6 +130,7 @@ export const mount = (root, context, parameters) => {
   const feed = context.live.poll(refresh, 2, (error) => {
     if (request) return;
     body.hidden = true;
+    top.hidden = false;
     top.replaceChildren(empty(error.message), make("a", { href: "#/dispatch" }, "All requests"));
   });
   context.title(`Request …${id.slice(-9)}`);

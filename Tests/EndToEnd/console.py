@@ -1,0 +1,63 @@
+"""A browser for tests of the console: what it says on its console, and what moves without having been asked to."""
+
+import shutil
+import urllib.parse
+
+from runtime import ROOT
+
+ARTIFACTS = ROOT / "artifacts"
+
+# Movements that nobody asked for, as browsers count them, with what moved.
+WATCH = """
+window.__shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (entry.hadRecentInput) continue;
+    const what = entry.sources.map((s) => `${s.node?.nodeName}.${s.node?.className?.baseVal ?? s.node?.className}#${s.node?.id}`);
+    __shifts.push({ value: entry.value, what });
+  }
+}).observe({ type: 'layout-shift', buffered: true });
+"""
+
+
+def launch(playwright):
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+def watched(browser, width=1280, height=860, theme="light", **options):
+    """A page whose faults are collected in `faults`; expected ones are taken out by who expects them."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **options)
+    page = context.new_page()
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))
+    page.on("console", lambda line: page.faults.append(f"{line.type}: {line.text}")
+            if line.type in ("error", "warning") else None)
+    page.add_init_script(WATCH)
+    page.set_default_timeout(10_000)
+    return page
+
+
+def shifts(page):
+    """The sum of unasked movements since the page was opened, and what moved most."""
+    seen = page.evaluate("window.__shifts")
+    return sum(each["value"] for each in seen), sorted(seen, key=lambda each: -each["value"])[:3]
+
+
+def shot(page, name):
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"console-{name}.png")
+
+
+def go(page, runtime, hash_, fresh=True):
+    if fresh:
+        page.goto("about:blank")
+    page.goto(f"{runtime.url}/#/{hash_}")
+
+
+def row(page, id):
+    return page.locator(f'[role=row]:has(a[title="{id}"]):not([aria-hidden])')
+
+
+def filtered(text):
+    return urllib.parse.quote(text, safe=":,")
