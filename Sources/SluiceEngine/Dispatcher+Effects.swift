@@ -73,6 +73,7 @@ extension Dispatcher {
         let reportsSteps = self.observer.wantsSteps
         let (answer, aftermath) = self.state.withLock { state -> (Answer, Aftermath?) in
             state.machine.reportsSteps = reportsSteps
+            state.version &+= 1
             var effects = DispatchEffects()
             let answer = body(&state, &effects)
             return (answer, state.absorb(effects))

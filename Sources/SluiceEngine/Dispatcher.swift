@@ -15,6 +15,8 @@ package final class Dispatcher: Sendable {
         var seats = Seats()
         /// When the timer will ring.
         var armed = Instant.distantFuture
+        /// Counts events, so that a view can tell whether anything has changed.
+        var version: UInt64 = 0
     }
 
     let state: Lock<State>
@@ -126,7 +128,10 @@ package final class Dispatcher: Sendable {
     package func firstByte(_ lease: Lease, limits: ProviderObservation? = nil) {
         let now = self.clock.now()
         guard self.observer.wantsSteps || limits != nil else {
-            let opened = self.state.withLock { $0.machine.firstByte(lease.handle, lease.token, now: now) }
+            let opened = self.state.withLock { state in
+                state.version &+= 1
+                return state.machine.firstByte(lease.handle, lease.token, now: now)
+            }
             if opened { self.tick() }
             return
         }
@@ -154,7 +159,10 @@ package final class Dispatcher: Sendable {
 
     /// Books a rejection that was made before admission.
     package func reject(_ submission: Submission, _ rejection: Rejection) {
-        self.state.withLock { $0.machine.reject(submission, rejection) }
+        self.state.withLock { state in
+            state.version &+= 1
+            state.machine.reject(submission, rejection)
+        }
         self.observer.rejected(submission, rejection, at: self.clock.now())
     }
 

@@ -104,6 +104,14 @@ extension DispatchMachine {
         )
     }
 
+    /// Only why a queued request does not run: for looking through many.
+    package func reason(_ handle: RequestHandle, now: Instant) -> WaitingReason? {
+        let pool = Int(handle.pool)
+        guard pool < self.pools.count else { return nil }
+        let isHead = self.pools[pool].queue.head == handle
+        return self.waitingReason(handle, pool: pool, ahead: isHead ? 0 : 1, now: now)
+    }
+
     /// The first of these that holds: what would have to change first for the request to run.
     private func waitingReason(_ handle: RequestHandle, pool: Int, ahead: Int, now: Instant) -> WaitingReason {
         if self.pools[pool].mode == .paused { return .poolPaused }

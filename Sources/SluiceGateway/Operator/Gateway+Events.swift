@@ -71,7 +71,7 @@ extension Gateway {
         }
     }
 
-    private static let heartbeat = Array(": \n\n".utf8)
+    static let heartbeat = Array(": \n\n".utf8)
 
     /// What a watcher has been shown of the pools.
     private struct PoolsView {

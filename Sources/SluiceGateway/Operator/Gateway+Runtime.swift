@@ -65,7 +65,7 @@ extension Gateway {
         json.field("offline_producer_replies_dropped", sum([.offlineProducerBeforeReply]))
     }
 
-    private static func stage(_ state: RequestState) -> String {
+    static func stage(_ state: RequestState) -> String {
         switch state {
         case .queued: "pending"
         case .claimed: "dispatching"

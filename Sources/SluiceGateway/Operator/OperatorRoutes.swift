@@ -4,7 +4,7 @@ import SluiceWire
 
 // The table. Each part has its own lines; a test lists all of them with the least role of each.
 extension OperatorRoutes {
-    static let all: [OperatorRoute] = health + models + requests + pools + runtime
+    static let all: [OperatorRoute] = health + models + requests + live + pools + runtime
 
     private static let health: [OperatorRoute] = [
         .init(.get, "/healthz", .nothing) { gateway, _ in gateway.healthz() },
@@ -43,6 +43,15 @@ extension OperatorRoutes {
         },
         .init(.post, "/api/requests/*/cancel", .key, isAction: true) { gateway, request throws(GatewayError) in
             try gateway.cancelRequest(request)
+        },
+    ]
+
+    private static let live: [OperatorRoute] = [
+        .init(.get, "/api/live", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try await gateway.listLive(request)
+        },
+        .init(.get, "/api/live/stream", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try gateway.liveStream(request)
         },
     ]
 

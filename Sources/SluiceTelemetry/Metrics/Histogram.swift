@@ -109,6 +109,16 @@ package struct Histogram: Sendable {
         self.count &+= 1
     }
 
+    /// What came since an earlier state of the same histogram.
+    package func since(_ earlier: Histogram) -> Histogram {
+        guard earlier.count <= self.count, earlier.counts.count == self.counts.count else { return self }
+        var difference = Histogram(self.bounds)
+        for index in self.counts.indices { difference.counts[index] = self.counts[index] &- earlier.counts[index] }
+        difference.count = self.count &- earlier.count
+        difference.recordedSum = self.recordedSum - earlier.recordedSum
+        return difference
+    }
+
     /// In the unit that is told.
     func told(_ exemplar: Exemplar) -> Double { Double(exemplar.value) / self.bounds.scale }
 
