@@ -53,6 +53,8 @@ let package = Package(
             name: "SluiceCompletion",
             dependencies: ["SluiceProviders", "SluiceTransport", "SluiceWire", "SluiceBasics"]
         ),
+        // What is wrong with a runtime, from what it says of itself.
+        .target(name: "SluiceDoctor", dependencies: ["SluiceWire"]),
         // Layer 3
         // Histories outside the process's memory: an embedded database, and ClickHouse.
         .target(
@@ -63,7 +65,7 @@ let package = Package(
             name: "SluiceGateway",
             dependencies: [
                 "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
-                "SluiceFabric", "SluiceCache", "CConsole", "CCrypto",
+                "SluiceFabric", "SluiceCache", "SluiceDoctor", "CConsole", "CCrypto",
             ]
         ),
         .target(
@@ -78,7 +80,7 @@ let package = Package(
             dependencies: [
                 "SluiceBasics", "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceProviders", "SluiceTelemetry",
                 "SluiceTransport", "SluiceStores", "SluiceGateway", "SluiceFabric", "SluiceCache", "SluiceSimulator",
-                "CYAML",
+                "SluiceDoctor", "CYAML",
                 "CCrypto",
             ],
             // In place of the C library's allocator, whose per-thread cache ends at 1 KiB. Not in debug builds, whose
@@ -190,8 +192,8 @@ let package = Package(
         .testTarget(
             name: "SluiceCommandTests",
             dependencies: [
-                "sluice", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders", "SluiceTransport",
-                "SluiceCompletion", "SluiceBasics", "SluiceTestKit",
+                "sluice", "SluiceDoctor", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders",
+                "SluiceTransport", "SluiceCompletion", "SluiceBasics", "SluiceTestKit",
             ]
         ),
         .testTarget(

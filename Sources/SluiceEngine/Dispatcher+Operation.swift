@@ -48,6 +48,24 @@ extension Dispatcher {
         }
     }
 
+    /// As the other, unless somebody has set another mode meanwhile. `false` then, and for an unknown pool.
+    package func setMode(_ mode: PoolMode, pool: String, ifIs expected: PoolMode) -> Bool {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            guard state.machine.mode(pool: pool) == expected else { return false }
+            return state.machine.setMode(mode, pool: pool, now: now, &effects)
+        }
+    }
+
+    /// Tenants with requests in a pool, the busiest first.
+    package func tenants(pool: String, limit: Int) -> [TenantReadout] {
+        self.state.withLock { $0.machine.tenants(pool: pool, limit: limit) }
+    }
+
+    package func weight(of tenant: String, pool: String) -> Double? {
+        self.state.withLock { $0.machine.weight(of: tenant, pool: pool) }
+    }
+
     /// Changes slots, bounds, scheduling or retries while the pool works; name and backend stay. `nil`: unknown pool.
     package func update(pool: String, _ change: (inout PoolConfiguration) -> Void) -> PoolStatus? {
         let now = self.clock.now()

@@ -34,6 +34,7 @@ package final class Gateway: HTTPHandler {
     let metricSources: [any MetricSource]
     private let random: Lock<SeededRandom>
     private let isDraining = Lock(false)
+    let observatory = Observatory()
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
 

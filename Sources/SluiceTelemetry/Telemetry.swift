@@ -31,6 +31,7 @@ package final class Telemetry: DispatchObserver {
     package let metrics: Metrics
     package let history: History
     package let feed: EventFeed
+    package let tenants = TenantCounts()
     private let rejectionsPerSecond: Int
     /// Says what a request cost, and books it. Called once for each that has ended; must be quick.
     private let pricing: (@Sendable (RequestRecord) -> Money?)?
@@ -73,6 +74,7 @@ package final class Telemetry: DispatchObserver {
         var record = record
         if let pricing = self.pricing { record.cost = pricing(record) }
         self.metrics.ended(record)
+        self.tenants.ended(record)
         self.history.append(record)
         self.export(record)
     }

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import SluiceDoctor
 @testable import sluice
 
 /// Each check with a case that it must find and one beside it that it must not.

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import SluiceDoctor
 @testable import sluice
 
 @Suite struct TopModelTests {

@@ -1,3 +1,4 @@
+@testable import SluiceDoctor
 @testable import sluice
 
 /// Answers of a gateway, as short as tests want them.

@@ -1,6 +1,7 @@
 import SluiceBasics
 import Testing
 
+@testable import SluiceDoctor
 @testable import sluice
 
 @Suite struct TopKeyReaderTests {

@@ -17,7 +17,8 @@ import Testing
         ("POST! /api/requests/*/cancel", 1), ("GET /api/pools", 2), ("GET /api/pools/*", 2),
         ("PATCH! /api/pools/*", 3), ("POST! /api/pools/*/pause", 3), ("POST! /api/pools/*/resume", 3),
         ("POST! /api/pools/*/drain", 3), ("GET /api/budgets", 2), ("GET /api/me", 2), ("GET /api/events", 2),
-        ("GET /api/llm-dispatch/runtime", 2), ("GET /api/live", 2), ("GET /api/live/stream", 2),
+        ("GET /api/llm-dispatch/runtime", 2), ("GET /api/live", 2), ("GET /api/overview", 2),
+        ("GET /api/pools/*/series", 2), ("GET /api/pools/*/tenants", 2), ("GET /api/live/stream", 2),
         ("GET /api/version", 2),
     ]
 

@@ -144,6 +144,4 @@ extension Gateway {
         }
         return Array("id: \(shown.count)\n".utf8) + SSEWriter.event(name: "rows", data: json.bytes)
     }
-
-    func overviewEvent() async -> [UInt8] { [] }
 }

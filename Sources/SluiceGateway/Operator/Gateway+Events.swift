@@ -104,7 +104,7 @@ extension Gateway {
         var json = JSONWriter(reserving: 2048)
         json.object { json in
             json.array("pools") { json in
-                for pool in pools { json.object { self.write(pool, to: &$0) } }
+                for pool in pools { json.object { self.write(self.known(pool), to: &$0) } }
             }
         }
         return json.bytes

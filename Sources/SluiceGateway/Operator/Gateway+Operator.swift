@@ -17,18 +17,24 @@ extension Gateway {
 
     // MARK: Pools
 
-    func listPools() -> HTTPResponse {
+    func listPools() async -> HTTPResponse { self.poolsAnswer(await self.shownPools()) }
+
+    func poolsAnswer(_ pools: [ShownPool]) -> HTTPResponse {
         var json = JSONWriter(reserving: 4096)
         json.object { json in
             json.array("pools") { json in
-                for pool in self.dispatcher.pools() { json.object { self.write(pool, to: &$0) } }
+                for pool in pools { json.object { self.write(pool, to: &$0) } }
             }
         }
         return Self.json(json)
     }
 
-    func showPool(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
-        self.answer(try self.pool(request.names[0]))
+    func showPool(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse {
+        let name = try self.pool(request.names[0]).configuration.name
+        let shown = await self.shownPools().first { $0.name == name }
+        var json = JSONWriter()
+        if let shown { json.object { self.write(shown, to: &$0) } }
+        return Self.json(json)
     }
 
     func pool(_ name: String) throws(GatewayError) -> PoolStatus {
@@ -39,8 +45,14 @@ extension Gateway {
 
     private func answer(_ pool: PoolStatus) -> HTTPResponse {
         var json = JSONWriter()
-        json.object { self.write(pool, to: &$0) }
+        json.object { self.write(self.known(pool), to: &$0) }
         return Self.json(json)
+    }
+
+    /// With its list, as that was when somebody last looked.
+    func known(_ pool: PoolStatus) -> ShownPool {
+        self.knownPools().first { $0.name == pool.configuration.name }
+            ?? ShownPool(status: pool, listed: nil, isGateway: false, now: 0)
     }
 
     func setMode(_ mode: PoolMode, _ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
@@ -86,16 +98,17 @@ extension Gateway {
         self.log(LogEntry(.info, "pool changed", who + fields))
     }
 
-    func write(_ pool: PoolStatus, to json: inout JSONWriter) {
+    func write(_ shown: ShownPool, to json: inout JSONWriter) {
+        let pool = shown.status
         let configuration = pool.configuration
         json.field("id", configuration.name)
         json.field("mode", pool.mode.rawValue)
-        json.field("queued", pool.queued)
-        json.field("in_flight", pool.inFlight)
+        json.field("queued", shown.queued)
+        json.field("in_flight", shown.inFlight)
         json.field("slots", configuration.slots)
         json.field("held_bytes", pool.bytes)
-        json.field("oldest_queued_ms", pool.oldestQueuedAge?.inMilliseconds)
-        json.field("waiting_reason", pool.waitingReason?.rawValue)
+        json.field("oldest_queued_ms", shown.oldest?.inMilliseconds)
+        json.field("waiting_reason", shown.waitingReason)
         json.field("mean_service_ms", pool.meanServiceTime?.inMilliseconds)
         SchedulingView.write(configuration.scheduling, to: &json)
         json.field("concurrency_limit", pool.concurrency?.limit)

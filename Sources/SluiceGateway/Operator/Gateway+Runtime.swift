@@ -8,7 +8,10 @@ import SluiceWire
 // meaning without a shared store is present and null.
 extension Gateway {
     func runtime(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
-        let limit = try Self.limit(request, default: 50, maximum: 250)
+        await self.runtimeAnswer(limit: try Self.limit(request, default: 50, maximum: 250))
+    }
+
+    func runtimeAnswer(limit: Int) async -> HTTPResponse {
         if let fabric = self.fabric { return await self.fabricRuntime(fabric, limit: limit) }
         let pools = self.dispatcher.pools()
         let live = self.dispatcher.live(LiveFilter(), limit: limit, after: nil)

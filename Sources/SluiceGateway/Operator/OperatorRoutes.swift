@@ -56,9 +56,15 @@ extension OperatorRoutes {
     ]
 
     private static let pools: [OperatorRoute] = [
-        .init(.get, "/api/pools", .role(.viewer)) { gateway, _ in gateway.listPools() },
+        .init(.get, "/api/pools", .role(.viewer)) { gateway, _ in await gateway.listPools() },
         .init(.get, "/api/pools/*", .role(.viewer)) { gateway, request throws(GatewayError) in
-            try gateway.showPool(request)
+            try await gateway.showPool(request)
+        },
+        .init(.get, "/api/pools/*/series", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try gateway.poolSeries(request)
+        },
+        .init(.get, "/api/pools/*/tenants", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try gateway.poolTenants(request)
         },
         .init(.patch, "/api/pools/*", .role(.operator), isAction: true) { gateway, request throws(GatewayError) in
             try gateway.changePool(request)
@@ -76,6 +82,7 @@ extension OperatorRoutes {
     ]
 
     private static let runtime: [OperatorRoute] = [
+        .init(.get, "/api/overview", .role(.viewer)) { gateway, _ in await gateway.overview() },
         .init(.get, "/api/me", .role(.viewer)) { gateway, request in gateway.me(request.caller) },
         .init(.get, "/api/events", .role(.viewer)) { gateway, request throws(GatewayError) in
             try gateway.events(request.http)

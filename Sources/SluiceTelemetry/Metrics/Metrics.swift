@@ -59,6 +59,23 @@ package final class Metrics: Sendable {
         self.pools.withLock { $0.byName[name] }?.withLock { $0.execution }
     }
 
+    /// Time from submission to the end, and tokens, of ended requests of a pool.
+    package func ended(pool name: String) -> (latency: Histogram, tokens: UInt64)? {
+        self.pools.withLock { $0.byName[name] }?
+            .withLock { ($0.total, $0.promptTokens &+ $0.completionTokens) }
+    }
+
+    /// Failed calls of backends since the start, over all pools.
+    package var failuresByClass: [String: Int] {
+        var counts: [String: Int] = [:]
+        for (_, pool) in self.snapshot() {
+            for failure in FailureClass.allCases where pool.failedAttempts[failure.ordinal] > 0 {
+                counts[failure.rawValue, default: 0] += Int(clamping: pool.failedAttempts[failure.ordinal])
+            }
+        }
+        return counts
+    }
+
     func ended(_ record: RequestRecord) {
         self.spenders.ended(record)
         self.calls.ended(record)

@@ -1,3 +1,4 @@
+import SluiceDoctor
 import SluiceWire
 
 /// The commands that talk to a running gateway.
@@ -145,18 +146,7 @@ struct ClientCommand {
     }
 
     /// Milliseconds for people.
-    static func span(_ milliseconds: Double?) -> String {
-        guard let milliseconds, abs(milliseconds) < 1e15 else { return "-" }
-        func rounded(_ value: Double) -> String {
-            let tenths = (value * 10).rounded() / 10
-            return tenths == tenths.rounded() ? String(Int(tenths)) : String(tenths)
-        }
-        if milliseconds < 1 { return "\((milliseconds * 1000).rounded() / 1000) ms" }
-        if milliseconds < 1000 { return "\(rounded(milliseconds)) ms" }
-        if milliseconds < 120_000 { return "\(rounded(milliseconds / 1000)) s" }
-        if milliseconds < 7_200_000 { return "\(rounded(milliseconds / 60_000)) min" }
-        return "\(rounded(milliseconds / 3_600_000)) h"
-    }
+    static func span(_ milliseconds: Double?) -> String { SpanText.format(milliseconds) }
 
     // MARK: show, cancel
 

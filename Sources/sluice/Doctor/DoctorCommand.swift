@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceDoctor
 import SluiceProviders
 import SluiceWire
 

@@ -1,3 +1,4 @@
+import SluiceDoctor
 import SluiceWire
 
 /// Findings for people and for machines.

@@ -83,6 +83,7 @@ struct ServeCommand {
             handler: gateway
         )
         server.withLock { $0 = listening }
+        reactors.spawn { await gateway.observe() }
         if let producer { reactors.spawn { await producer.run() } }
         if let served { reactors.spawn { await served.run() } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)

@@ -1,3 +1,4 @@
+import SluiceDoctor
 import SluiceBasics
 import SluiceCore
 import SluiceSimulator

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceDoctor
 import SluiceWire
 
 /// `sluice top`: reads what was asked for, and looks once or keeps looking.

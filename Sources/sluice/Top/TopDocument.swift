@@ -1,3 +1,4 @@
+import SluiceDoctor
 import SluiceWire
 
 /// The view as one JSON object. Unknown is null. docs/operations.md names the fields.

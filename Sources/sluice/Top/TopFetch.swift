@@ -1,3 +1,4 @@
+import SluiceDoctor
 import SluiceProviders
 import SluiceWire
 

@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// Everything that the view shows, without how it is shown. `nil` means unknown.
 struct TopModel: Sendable, Equatable {
     struct Totals: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 // What each section shows, column by column.
 extension TopRenderer {
     func table(_ section: TopView.Section, _ model: TopModel, _ view: TopView) -> TopTable {

@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// Makes the screen's lines from what is known and what was chosen. Pure: the same input gives the same frame.
 struct TopRenderer: Sendable {
     struct Size: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import SluiceBasics
+import SluiceDoctor
 import SluiceWire
 
 #if canImport(Glibc)

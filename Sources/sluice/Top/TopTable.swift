@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// Rows of cells that are fitted to a width: long columns shrink, then the least important ones go.
 struct TopTable: Sendable {
     struct Column: Sendable {

@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// One look at the gateway.
 struct TopObservation: Sendable {
     /// Seconds on our own monotonic clock.

@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// What the person at the keyboard has chosen to see.
 struct TopView: Sendable, Equatable {
     enum Section: Sendable, CaseIterable {

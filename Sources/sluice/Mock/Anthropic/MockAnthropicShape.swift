@@ -1,3 +1,5 @@
+import SluiceDoctor
+
 /// What Anthropic's documentation lets a request look like.
 enum MockAnthropicShape {
     private static let cacheControl = MockShape.object(["type!": .words(["ephemeral"]), "ttl": .words(["5m", "1h"])])

@@ -1,6 +1,6 @@
 /// Findings from what was seen. Pure: the same case has the same findings.
-enum DoctorChecks {
-    static func all(_ seen: DoctorCase) -> [DoctorFinding] {
+package enum DoctorChecks {
+    package static func all(_ seen: DoctorCase) -> [DoctorFinding] {
         let access = Self.access(seen)
         guard seen.last != nil else { return access }
         return access + Self.health(seen) + Self.valkey(seen) + Self.clocks(seen) + Self.dispatchers(seen)
@@ -10,7 +10,7 @@ enum DoctorChecks {
 
     // MARK: Whether it can be asked at all
 
-    static func access(_ seen: DoctorCase) -> [DoctorFinding] {
+    package static func access(_ seen: DoctorCase) -> [DoctorFinding] {
         guard let trouble = seen.samples.last(where: { $0.trouble != nil })?.trouble else { return [] }
         let failed = seen.samples.count { $0.trouble != nil }
         let share = "\(failed) of \(seen.samples.count) looks failed"
@@ -49,7 +49,7 @@ enum DoctorChecks {
         }
     }
 
-    static func health(_ seen: DoctorCase) -> [DoctorFinding] {
+    package static func health(_ seen: DoctorCase) -> [DoctorFinding] {
         var findings: [DoctorFinding] = []
         if let health = seen.last?.health, health.word == "stuck" {
             findings.append(
@@ -72,7 +72,7 @@ enum DoctorChecks {
         return findings
     }
 
-    static func valkey(_ seen: DoctorCase) -> [DoctorFinding] {
+    package static func valkey(_ seen: DoctorCase) -> [DoctorFinding] {
         guard let last = seen.last else { return [] }
         var evidence: [String] = []
         if let ready = last.readiness, ready.word == "not_ready" {
@@ -100,7 +100,7 @@ enum DoctorChecks {
     /// More than this is not the network's doing.
     private static let skewSeconds = 5.0
 
-    static func clocks(_ seen: DoctorCase) -> [DoctorFinding] {
+    package static func clocks(_ seen: DoctorCase) -> [DoctorFinding] {
         guard let last = seen.last, let gateway = last.gatewayTime else { return [] }
         var evidence: [String] = []
         var worst = 0.0
@@ -138,7 +138,7 @@ enum DoctorChecks {
         ]
     }
 
-    static func dispatchers(_ seen: DoctorCase) -> [DoctorFinding] {
+    package static func dispatchers(_ seen: DoctorCase) -> [DoctorFinding] {
         guard let last = seen.last else { return [] }
         var told: Set<String> = []
         let gone = last.runtime.dispatchers.filter { row in
@@ -167,9 +167,9 @@ enum DoctorChecks {
 
     // MARK: Words
 
-    static func span(_ seconds: Double) -> String { ClientCommand.span((seconds * 1000).rounded()) }
+    package static func span(_ seconds: Double) -> String { SpanText.format((seconds * 1000).rounded()) }
 
-    static func plural(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+    package static func plural(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
 
-    static func tenths(_ value: Double) -> String { abs(value) < 1e12 ? "\((value * 10).rounded() / 10)" : "?" }
+    package static func tenths(_ value: Double) -> String { abs(value) < 1e12 ? "\((value * 10).rounded() / 10)" : "?" }
 }

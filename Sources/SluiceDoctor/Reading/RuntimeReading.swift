@@ -2,107 +2,109 @@ import SluiceWire
 
 /// What `/api/llm-dispatch/runtime` said at one moment. A field that was missing or null is `nil`, which means unknown
 /// and never zero.
-struct RuntimeReading: Sendable, Equatable {
-    struct Summary: Sendable, Equatable {
-        var registeredDispatchers: Int?
-        var runningDispatchers: Int?
-        var pending: Int?
-        var inFlight: Int?
-        var executionFailures: Int?
-        var malformedDropped: Int?
-        var offlineRequestsDropped: Int?
-        var offlineRepliesDropped: Int?
-        var expired: Int?
-        var lost: Int?
+package struct RuntimeReading: Sendable, Equatable {
+    package struct Summary: Sendable, Equatable {
+        package var registeredDispatchers: Int?
+        package var runningDispatchers: Int?
+        package var pending: Int?
+        package var inFlight: Int?
+        package var executionFailures: Int?
+        package var malformedDropped: Int?
+        package var offlineRequestsDropped: Int?
+        package var offlineRepliesDropped: Int?
+        package var expired: Int?
+        package var lost: Int?
 
         /// Everything that was dropped. A part that is not known makes the sum unknown.
-        var dropped: Int? {
+        package var dropped: Int? {
             guard let malformedDropped, let offlineRequestsDropped, let offlineRepliesDropped else { return nil }
             return malformedDropped + offlineRequestsDropped + offlineRepliesDropped
         }
     }
 
-    struct Pool: Sendable, Equatable {
-        var id: String
-        var address: String?
-        var slots: Int?
-        var isEnabled: Bool?
+    package struct Pool: Sendable, Equatable {
+        package var id: String
+        package var address: String?
+        package var slots: Int?
+        package var isEnabled: Bool?
     }
 
     /// One dispatcher as it serves one pool.
-    struct Dispatcher: Sendable, Equatable {
-        var id: String
-        var pools: [String] = []
-        var fabricGroup: String?
-        var gateway: String?
-        var isEnabled: Bool?
-        var isRunning: Bool?
-        var isDraining: Bool?
-        var usesValkey: Bool?
-        var lastError: String?
-        var address: String?
-        var processed: Int?
-        var failures: Int?
-        var malformedDropped: Int?
-        var offlineRequestsDropped: Int?
-        var offlineRepliesDropped: Int?
-        var expired: Int?
+    package struct Dispatcher: Sendable, Equatable {
+        package var id: String
+        package var pools: [String] = []
+        package var fabricGroup: String?
+        package var gateway: String?
+        package var isEnabled: Bool?
+        package var isRunning: Bool?
+        package var isDraining: Bool?
+        package var usesValkey: Bool?
+        package var lastError: String?
+        package var address: String?
+        package var processed: Int?
+        package var failures: Int?
+        package var malformedDropped: Int?
+        package var offlineRequestsDropped: Int?
+        package var offlineRepliesDropped: Int?
+        package var expired: Int?
         /// Of dispatchers that died, found by this one.
-        var lost: Int?
-        var inFlight: Int?
-        var queueDepth: Int?
-        var queueDepthError: String?
-        var slots: Int?
+        package var lost: Int?
+        package var inFlight: Int?
+        package var queueDepth: Int?
+        package var queueDepthError: String?
+        package var slots: Int?
         /// Seconds since 1970.
-        var lastProcessedAt: Double?
+        package var lastProcessedAt: Double?
         /// Seconds since 1970 by the dispatcher's clock.
-        var beatAt: Double?
-        var waitingReason: String?
-        var breaker: String?
+        package var beatAt: Double?
+        package var waitingReason: String?
+        package var breaker: String?
     }
 
-    struct Request: Sendable, Equatable {
-        var id: String
-        var producer: String?
-        var pool: String?
-        var model: String?
-        var stage: String?
+    package struct Request: Sendable, Equatable {
+        package var id: String
+        package var producer: String?
+        package var pool: String?
+        package var model: String?
+        package var stage: String?
         /// Who knows of it: `dispatcher`, `valkey`, `memory`.
-        var source: String?
+        package var source: String?
         /// Seconds since 1970 by the producer's clock.
-        var submittedAt: Double?
+        package var submittedAt: Double?
         /// Seconds; frozen when a dispatcher took it.
-        var waited: Double?
+        package var waited: Double?
         /// Seconds since a dispatcher took it.
-        var inFlightFor: Double?
-        var dispatcher: String?
+        package var inFlightFor: Double?
+        package var dispatcher: String?
         /// Seconds.
-        var timeout: Double?
-        var attempt: Int?
-        var waitingReason: String?
-        var error: String?
+        package var timeout: Double?
+        package var attempt: Int?
+        package var waitingReason: String?
+        package var error: String?
 
-        var isPending: Bool { self.stage == "pending" }
+        package var isPending: Bool { self.stage == "pending" }
         /// Seconds since it was submitted; unknown when a part is.
-        var age: Double? {
+        package var age: Double? {
             guard let waited else { return nil }
             return self.isPending ? waited : self.inFlightFor.map { waited + $0 }
         }
     }
 
     /// Why the fabric beyond this gateway could not be looked at.
-    var fabricError: String?
-    var summary = Summary()
-    var pools: [Pool] = []
-    var dispatchers: [Dispatcher] = []
-    var requests: [Request] = []
+    package var fabricError: String?
+    package var summary = Summary()
+    package var pools: [Pool] = []
+    package var dispatchers: [Dispatcher] = []
+    package var requests: [Request] = []
+
+    package init() {}
 }
 
 extension RuntimeReading {
     /// Rows beyond are not looked at; the gateway sends at most 250 per pool.
     private static let maximumRows = 20_000
 
-    static func read(_ body: [UInt8]) throws -> RuntimeReading {
+    package static func read(_ body: [UInt8]) throws -> RuntimeReading {
         try JSON.read(body) { root in
             var reading = RuntimeReading()
             guard let result = root["result"] else { return reading }
@@ -126,7 +128,7 @@ extension RuntimeReading {
 }
 
 extension RuntimeReading.Summary {
-    init(_ json: JSONValue) {
+    package init(_ json: JSONValue) {
         self.registeredDispatchers = json["registered_dispatchers"]?.counted
         self.runningDispatchers = json["running_dispatchers"]?.counted
         self.pending = json["pending_request_count"]?.counted
@@ -141,7 +143,7 @@ extension RuntimeReading.Summary {
 }
 
 extension RuntimeReading.Pool {
-    init?(_ json: JSONValue) {
+    package init?(_ json: JSONValue) {
         guard let id = json["pool_id"]?.string else { return nil }
         self.id = id
         self.address = json["endpoint_url"]?.string
@@ -151,7 +153,7 @@ extension RuntimeReading.Pool {
 }
 
 extension RuntimeReading.Dispatcher {
-    init?(_ json: JSONValue) {
+    package init?(_ json: JSONValue) {
         guard let id = json["dispatcher_id"]?.string else { return nil }
         self.init(id: id)
         if let pool = json["pool_id"]?.string { self.pools = [pool] }
@@ -188,7 +190,7 @@ extension RuntimeReading.Dispatcher {
 }
 
 extension RuntimeReading.Request {
-    init?(_ json: JSONValue) {
+    package init?(_ json: JSONValue) {
         guard let id = json["request_id"]?.string else { return nil }
         self.id = id
         self.producer = json["producer_id"]?.string

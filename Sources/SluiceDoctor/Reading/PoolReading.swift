@@ -1,53 +1,53 @@
 import SluiceWire
 
 /// What `/api/pools` said of one pool. What was missing or null is `nil`: unknown, never zero.
-struct PoolReading: Sendable, Equatable {
-    var id: String
-    var mode: String?
-    var queued: Int?
-    var inFlight: Int?
-    var slots: Int?
+package struct PoolReading: Sendable, Equatable {
+    package var id: String
+    package var mode: String?
+    package var queued: Int?
+    package var inFlight: Int?
+    package var slots: Int?
     /// What the backend's latency allows; `nil`: all slots.
-    var concurrencyLimit: Int?
-    var isShedding: Bool?
-    var oldestQueuedMilliseconds: Double?
-    var waitingReason: String?
-    var meanServiceMilliseconds: Double?
-    var address: String?
-    var breaker: String?
-    var consecutiveFailures: Int?
-    var timesOpened: Int?
+    package var concurrencyLimit: Int?
+    package var isShedding: Bool?
+    package var oldestQueuedMilliseconds: Double?
+    package var waitingReason: String?
+    package var meanServiceMilliseconds: Double?
+    package var address: String?
+    package var breaker: String?
+    package var consecutiveFailures: Int?
+    package var timesOpened: Int?
     /// By `outcome/reason`; `nil` when the pool has no books.
-    var ended: [String: Int]?
-    var attempts: Int?
-    var retries: Int?
+    package var ended: [String: Int]?
+    package var attempts: Int?
+    package var retries: Int?
 
-    init(id: String) { self.id = id }
+    package init(id: String) { self.id = id }
 
     /// Whether the gateway puts this pool's work onto a list for others, so that its own slots and counts say little.
-    var isServedByFabric: Bool { self.address?.hasPrefix("fabric:") ?? false }
+    package var isServedByFabric: Bool { self.address?.hasPrefix("fabric:") ?? false }
 
     /// Ended requests whose outcome is one of these; an outcome without an entry has not happened.
-    func ended(_ outcomes: Set<String>) -> Int? {
+    package func ended(_ outcomes: Set<String>) -> Int? {
         self.ended?.reduce(0) { total, entry in
             let outcome = entry.key.prefix { $0 != "/" }
             return outcomes.contains(String(outcome)) ? total + entry.value : total
         }
     }
 
-    static let failures: Set<String> = ["failed", "expired", "dead", "lost"]
+    package static let failures: Set<String> = ["failed", "expired", "dead", "lost"]
 
-    var done: Int? { self.ended(["done"]) }
-    var failed: Int? { self.ended(Self.failures) }
+    package var done: Int? { self.ended(["done"]) }
+    package var failed: Int? { self.ended(Self.failures) }
     /// Everything that ended after it had been accepted.
-    var completed: Int? { self.ended(["done", "failed", "cancelled", "expired", "dropped", "lost", "dead"]) }
+    package var completed: Int? { self.ended(["done", "failed", "cancelled", "expired", "dropped", "lost", "dead"]) }
 }
 
 extension PoolReading {
     private static let maximumPools = 10_000
     private static let maximumReasons = 256
 
-    static func read(_ body: [UInt8]) throws -> [PoolReading] {
+    package static func read(_ body: [UInt8]) throws -> [PoolReading] {
         try JSON.read(body) { root in
             var pools: [PoolReading] = []
             root["pools"]?.forEachElement { element in
@@ -58,7 +58,7 @@ extension PoolReading {
         }
     }
 
-    init?(_ json: JSONValue) {
+    package init?(_ json: JSONValue) {
         guard let id = json["id"]?.string else { return nil }
         self.init(id: id)
         self.mode = json["mode"]?.string

@@ -1,6 +1,6 @@
 /// Something that is wrong, what shows it, and where to look first.
-struct DoctorFinding: Sendable, Equatable {
-    enum Code: String, Sendable, CaseIterable {
+package struct DoctorFinding: Sendable, Equatable {
+    package enum Code: String, Sendable, CaseIterable {
         case gatewayUnreachable = "gateway_unreachable"
         case keyRefused = "key_refused"
         case answerUnreadable = "answer_unreadable"
@@ -17,7 +17,7 @@ struct DoctorFinding: Sendable, Equatable {
         case admissionRefuses = "admission_refuses"
         case historyMissing = "history_missing"
 
-        var symptom: String {
+        package var symptom: String {
             switch self {
             case .gatewayUnreachable: "The gateway cannot be reached"
             case .keyRefused: "The gateway refuses the key"
@@ -38,18 +38,49 @@ struct DoctorFinding: Sendable, Equatable {
         }
     }
 
-    var code: Code
-    var pool: String?
+    package var code: Code
+    package var pool: String?
     /// What was seen, with its numbers.
-    var evidence: [String]
-    var look: [String]
+    package var evidence: [String]
+    package var look: [String]
     /// The same numbers, for machines.
-    var numbers: [String: Double] = [:]
+    package var numbers: [String: Double] = [:]
+}
+
+extension DoctorFinding {
+    package enum Severity: String, Sendable, CaseIterable {
+        /// Requests fail or stand still.
+        case critical
+        /// They suffer, or will.
+        case warning
+        case info
+
+        /// The most urgent is 0.
+        package var rank: Int {
+            switch self {
+            case .critical: 0
+            case .warning: 1
+            case .info: 2
+            }
+        }
+    }
+}
+
+extension DoctorFinding.Code {
+    package var severity: DoctorFinding.Severity {
+        switch self {
+        case .gatewayUnreachable, .keyRefused, .answerUnreadable, .gatewayStuck, .valkeyTrouble, .dispatcherGone,
+            .backendErrors:
+            .critical
+        case .clockSkew, .pendingGrows, .inFlightSticks, .requestsVanish, .budgetRejections, .admissionRefuses: .warning
+        case .gatewayDraining, .historyMissing: .info
+        }
+    }
 }
 
 /// What no gateway can see, and so no check can find.
-enum DoctorBlindSpot {
-    static let fallback =
+package enum DoctorBlindSpot {
+    package static let fallback =
         "Whether the provider fell back to another model: to Sluice every answer of the backend counts. When it did "
         + "not, look at router_settings.fallbacks and the log of LiteLLM (or the routing of OpenRouter, vLLM), and at "
         + "'model' in the answer's body."
