@@ -11,13 +11,17 @@ import SluiceTransport
 
 /// A few numbers of the process for `/metrics`.
 struct ProcessMetrics: MetricSource {
-    /// The process's own, and those of the sinks that have some.
+    /// The process's own, and those of sinks and exporter.
     static func sources(
         _ server: Lock<HTTPServer?>,
         _ metrics: Metrics,
-        _ sinks: [any ExecutionSink]
+        _ sinks: [any ExecutionSink],
+        _ exporter: MetricExporter?
     ) -> [any MetricSource] {
-        [ProcessMetrics(server, startedAt: metrics.startedAt)] + sinks.compactMap { $0 as? any MetricSource }
+        var sources: [any MetricSource] = [ProcessMetrics(server, startedAt: metrics.startedAt)]
+        sources += sinks.compactMap { $0 as? any MetricSource }
+        if let exporter { sources.append(exporter) }
+        return sources
     }
 
     private let server: Lock<HTTPServer?>

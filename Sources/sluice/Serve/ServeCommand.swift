@@ -39,9 +39,7 @@ struct ServeCommand {
         let (configuration, keys) = try self.load()
         let openFiles = sluice_raise_open_files()
         let clock = SystemClock()
-        let threads = configuration.integer("threads") ?? 0
-        let reactors = try ReactorGroup(count: threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        try reactors.start()
+        let reactors = try Self.reactors(configuration)
         var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
         let log = self.log(configuration, clock)
@@ -52,6 +50,8 @@ struct ServeCommand {
         let history = HistoryWiring(configuration: configuration, role: self.role)
         let sinks = export.sinks(reactors, clock, log) + history.sinks(reactors, clock, log)
         let telemetry = wiring.telemetry(clock, spending, sinks)
+        let metricExporter = try MetricWiring(configuration: configuration, environment: self.loader.environment)
+            .exporter(wiring, telemetry.metrics, reactors, clock, log)
         let dispatcher = wiring.dispatcher(reactors, telemetry, clock)
         let server = Lock<HTTPServer?>(nil)
         let around = AroundWiring(configuration: configuration, role: self.role)
@@ -69,7 +69,7 @@ struct ServeCommand {
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
             observers: webhooks,
-            metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks)
+            metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
         if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
@@ -77,15 +77,11 @@ struct ServeCommand {
         let stops = StopRequests()
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
         self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
-        let listening = try HTTPServer(
-            configuration: wiring.serverConfiguration(),
-            reactors: reactors,
-            handler: gateway
-        )
-        server.withLock { $0 = listening }
+        let listening = try Self.listen(wiring, reactors, gateway, server)
         reactors.spawn { await gateway.observe() }
         if let producer { reactors.spawn { await producer.run() } }
         if let served { reactors.spawn { await served.run() } }
+        if let metricExporter { reactors.spawn { await metricExporter.run { await gateway.metricPage() } } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
         if let fabric { self.announce(fabric, served, producer) }
         let shutdown = Shutdown(
@@ -95,6 +91,7 @@ struct ServeCommand {
             producer: producer,
             server: listening,
             webhooks: webhooks,
+            farewells: [MetricWiring.farewell(metricExporter, gateway)],
             reactors: reactors,
             clock: clock,
             limit: configuration.duration("drain"),
@@ -104,6 +101,28 @@ struct ServeCommand {
         shutdown.wait()
         reactors.stop()
         return ExitCode.success
+    }
+
+    private static func reactors(_ configuration: Configuration) throws -> ReactorGroup {
+        let threads = configuration.integer("threads") ?? 0
+        let reactors = try ReactorGroup(count: threads > 0 ? threads : Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        try reactors.start()
+        return reactors
+    }
+
+    private static func listen(
+        _ wiring: Wiring,
+        _ reactors: ReactorGroup,
+        _ gateway: Gateway,
+        _ server: Lock<HTTPServer?>
+    ) throws -> HTTPServer {
+        let listening = try HTTPServer(
+            configuration: wiring.serverConfiguration(),
+            reactors: reactors,
+            handler: gateway
+        )
+        server.withLock { $0 = listening }
+        return listening
     }
 
     private static func spending(_ wiring: Wiring, _ clock: any TimeSource) throws -> SpendingBook {

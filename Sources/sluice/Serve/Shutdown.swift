@@ -19,6 +19,7 @@ final class Shutdown: Sendable {
     private let producer: Producer?
     private let server: HTTPServer
     private let webhooks: [WebhookSender]
+    private let farewells: [@Sendable () async -> Void]
     private let reactors: ReactorGroup
     private let clock: any TimeSource
     private let limit: Duration
@@ -26,6 +27,7 @@ final class Shutdown: Sendable {
     private let isRequested = Lock(false)
     private let done = Countdown(1)
 
+    /// - Parameter farewells: what is to be done when nothing runs any more, all at once; each with a limit of its own.
     init(
         gateway: Gateway,
         dispatcher: Dispatcher,
@@ -33,6 +35,7 @@ final class Shutdown: Sendable {
         producer: Producer?,
         server: HTTPServer,
         webhooks: [WebhookSender],
+        farewells: [@Sendable () async -> Void],
         reactors: ReactorGroup,
         clock: any TimeSource,
         limit: Duration,
@@ -44,6 +47,7 @@ final class Shutdown: Sendable {
         self.producer = producer
         self.server = server
         self.webhooks = webhooks
+        self.farewells = farewells
         self.reactors = reactors
         self.clock = clock
         self.limit = limit
@@ -93,6 +97,9 @@ final class Shutdown: Sendable {
         await self.producer?.close()
         await self.server.stop(grace: .seconds(2))
         await self.drainWebhooks()
+        await withTaskGroup(of: Void.self) { group in
+            for farewell in self.farewells { group.addTask { await farewell() } }
+        }
         let wrong = self.dispatcher.checkBooks().map { " (\($0))" } ?? ""
         self.terminal.errorLine(
             unfinished == 0 ? "drained\(wrong)" : "stopped; \(unfinished) requests were cancelled\(wrong)"
