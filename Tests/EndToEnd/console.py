@@ -1,6 +1,8 @@
 """A browser for tests of the console: what it says on its console, and what moves without having been asked to."""
 
 import shutil
+import socket
+import threading
 import urllib.parse
 
 from runtime import ROOT
@@ -61,3 +63,62 @@ def row(page, id):
 
 def filtered(text):
     return urllib.parse.quote(text, safe=":,")
+
+
+class Line:
+    """A way to a program that can be cut, made silent and mended."""
+
+    def __init__(self, port):
+        self.target = port
+        self.is_open = threading.Event()
+        self.speaks = threading.Event()
+        self.is_open.set()
+        self.speaks.set()
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.is_open.is_set():
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source, target):
+        try:
+            while part := source.recv(65536):
+                self.speaks.wait()
+                target.sendall(part)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.is_open.clear()
+        for end in self.pairs:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.pairs = []
+
+    def mend(self):
+        self.is_open.set()
+
+    def close(self):
+        self.cut()
+        self.listener.close()

@@ -1,6 +1,6 @@
 // Columns of requests: those that live, and those that have ended.
 import { age, copy, draw, make, mark, set, setTag, tag } from "./dom.js";
-import { clock, dash, fault, kindOf, money, plain, short, span, stateWord, whole, why } from "./format.js";
+import { clock, dash, fault, kindOf, money, plain, short, span, stateWord, whole, why, whyBriefly } from "./format.js";
 
 const link = (cell) => {
   cell.link = make("a", { class: "mono id", tabindex: "-1" });
@@ -15,23 +15,29 @@ export const fillLink = (cell, id) => {
 const text = (read) => (cell, row) => { const value = read(row) ?? dash; set(cell, value); mark(cell, "title", value); };
 const tagged = (cell) => { cell.append(tag("queued")); };
 
-const waits = (row) => {
+const waits = (row, name = why) => {
   if (row.message && row.state === "ended") return row.message;
   if (!row.waiting) return row.place ? [row.place.stage, row.place.process].filter(Boolean).map(plain).join(" at ") : row.dispatcher ? `at ${row.dispatcher}` : "";
   const { reason, position, estimated_start_ms: start } = row.waiting;
-  return [why(reason), position ? `no. ${whole(position)}` : "", start === null || start === undefined ? "" : `starts in ${span(start)}`].filter(Boolean).join(" · ");
+  return [name(reason), position ? `no. ${whole(position)}` : "", start === null || start === undefined ? "" : `in ${span(start)}`].filter(Boolean).join(" · ");
 };
 
-const began = (row) => row.timings_ms?.claimed ?? null;
+// How long it has waited: the first time until it was taken; after a failed attempt since that ended.
+const waited = (cell, row) => {
+  const last = Array.isArray(row.attempts) ? row.attempts.at(-1) : null;
+  const claimed = row.timings_ms?.claimed ?? null;
+  const now = row.age_ms + performance.now() - row.heard;
+  if (row.state === "queued") age(cell, last ? (last.ended_ms === null || last.ended_ms === undefined ? null : now - last.ended_ms) : now);
+  else age(cell, claimed, false);
+};
 
 export const liveColumns = () => [
   { name: "id", label: "Request", width: "minmax(6.5rem, 7rem)", narrow: "a", build: link, fill: (cell, row) => fillLink(cell, row.id) },
   { name: "state", label: "Stage", width: "6.6rem", narrow: "b", build: tagged, fill: (cell, row) => setTag(cell.firstChild, kindOf(row), stateWord(kindOf(row))) },
-  { name: "age", label: "Age", width: "5.2rem", number: true, narrow: "d", sort: "age", fill: (cell, row) => age(cell, row.age_ms + performance.now() - row.heard, row.state !== "ended") },
-  { name: "wait", label: "Waited", width: "5.2rem", number: true, sort: "wait", fill: (cell, row) => (began(row) === null
-    ? age(cell, row.age_ms + performance.now() - row.heard, row.state === "queued") : age(cell, began(row), false)) },
-  { name: "why", label: "Why it waits, where it is", width: "minmax(9rem, 2.2fr)", narrow: "c", fill: (cell, row) => { const words = waits(row); set(cell, words); mark(cell, "title", words); } },
-  { name: "pool", label: "Pool", width: "minmax(4rem, .9fr)", fill: text((row) => row.pool) },
+  { name: "age", label: "Age", width: "4.9rem", number: true, narrow: "d", sort: "age", fill: (cell, row) => age(cell, row.age_ms + performance.now() - row.heard, row.state !== "ended") },
+  { name: "wait", label: "Waited", width: "4.9rem", number: true, sort: "wait", fill: waited },
+  { name: "why", label: "Why it waits, where it is", width: "minmax(9rem, 2.6fr)", narrow: "c", fill: (cell, row) => { set(cell, waits(row, whyBriefly)); mark(cell, "title", waits(row)); } },
+  { name: "pool", label: "Pool", width: "minmax(4rem, .8fr)", fill: text((row) => row.pool) },
   { name: "model", label: "Model", width: "minmax(4rem, 1.1fr)", narrow: "e", fill: text((row) => row.model) },
   { name: "tenant", label: "Tenant", width: "minmax(4rem, .9fr)", fill: text((row) => row.tenant) },
   { name: "producer", label: "Producer", width: "minmax(4rem, .8fr)", roomy: true, fill: text((row) => row.producer) },

@@ -28,7 +28,8 @@ const scores = (mine, winner) => {
 export const explanation = (told, request) => {
   if (!told) return make("p", { class: "quiet" }, "Nothing is known about its wait.");
   const waited = request.timings_ms?.claimed ?? request.timings_ms?.started ?? null;
-  const children = [make("p", { class: "sentence" }, told.summary)];
+  const children = [];
+  if (told.outcome && waited === null) children.push(make("p", {}, "It ended before a slot took it."));
   if (told.outcome && waited !== null) children.push(make("p", { class: "quiet" }, `It waited ${span(waited)} before a slot took it.`));
   const share = told.tenant_share;
   if (!told.outcome && told.position) children.push(make("p", { class: "quiet" }, `No. ${whole(told.position)} of ${whole(told.queued)} in line; ${

@@ -64,6 +64,13 @@ const waiting = {
   tenant_slots_full: "its tenant’s share is in use", ahead_in_queue: "others are ahead", no_dispatcher: "no dispatcher serves the pool",
 };
 
+const brief = {
+  slots_full: "slots taken", circuit_open: "circuit open", pool_paused: "pool paused", rate_limited: "rate limit", backoff: "pause before retry",
+  tenant_slots_full: "tenant’s share used", ahead_in_queue: "others ahead", no_dispatcher: "no dispatcher",
+};
+
+export const whyBriefly = (reason) => brief[reason] ?? plain(reason);
+
 export const why = (reason) => waiting[reason] ?? plain(reason);
 
 export const reasons = Object.keys(waiting);
@@ -71,7 +78,7 @@ export const reasons = Object.keys(waiting);
 export const stateWord = (state) => (state === "started" ? "executing" : plain(state));
 
 // Seen as one: what a request is now, or how it ended.
-export const kindOf = (row) => row.outcome ?? (row.state === "started" && row.waiting?.reason === "backoff" ? "backoff" : row.state);
+export const kindOf = (row) => row.outcome ?? (row.waiting?.reason === "backoff" ? "backoff" : row.state);
 
 const faults = {
   backend: "backend", malformed_response: "backend", result_too_large: "backend", outcome_unknown: "backend",

@@ -27,7 +27,13 @@ export const mount = (root, context, parameters) => {
   const buttons = steer(context, () => pool, refresh);
   const figures = strip([["queued", "Queued", "queued"], ["in_flight", "In flight", "started"], ["oldest", "Oldest waits", null], ["service", "Mean service", null], ["accepted", "Accepted", null], ["retries", "Retries", "backoff"]]);
   const used = meter("Slots in use");
-  root.append(make("section", { class: "panel pool-head" }, make("div", { class: "row" }, mode, backend, held, make("span", { class: "spring" }), ...buttons.elements,
+  // Shown when all of it is known for the first time: what comes later moves nothing.
+  const box = make("div", { class: "grow", hidden: true });
+  const awaited = new Set(["course", "tenants", "pool"]);
+  const arrived = (name) => { awaited.delete(name); if (awaited.size === 0) box.hidden = false; };
+  const patience = setTimeout(() => { if (pool) box.hidden = false; }, 1500);
+  root.append(box);
+  box.append(make("section", { class: "panel pool-head" }, make("div", { class: "row" }, mode, backend, held, make("span", { class: "spring" }), ...buttons.elements,
     make("a", { class: "button", href: `#/dispatch?f=pool:${encodeURIComponent(id)}` }, "Its requests")), used.element), figures.element);
 
   // MARK: Course
@@ -45,7 +51,7 @@ export const mount = (root, context, parameters) => {
     for (const button of choose.children) button.setAttribute("aria-pressed", button === event.currentTarget ? "true" : "false");
     course.now();
   } }, each[2])));
-  root.append(make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Course"), make("span", { class: "spring" }), choose),
+  box.append(make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Course"), make("span", { class: "spring" }), choose),
     make("div", { class: "charts" }, ...Object.values(charts).map((each) => each.element))));
   const course = context.live.poll(async (signal) => {
     const data = await context.api.get(`${path}/series?window_s=${reach[0]}&step_s=${reach[1]}`, { signal });
@@ -57,6 +63,7 @@ export const mount = (root, context, parameters) => {
     charts.latency.update({ ...at, values: [data.p50_ms ?? [], data.p95_ms ?? []] });
     charts.breaker.update({ ...at, values: [(data.breaker ?? []).map((state) => breakerLevel[state] ?? null)] });
     charts.limiter.update({ ...at, values: [data.concurrency_limit ?? [], data.in_flight], limit: pool?.slots ?? null });
+    arrived("course");
   }, 5);
 
   // MARK: Tenants
@@ -65,15 +72,16 @@ export const mount = (root, context, parameters) => {
   const settings = make("div", { class: "settings" });
   const ends = make("dl", { class: "pairs" });
   const targets = make("div", { class: "scroll" });
-  root.append(make("div", { class: "aside" },
+  box.append(settings, targets, make("div", { class: "aside" },
     make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Tenants and their shares"), make("span", { class: "spring" }),
       context.action({ label: "Change shares …", run: () => pool && changeSettings(context, pool, tenantGroup(pool, tenants.map((each) => each.id)), refresh) })),
     make("div", { class: "scroll" }, make("table", { class: "table tenants" }, make("thead", {}, make("tr", {}, ...["Tenant", "Weight", "Share", "Queued", "In flight", "Done", "Tokens"].map((name, i) =>
       make("th", { scope: "col", class: i === 0 || i === 2 ? null : "number" }, name)))), tenantRows)), none),
-    make("section", { class: "panel" }, make("header", {}, make("h2", {}, "How its requests ended")), ends)), settings, targets);
+    make("section", { class: "panel" }, make("header", {}, make("h2", {}, "How its requests ended")), ends)));
   const slow = context.live.poll(async (signal) => {
     tenants = (await context.api.get(`${path}/tenants`, { signal })).tenants;
     none.hidden = tenants.length > 0;
+    arrived("tenants");
     reconcile(tenantRows, tenants, (tenant) => tenant.id, (tenant) => {
       const row = make("tr", {}, make("td", {}, make("a", { href: `#/dispatch?f=${encodeURIComponent(`pool:${id} tenant:${tenant.id}`)}` }, tenant.id)));
       row.numbers = [0, 1, 2, 3, 4].map(() => make("td", { class: "number" }));
@@ -126,8 +134,9 @@ export const mount = (root, context, parameters) => {
     })));
     drawSettings();
     drawTargets();
+    arrived("pool");
   }, 1, (error) => { if (!pool) root.replaceChildren(make("div", { class: "empty" }, make("p", {}, error.message), make("a", { href: "#/pools" }, "All pools"))); });
   context.keys({ P: { label: "Pause or resume the pool", run: () => pool && !buttons.elements[0].disabled && buttons.act(pool.mode === "running" ? "pause" : "resume") },
     D: { label: "Drain the pool", run: () => pool && !buttons.elements[1].disabled && buttons.act("drain") } });
-  return { escape: () => context.navigate("/pools"), unmount() {} };
+  return { escape: () => context.navigate("/pools"), unmount: () => clearTimeout(patience) };
 };

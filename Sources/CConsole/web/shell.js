@@ -119,6 +119,8 @@ const show = async () => {
   current = { page, opened, view: null };
   setTitle(module.title);
   current.view = module.mount(main, contextFor(opened), parameters);
+  // Keys and pointers are answered from here on; for measuring.
+  if (isFirst) performance.mark("interactive");
 };
 
 // MARK: Who asks

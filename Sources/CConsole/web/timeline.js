@@ -23,7 +23,7 @@ export const timeline = (request) => {
   const total = Math.max(times.ended ?? request.age_ms ?? 0, 0.001);
   const attempts = Array.isArray(request.attempts) ? request.attempts : [];
   const first = attempts[0]?.started_ms ?? times.claimed ?? total;
-  const lines = [line("queued", request.state === "queued" ? `${span(total)} so far` : span(first), bar("queued", 0, Math.min(first, total), total, `queued ${span(first)}`))];
+  const lines = [line("queued", attempts.length === 0 && request.state === "queued" ? `${span(total)} so far` : span(first), bar("queued", 0, Math.min(first, total), total, `queued ${span(first)}`))];
   attempts.forEach((attempt, i) => {
     const end = attempt.ended_ms ?? null;
     const until = end ?? total;
@@ -36,7 +36,7 @@ export const timeline = (request) => {
     const next = attempts[i + 1];
     if (attempt.retry_delay_ms !== null && attempt.retry_delay_ms !== undefined && end !== null) {
       const again = next?.started_ms ?? total;
-      lines.push(line("pause", `${span(again - end)} before the next attempt`, bar("backoff", end, again, total, "pause")));
+      lines.push(line("pause", next ? `${span(again - end)} before the next attempt` : `${span(again - end)} so far`, bar("backoff", end, again, total, "pause")));
     }
   });
   if (request.outcome) lines.push(line("end", `${request.outcome} after ${span(total)}`, dot(request.outcome, total, total, request.outcome)));
