@@ -36,9 +36,9 @@ def test_a_stream_is_seen_streaming(runtime, mock, page):
     text = 'mock:{"tokens":400,"tokens_per_second":100}'
     client = threading.Thread(target=lambda: runtime.chat(text, stream=True))
     client.start()
-    expect(page.locator("[role=row]", has_text="streaming").first).to_be_visible()
+    expect(page.locator("[role=row]:not([aria-hidden])", has_text="streaming").first).to_be_visible()
     client.join()
-    expect(page.locator("[role=row]", has_text="streaming")).to_have_count(0)
+    expect(page.locator("[role=row]:not([aria-hidden])", has_text="streaming")).to_have_count(0)
 
 
 def test_a_retry_is_seen_on_the_request_s_page(runtime, mock, page):
@@ -68,6 +68,7 @@ def test_selected_requests_are_cancelled_with_the_keyboard_alone(runtime, mock, 
     go(page, runtime, "dispatch")
     for id in ids:
         expect(row(page, id)).to_be_visible()
+    expect(page.locator(".count")).to_have_text("3 live")
     for key in ["j", "x", "j", "x"]:
         page.keyboard.press(key)
     expect(page.locator("[role=row][aria-selected=true]")).to_have_count(2)

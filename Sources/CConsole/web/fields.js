@@ -6,10 +6,10 @@ const from = (seen, name) => () => [...(seen[name] ?? [])].sort();
 
 export const liveFields = (seen) => [
   { name: "state", hint: "queued, started, streaming", values: () => ["queued", "claimed", "started", "streaming"] },
-  { name: "pool", hint: "its queue", values: from(seen, "pool") },
-  { name: "model", hint: "the model asked for", values: from(seen, "model") },
-  { name: "tenant", hint: "whose", values: from(seen, "tenant") },
-  { name: "producer", hint: "who sent it over a list", values: from(seen, "producer") },
+  { name: "pool", hint: "its queue", values: from(seen, "pool"), negates: true },
+  { name: "model", hint: "the model asked for", values: from(seen, "model"), negates: true },
+  { name: "tenant", hint: "whose", values: from(seen, "tenant"), negates: true },
+  { name: "producer", hint: "who sent it over a list", values: from(seen, "producer"), negates: true },
   { name: "reason", hint: "why it waits", values: () => reasons, to: "waiting" },
   { name: "age", hint: "older than: age:>30s", kind: "span", over: "age_over_ms" },
 ];

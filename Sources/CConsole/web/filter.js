@@ -14,7 +14,7 @@ const amount = (text, kind) => {
   if (!match) return null;
   const [, sign, digits, unit] = match;
   if (kind === "number") return unit && unit !== "k" ? null : { sign, value: Number(digits) * (unit === "k" ? 1000 : 1) };
-  return unit === "k" ? null : { sign, value: Number(digits) * (units[unit ?? "s"]) };
+  return unit === "k" ? null : { sign, value: Math.round(Number(digits) * units[unit ?? "s"]) };
 };
 
 export const parse = (text, fields) => {

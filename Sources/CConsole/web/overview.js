@@ -132,7 +132,7 @@ export const mount = (root, context) => {
     depth.update({ from: series.from, step: series.step_s, values: [sum(data.pools, "queued"), sum(data.pools, "in_flight")] });
     ended.update({ from: series.from, step: series.step_s, values: [per(sum(data.pools, "done")), per(sum(data.pools, "failed"))] });
   };
-  context.live.stream("api/live/stream?overview=1&limit=1", { overview: show });
+  context.live.stream("api/live/stream?overview=1&limit=0", { overview: show });
   context.live.poll(async (signal) => {
     const data = await context.api.get("api/overview", { signal });
     show(data);
