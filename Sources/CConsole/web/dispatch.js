@@ -1,7 +1,7 @@
 // Runtime Fabric → LLM Dispatch: what waits and runs now, and what has ended. Live state comes from the fabric, the past
 // from history; the two are never mixed.
 import { age, empty, make, mark, once, set } from "./dom.js";
-import { filter } from "./filter.js";
+import { filter, textOf } from "./filter.js";
 import { whole } from "./format.js";
 import { list } from "./list.js";
 import { strip } from "./overview.js";
@@ -12,9 +12,16 @@ import { query } from "./api.js";
 export const title = "LLM Dispatch";
 
 const window_ = 160; // Rows asked for at once: some screens full.
+const fields = { live: liveFields, recent: executionFields };
+
+const read = (parameters) => {
+  const state = { view: "live", sort: "", ...parameters };
+  state.f = textOf(parameters, (fields[state.view] ?? liveFields)({}));
+  return state;
+};
 
 export const mount = (root, context, parameters) => {
-  let state = { view: "live", f: "", sort: "", ...parameters };
+  let state = read(parameters);
   const seen = { pool: new Set(), model: new Set(), tenant: new Set(), producer: new Set(), backend: new Set() };
   const learn = (rows) => { for (const row of rows) for (const name in seen) if (row[name] && seen[name].size < 200) seen[name].add(row[name]); };
 
@@ -79,7 +86,7 @@ export const mount = (root, context, parameters) => {
 
   return {
     update(next) {
-      const wanted = { view: "live", f: "", sort: "", ...next };
+      const wanted = read(next);
       if (wanted.view !== state.view) { state = wanted; open(); } else { state = wanted; shown.update(wanted); }
     },
     escape: () => shown.escape?.(),

@@ -5,7 +5,7 @@ const outcomes = ["done", "failed", "cancelled", "expired", "rejected", "dropped
 const from = (seen, name) => () => [...(seen[name] ?? [])].sort();
 
 export const liveFields = (seen) => [
-  { name: "state", hint: "queued, started, streaming", values: () => ["queued", "claimed", "started", "streaming"] },
+  { name: "state", hint: "queued, started, streaming", values: () => ["queued", "claimed", "started", "streaming", "in_flight"] },
   { name: "pool", hint: "its queue", values: from(seen, "pool"), negates: true },
   { name: "model", hint: "the model asked for", values: from(seen, "model"), negates: true },
   { name: "tenant", hint: "whose", values: from(seen, "tenant"), negates: true },

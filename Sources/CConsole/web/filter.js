@@ -53,6 +53,10 @@ export const toggled = (text, name, value) => {
   return (terms.includes(term) ? terms.filter((each) => each !== term) : [...terms.filter((each) => !each.startsWith(`${name}:`)), term]).join(" ");
 };
 
+// The text that an address means: its `f`, or fields by their own names (`state=queued&pool=a`).
+export const textOf = (parameters, fields) => parameters.f ?? fields.filter((field) => parameters[field.name] ?? parameters[field.to])
+  .map((field) => `${field.name}:${quoted(parameters[field.name] ?? parameters[field.to])}`).join(" ");
+
 let serial = 0;
 
 export const filter = ({ fields, value = "", label, change, quick = [] }) => {

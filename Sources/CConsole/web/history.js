@@ -3,7 +3,7 @@ import { empty, make, mark, set } from "./dom.js";
 import { chart, cursors } from "./chart.js";
 import { endedColumns } from "./columns.js";
 import { executionFields } from "./fields.js";
-import { filter } from "./filter.js";
+import { filter, textOf } from "./filter.js";
 import { list } from "./list.js";
 import { money, percent, rate, short, span, whole } from "./format.js";
 import { api, key, query } from "./api.js";
@@ -46,7 +46,8 @@ const draw = (box, metric, groups, bucket, from, until, group) => {
 
 export const mount = (root, context, parameters) => {
   const initial = { f: "", from: "-1h", by: "outcome", metric: "count", sort: "-ended", to: "" };
-  let state = { ...initial, ...parameters };
+  const read = (given) => ({ ...initial, ...given, f: textOf(given, executionFields({})) });
+  let state = read(parameters);
   const seen = { pool: new Set(), model: new Set(), tenant: new Set(), producer: new Set(), backend: new Set() };
   let filters = {};
   let rows = [];
@@ -146,7 +147,7 @@ export const mount = (root, context, parameters) => {
   context.keys(grid.keys());
   return {
     update(next) {
-      state = { ...initial, ...next };
+      state = read(next);
       [[time, "from"], [by, "by"], [metric, "metric"]].forEach(([node, name]) => { node.value = state[name]; });
       grid.sorted(state.sort);
       box.show(state.f);
