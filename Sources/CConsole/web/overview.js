@@ -77,7 +77,7 @@ const fillPool = (row, pool) => {
     const ended = pool.series.done.map((value, i) => (value === null ? null : value + (pool.series.failed[i] ?? 0)));
     row.done.update(ended);
     const last = pool.series.done.findLast((value) => value !== null);
-    set(row.doneRate, last === undefined ? "–" : `${rate(last / pool.series.step_s)}/s`);
+    set(row.doneRate, last === undefined ? "–" : `${rate(last)}/s`);
   }
 };
 
@@ -128,9 +128,8 @@ export const mount = (root, context) => {
   const charts = (data) => {
     const series = data.pools.find((pool) => pool.series)?.series;
     if (!series) return;
-    const per = (values) => values.map((value) => (value === null ? null : value / series.step_s));
     depth.update({ from: series.from, step: series.step_s, values: [sum(data.pools, "queued"), sum(data.pools, "in_flight")] });
-    ended.update({ from: series.from, step: series.step_s, values: [per(sum(data.pools, "done")), per(sum(data.pools, "failed"))] });
+    ended.update({ from: series.from, step: series.step_s, values: [sum(data.pools, "done"), sum(data.pools, "failed")] });
   };
   context.live.stream("api/live/stream?overview=1&limit=0", { overview: show });
   context.live.poll(async (signal) => {

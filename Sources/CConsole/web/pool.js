@@ -56,10 +56,9 @@ export const mount = (root, context, parameters) => {
   const course = context.live.poll(async (signal) => {
     const data = await context.api.get(`${path}/series?window_s=${reach[0]}&step_s=${reach[1]}`, { signal });
     const at = { from: data.from, step: data.step_s };
-    const per = (values) => values?.map((value) => (value === null ? null : value / data.step_s)) ?? [];
     const away = data.dropped?.map((value, i) => (value === null ? null : value + (data.rejected?.[i] ?? 0)));
     charts.depth.update({ ...at, values: [data.queued, data.in_flight] });
-    charts.flow.update({ ...at, values: [per(data.in), per(data.done), per(data.failed), per(away)] });
+    charts.flow.update({ ...at, values: [data.in, data.done, data.failed, away] });
     charts.latency.update({ ...at, values: [data.p50_ms ?? [], data.p95_ms ?? []] });
     charts.breaker.update({ ...at, values: [(data.breaker ?? []).map((state) => breakerLevel[state] ?? null)] });
     charts.limiter.update({ ...at, values: [data.concurrency_limit ?? [], data.in_flight], limit: pool?.slots ?? null });
