@@ -1,3 +1,4 @@
+import SluiceBasics
 import SluiceWire
 
 /// One iteration of a stream.
@@ -20,6 +21,10 @@ final class ChatStreamRun {
     private var failure: ProviderError?
     private var usage: ChatUsage?
     private var collector: ChatResponseCollector?
+    /// When the attempt's first content must have come; `nil`: it has come, or only the whole call counts.
+    private var contentDeadline: Instant?
+    /// Whether the caller has been given an open stream.
+    private var isFlowing = false
 
     init(_ core: CompletionCore, _ request: ChatRequest, _ options: CompletionOptions) {
         self.core = core
@@ -82,26 +87,34 @@ final class ChatStreamRun {
             self.options
         )
         self.call = call
-        if call.needsContent {
-            self.collector = ChatResponseCollector(maximumBytes: self.core.configuration.network.maximumResponseBytes)
-        }
         if let script = self.core.configuration.script { return try await self.open(script, call) }
         let route = try self.core.route(self.request.model, self.options)
         call.begin(provider: route.handler.provider) { self.request.openAIBody() }
-        try await call.attempts { timeout throws(ProviderError) in
+        try await call.attempts { time throws(ProviderError) in
+            self.forget(call)
             do throws(ProviderError) {
-                try await self.open(route, call, timeout)
+                try await self.open(route, call, time)
             } catch {
                 self.reset()
                 throw error
             }
         }
+        self.contentDeadline = nil
+        self.isFlowing = true
+    }
+
+    /// What an attempt before this one has said is no part of the answer.
+    private func forget(_ call: CompletionCall) {
+        self.usage = nil
+        guard call.needsContent else { return }
+        self.collector = ChatResponseCollector(maximumBytes: self.core.configuration.network.maximumResponseBytes)
     }
 
     private func open(_ script: CompletionScript, _ call: CompletionCall) async throws(ProviderError) {
         call.begin(provider: "script") { self.request.openAIBody() }
-        let events = try await call.attempts { timeout throws(ProviderError) in
-            try script.answer(self.request, timeout: timeout)
+        self.forget(call)
+        let events = try await call.attempts { time throws(ProviderError) in
+            try script.answer(self.request, timeout: time.answer)
         }
         for event in events { self.take(event) }
         if events.last != .done { self.failure = .truncated("script") }
@@ -110,17 +123,21 @@ final class ChatStreamRun {
     private func open(
         _ route: CompletionRoute,
         _ call: CompletionCall,
-        _ timeout: Duration
+        _ time: AttemptTime
     ) async throws(ProviderError) {
+        self.contentDeadline = time.answer < time.left ? call.ground.now() + time.answer : nil
         var asked = self.request
         asked.model = route.model
         let prepared = try route.handler.prepare(
             ProviderCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
         )
         call.dropped(prepared.dropped)
+        // A stream that has begun may take all the time that is left.
+        let request = self.core.request(prepared, time.left)
+        let http = call.ground.http
         let stream: HTTPClientStream
         do {
-            stream = try await call.ground.http.stream(self.core.request(prepared, timeout))
+            stream = try await self.inTime { () async throws(HTTPClientError) in try await http.stream(request) }
         } catch {
             throw ProviderError(error, provider: route.handler.provider).scrubbed(of: route.secrets)
         }
@@ -155,7 +172,7 @@ final class ChatStreamRun {
         let limit = max(1, self.core.configuration.network.maximumResponseBytes)
         var body: [UInt8] = []
         do {
-            while let piece = try await stream.body.next() {
+            while let piece = try await self.next(stream.body) {
                 guard body.count + piece.count <= limit else { break }
                 body.append(contentsOf: piece)
             }
@@ -167,12 +184,30 @@ final class ChatStreamRun {
 
     // MARK: Reading
 
+    private func next(_ reader: any HTTPBodyReader) async throws(HTTPClientError) -> [UInt8]? {
+        try await self.inTime { () async throws(HTTPClientError) in try await reader.next() }
+    }
+
+    /// Bounds what is waited for by what an attempt, or a stream that has begun, is given.
+    private func inTime<Success: Sendable>(
+        _ operation: @escaping @Sendable () async throws(HTTPClientError) -> Success
+    ) async throws(HTTPClientError) -> Success {
+        guard let ground = self.call?.ground else { return try await operation() }
+        if let deadline = self.contentDeadline {
+            let message = "the provider sent no content within the attempt's time"
+            return try await ground.before(deadline, orElse: message, operation)
+        }
+        guard self.isFlowing, let span = self.call?.chunkTimeout else { return try await operation() }
+        let message = "the provider's stream stood still for \(span.inSeconds) s"
+        return try await ground.before(ground.now() + span, orElse: message, operation)
+    }
+
     /// What goes wrong behind content is noted, so that the content is handed out first.
     private func read() async throws(ProviderError) {
         guard case .open(let reader, var decoder, let route) = self.source else { return }
         let bytes: [UInt8]?
         do {
-            bytes = try await reader.next()
+            bytes = try await self.next(reader)
         } catch {
             throw ProviderError(error, provider: route.handler.provider).scrubbed(of: route.secrets)
         }

@@ -8,6 +8,8 @@ final class CompletionCall {
     private let core: CompletionCore
     private let retries: RetrySettings
     private let attemptTimeout: Duration?
+    /// Between two pieces of a stream.
+    let chunkTimeout: Duration?
     private let start: Instant
     private let deadline: Instant
     private var report: CompletionReport
@@ -30,6 +32,7 @@ final class CompletionCall {
         self.id = core.nextID()
         self.retries = options.retries ?? core.configuration.retries
         self.attemptTimeout = options.attemptTimeout ?? core.configuration.attemptTimeout
+        self.chunkTimeout = (options.chunkTimeout ?? core.configuration.chunkTimeout).map { max(.milliseconds(1), $0) }
         self.start = self.ground.now()
         self.deadline = self.start + max(.zero, options.timeout ?? core.configuration.timeout)
         self.observers = core.configuration.observers
@@ -60,13 +63,14 @@ final class CompletionCall {
     ///
     /// - Parameter attempt: is told how long it may take.
     func attempts<Success>(
-        _ attempt: (Duration) async throws(ProviderError) -> Success
+        _ attempt: (AttemptTime) async throws(ProviderError) -> Success
     ) async throws(ProviderError) -> Success {
         while true {
             let left = try self.remaining()
             self.report.attempts += 1
             do throws(ProviderError) {
-                return try await attempt(min(left, max(.milliseconds(1), self.attemptTimeout ?? left)))
+                let answer = min(left, max(.milliseconds(1), self.attemptTimeout ?? left))
+                return try await attempt(AttemptTime(left: left, answer: answer))
             } catch {
                 try await self.pauseOrGiveUp(error)
             }
@@ -146,6 +150,16 @@ final class CompletionCall {
         self.end { $0.didSucceed($1) }
     }
 
+    /// Runs what the call consists of; whatever it throws has ended the call.
+    func ending<Success>(_ body: () async throws(ProviderError) -> Success) async throws(ProviderError) -> Success {
+        do throws(ProviderError) {
+            return try await body()
+        } catch {
+            self.fail(error)
+            throw error
+        }
+    }
+
     func fail(_ error: ProviderError) {
         guard self.hasBegun, !self.hasEnded else { return }
         self.report.status = error.status
@@ -162,6 +176,14 @@ final class CompletionCall {
         for observer in self.observers { tell(observer, self.report) }
         for observer in self.observers { observer.didEnd(self.report) }
     }
+}
+
+/// How long one attempt may take.
+struct AttemptTime {
+    /// To the end of the whole call.
+    var left: Duration
+    /// To the answer, or a stream's first content; at most `left`.
+    var answer: Duration
 }
 
 extension RetrySettings {

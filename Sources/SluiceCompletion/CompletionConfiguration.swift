@@ -17,8 +17,12 @@ public struct CompletionConfiguration: Sendable {
     public var retries = RetrySettings()
     /// The whole call, attempts and pauses together, must have ended by then. Also the longest that a stream may take.
     public var timeout = Duration.seconds(600)
-    /// One attempt must have ended by then; `nil`: only the whole call counts.
+    /// By then one attempt must have its answer, and that of a stream its first content: a stream that has begun is not
+    /// cut off by it. `nil`: only the whole call counts.
     public var attemptTimeout: Duration?
+    /// Of a stream that has begun: the longest that may pass between two of its pieces, signs of life included, while
+    /// the loop waits for one. `nil`: only the whole call counts.
+    public var chunkTimeout: Duration?
     /// Told of every call.
     public var observers: [any CompletionObserver] = []
     public var network = NetworkSettings()
@@ -123,6 +127,7 @@ public struct CompletionOptions: Sendable {
     public var retries: RetrySettings?
     public var timeout: Duration?
     public var attemptTimeout: Duration?
+    public var chunkTimeout: Duration?
 
     public init() {}
 }

@@ -39,14 +39,11 @@ final class CompletionCore: Sendable {
             isStream: false,
             options
         )
-        do throws(ProviderError) {
-            let response = try await self.whole(request, options, call)
-            call.succeed(usage: response.usage) { response.openAIBody() }
-            return response
-        } catch {
-            call.fail(error)
-            throw error
+        let response = try await call.ending { () async throws(ProviderError) in
+            try await self.whole(request, options, call)
         }
+        call.succeed(usage: response.usage) { response.openAIBody() }
+        return response
     }
 
     private func whole(
@@ -56,20 +53,20 @@ final class CompletionCore: Sendable {
     ) async throws(ProviderError) -> ChatResponse {
         if let script = self.configuration.script {
             call.begin(provider: "script") { request.openAIBody() }
-            return try await call.attempts { timeout throws(ProviderError) in
-                try ChatResponse(collecting: script.answer(request, timeout: timeout), provider: "script")
+            return try await call.attempts { time throws(ProviderError) in
+                try ChatResponse(collecting: script.answer(request, timeout: time.answer), provider: "script")
             }
         }
         let route = try self.route(request.model, options)
         call.begin(provider: route.handler.provider) { request.openAIBody() }
         var asked = request
         asked.model = route.model
-        return try await call.attempts { timeout throws(ProviderError) in
+        return try await call.attempts { time throws(ProviderError) in
             let prepared = try route.handler.prepare(
                 ProviderCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
             )
             call.dropped(prepared.dropped)
-            let answer = try await self.execute(prepared, route, call, timeout)
+            let answer = try await self.execute(prepared, route, call, time.answer)
             return try route.scrubbing { () throws(ProviderError) in try route.handler.answer(answer, to: prepared) }
         }
     }
@@ -85,14 +82,11 @@ final class CompletionCore: Sendable {
             isStream: false,
             options
         )
-        do throws(ProviderError) {
-            let response = try await self.embedding(request, options, call)
-            call.succeed(usage: nil, promptTokens: response.promptTokens) { nil }
-            return response
-        } catch {
-            call.fail(error)
-            throw error
+        let response = try await call.ending { () async throws(ProviderError) in
+            try await self.embedding(request, options, call)
         }
+        call.succeed(usage: nil, promptTokens: response.promptTokens) { nil }
+        return response
     }
 
     private func embedding(
@@ -102,20 +96,20 @@ final class CompletionCore: Sendable {
     ) async throws(ProviderError) -> EmbeddingResponse {
         if let script = self.configuration.script {
             call.begin(provider: "script") { [] }
-            return try await call.attempts { timeout throws(ProviderError) in
-                try script.answer(request, timeout: timeout)
+            return try await call.attempts { time throws(ProviderError) in
+                try script.answer(request, timeout: time.answer)
             }
         }
         let route = try self.route(request.model, options)
         call.begin(provider: route.handler.provider) { [] }
         var asked = request
         asked.model = route.model
-        return try await call.attempts { timeout throws(ProviderError) in
+        return try await call.attempts { time throws(ProviderError) in
             let prepared = try route.handler.prepare(
                 EmbeddingCall(request: asked, endpoint: route.endpoint, now: call.now, requestID: call.id)
             )
             call.dropped(prepared.dropped)
-            let answer = try await self.execute(prepared, route, call, timeout)
+            let answer = try await self.execute(prepared, route, call, time.answer)
             return try route.scrubbing { () throws(ProviderError) in
                 try route.handler.embeddings(answer, to: prepared)
             }

@@ -9,6 +9,47 @@ package protocol CompletionGround: Sendable {
     /// Seconds since 1970.
     func wallClockSeconds() -> Double
     func sleep(for span: Duration) async throws(CancellationError)
+    /// Comes back at `instant`. It bounds what goes on meanwhile; as a pause it does not count.
+    func alarm(at instant: Instant) async throws(CancellationError)
+}
+
+extension CompletionGround {
+    package func alarm(at instant: Instant) async throws(CancellationError) {
+        try await self.sleep(for: max(.zero, instant - self.now()))
+    }
+
+    /// What `operation` gives, if it does so before `instant`.
+    ///
+    /// - Throws: what it throws; `timeout` with `message` when it is too late. It has then been cancelled.
+    func before<Success: Sendable>(
+        _ instant: Instant,
+        orElse message: String,
+        _ operation: @escaping @Sendable () async throws(HTTPClientError) -> Success
+    ) async throws(HTTPClientError) -> Success {
+        typealias Outcome = Result<Success, HTTPClientError>
+        let result = await withTaskGroup(of: Outcome?.self, returning: Outcome?.self) { group in
+            group.addTask {
+                do throws(HTTPClientError) {
+                    return .success(try await operation())
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                try? await self.alarm(at: instant)
+                return nil
+            }
+            let first: Outcome? = await group.next().flatMap { $0 }
+            group.cancelAll()
+            let second: Outcome? = await group.next().flatMap { $0 }
+            if let first { return first }
+            // What comes together with the alarm is in time.
+            if case .success = second { return second }
+            return Task.isCancelled ? second : nil
+        }
+        guard let result else { throw HTTPClientError(.timeout, message: message, sent: true) }
+        return try result.get()
+    }
 }
 
 /// Gives each call its ground.

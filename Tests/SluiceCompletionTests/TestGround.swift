@@ -19,6 +19,7 @@ final class TestGround: CompletionGround, CompletionShell {
         var now = Instant(nanoseconds: 1_000_000_000)
         var reads = 0
         var closed = 0
+        var alarms: [(at: Instant, signal: Signal)] = []
     }
 
     private let state: Lock<State>
@@ -54,7 +55,26 @@ final class TestGround: CompletionGround, CompletionShell {
         throw CancellationError()
     }
 
-    func advance(by span: Duration) { self.state.withLock { $0.now = $0.now + span } }
+    func alarm(at instant: Instant) async throws(CancellationError) {
+        let signal = Signal()
+        let isDue = self.state.withLock { state in
+            if instant > state.now { state.alarms.append((instant, signal)) }
+            return instant <= state.now
+        }
+        if !isDue { await signal.waitForCancellation() }
+        if Task.isCancelled { throw CancellationError() }
+    }
+
+    func advance(by span: Duration) {
+        let due = self.state.withLock { state in
+            state.now = state.now + span
+            let now = state.now
+            let due = state.alarms.filter { $0.at <= now }
+            state.alarms.removeAll { $0.at <= now }
+            return due
+        }
+        for alarm in due { alarm.signal.set() }
+    }
 
     fileprivate func read() { self.state.withLock { $0.reads += 1 } }
     fileprivate func close() { self.state.withLock { $0.closed += 1 } }
@@ -100,7 +120,8 @@ extension TestGround: HTTPClient {
     }
 }
 
-/// Gives its pieces one by one: `cut` breaks the connection, `hang` waits until the task is cancelled.
+/// Gives its pieces one by one: `cut` breaks the connection, `hang` waits until the task is cancelled, `wait 5` lets
+/// five seconds pass before the next.
 private final class TestReader: HTTPBodyReader {
     private let pieces: Lock<[String]>
     private let ground: TestGround
@@ -111,8 +132,12 @@ private final class TestReader: HTTPBodyReader {
     }
 
     func next() async throws(HTTPClientError) -> [UInt8]? {
-        let piece = self.pieces.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        var piece = self.pieces.withLock { $0.isEmpty ? nil : $0.removeFirst() }
         self.ground.read()
+        while let seconds = piece.flatMap({ $0.hasPrefix("wait ") ? Int($0.dropFirst(5)) : nil }) {
+            self.ground.advance(by: .seconds(seconds))
+            piece = self.pieces.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        }
         if piece == "cut" { throw HTTPClientError(.reset, message: "the connection was cut", sent: true) }
         if piece == "hang" {
             self.ground.isWaiting.set()
