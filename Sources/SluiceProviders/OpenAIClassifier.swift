@@ -164,8 +164,9 @@ package enum OpenAIClassifier {
             case 404: .routeOrModel
             case 429: .rateLimited
             case 503, 529: wait == nil ? .serverError : .overloaded
-            // 408 and 425: too slow for the backend, too early for it. It may well take the same request again.
-            case 408, 425, 500...: .serverError
+            // 408, 409 and 425: too slow for the backend, in the way of something there, too early for it; 424 and 498:
+            // what it stands on failed, or has no room. It may well take the same request again.
+            case 408, 409, 424, 425, 498, 500...: .serverError
             case 400, 413, 415, 422: .invalidRequest
             // Redirects are not followed: they would take the key elsewhere.
             case 300..<500: .providerRejected

@@ -90,7 +90,7 @@ struct AdapterTests {
 
     @Test(arguments: [
         (408, FailureClass.serverError), (425, .serverError), (402, .providerRejected),
-        (409, .providerRejected), (413, .invalidRequest), (415, .invalidRequest), (504, .serverError),
+        (409, .serverError), (413, .invalidRequest), (415, .invalidRequest), (504, .serverError),
         (307, .providerRejected), (0, .malformedResponse), (101, .malformedResponse),
     ])
     func `classifies the rarer statuses`(status: Int, expected: FailureClass) {

@@ -115,7 +115,7 @@ extension ProviderError {
         switch response.headers["x-should-retry"] {
         case "true" where self.kind != .budget: self.isRetryable = true
         case "false": self.isRetryable = false
-        default: if response.status == 409 { self.isRetryable = true }
+        default: break
         }
     }
 

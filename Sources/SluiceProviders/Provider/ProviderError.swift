@@ -36,7 +36,8 @@ public struct ProviderError: Error, Sendable, Equatable {
     public var requestID: String?
     /// How long the provider asks to wait.
     public var retryAfter: Duration?
-    /// Whether the same request may succeed later. By kind, unless the provider says otherwise.
+    /// Whether the same request may succeed later. By kind, and after a status of 409, which is a conflict with
+    /// something that passes, unless the provider says otherwise.
     public var isRetryable: Bool
 
     /// - Parameter message: a blank one, as some providers state, is replaced: whoever reads an error reads words.
@@ -59,7 +60,7 @@ public struct ProviderError: Error, Sendable, Equatable {
         self.parameter = parameter
         self.requestID = requestID
         self.retryAfter = retryAfter
-        self.isRetryable = isRetryable ?? kind.isRetryable
+        self.isRetryable = isRetryable ?? (kind.isRetryable || status == 409)
     }
 
     /// Of an error whose provider says nothing.
