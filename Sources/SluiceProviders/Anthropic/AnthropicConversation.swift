@@ -98,7 +98,7 @@ extension AnthropicBody {
         case .assistant:
             if !message.toolCalls.isEmpty { return true }
             if let refusal = message.refusal, !Self.isBlank(refusal) { return true }
-            if self.model.thinking != .none, message.reasoning.contains(where: { Self.isReplayable($0) }) {
+            if self.model.thinking != .none, message.reasoning.contains(where: \.isReplayable) {
                 return true
             }
         case .system, .developer, .user: break

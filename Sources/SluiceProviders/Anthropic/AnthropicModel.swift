@@ -107,45 +107,23 @@ struct AnthropicModel: Sendable {
     /// Servers that speak this protocol for other models, and names that tell nothing.
     private static let compatible = AnthropicModel(.manual, .all, formats: false, maximum: 4_096)
 
+    private static func newest(maximum: Int, alwaysThinks: Bool = false) -> AnthropicModel {
+        AnthropicModel(
+            .adaptive,
+            .none,
+            formats: true,
+            maximum: maximum,
+            efforts: Self.allEfforts,
+            systemTurns: true,
+            alwaysThinks: alwaysThinks
+        )
+    }
+
     /// Newest first; the first that covers a model counts.
     private static let rows: [Row] = [
-        Row(
-            families: [.fable, .mythos],
-            version: (0, 0),
-            model: AnthropicModel(
-                .adaptive,
-                .none,
-                formats: true,
-                maximum: 128_000,
-                efforts: allEfforts,
-                systemTurns: true,
-                alwaysThinks: true
-            )
-        ),
-        Row(
-            families: [.opus],
-            version: (4, 8),
-            model: AnthropicModel(
-                .adaptive,
-                .none,
-                formats: true,
-                maximum: 128_000,
-                efforts: allEfforts,
-                systemTurns: true
-            )
-        ),
-        Row(
-            families: [],
-            version: (5, 0),
-            model: AnthropicModel(
-                .adaptive,
-                .none,
-                formats: true,
-                maximum: 64_000,
-                efforts: allEfforts,
-                systemTurns: true
-            )
-        ),
+        Row(families: [.fable, .mythos], version: (0, 0), model: newest(maximum: 128_000, alwaysThinks: true)),
+        Row(families: [.opus], version: (4, 8), model: newest(maximum: 128_000)),
+        Row(families: [], version: (5, 0), model: newest(maximum: 64_000)),
         Row(
             families: [.opus],
             version: (4, 7),

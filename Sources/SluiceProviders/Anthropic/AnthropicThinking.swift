@@ -26,15 +26,8 @@ extension AnthropicBody {
             return
         }
         let parameter = self.request.thinking != nil ? "thinking" : "reasoning_effort"
-        // A forced call cannot be thought about.
-        if self.format.tool != nil { return self.drop(parameter) }
-        switch self.request.toolChoice {
-        case .required, .function, .custom, .allowed(_, isRequired: true): return self.drop(parameter)
-        default: break
-        }
-        // A model with a budget must find its thoughts before the calls whose results it gets, and whoever keeps the
-        // conversation has lost them.
-        if case .enabled = wanted, self.isAwaitedCallWithoutThoughts() { return self.drop(parameter) }
+        if self.format.tool != nil || self.request.toolChoice?.forcesCall == true { return self.drop(parameter) }
+        if case .enabled = wanted, self.request.awaitsCallWithoutThoughts { return self.drop(parameter) }
         self.thinking = wanted
     }
 
@@ -87,25 +80,6 @@ extension AnthropicBody {
     private mutating func drop(_ parameter: String) {
         self.dropped.append(parameter)
         self.thinking = .unmentioned
-    }
-
-    /// Whether the conversation ends with results of calls before which no signed thoughts stand.
-    private func isAwaitedCallWithoutThoughts() -> Bool {
-        guard let last = self.request.messages.last, last.role == .tool || last.role == .function else { return false }
-        for message in self.request.messages.reversed() {
-            switch message.role {
-            case .assistant where !message.toolCalls.isEmpty:
-                return !message.reasoning.contains { Self.isReplayable($0) }
-            case .tool, .function, .system, .developer: continue
-            case .assistant, .user: return false
-            }
-        }
-        return false
-    }
-
-    /// Only what the provider has signed or sealed: anything else would be refused.
-    static func isReplayable(_ block: ReasoningBlock) -> Bool {
-        block.redacted?.isEmpty == false || block.signature?.isEmpty == false
     }
 
     func writeThinking(_ json: inout JSONWriter) {

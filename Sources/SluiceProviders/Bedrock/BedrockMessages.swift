@@ -86,7 +86,7 @@ extension BedrockBody {
         default: break
         }
         if !message.toolCalls.isEmpty || message.refusal.map({ !Self.isBlank($0) }) == true { return true }
-        if message.reasoning.contains(where: { Self.isReplayable($0) }) { return true }
+        if message.reasoning.contains(where: \.isReplayable) { return true }
         return message.content.contains { !Self.isBlank($0) }
     }
 
@@ -123,7 +123,7 @@ extension BedrockBody {
     }
 
     private mutating func writeAssistant(_ message: ChatMessage, isLast: Bool, _ json: inout JSONWriter) {
-        for block in message.reasoning where Self.isReplayable(block) { Self.write(block, &json) }
+        for block in message.reasoning where block.isReplayable { Self.write(block, &json) }
         let last = message.content.lastIndex { !Self.isBlank($0) }
         let isEnd = isLast && message.toolCalls.isEmpty && message.refusal.map { Self.isBlank($0) } != false
         for (number, part) in message.content.enumerated() {

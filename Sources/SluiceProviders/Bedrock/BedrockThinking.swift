@@ -55,16 +55,9 @@ extension BedrockBody {
         let parameter = self.request.thinking != nil ? "thinking" : "reasoning_effort"
         self.thinking = self.wanted(claude, parameter)
         guard self.isThinking, self.policy != .pass else { return self.addThinking() }
-        switch self.request.toolChoice {
-        case .required, .function, .custom, .allowed(_, isRequired: true):
-            // A forced call cannot be thought about.
-            self.drop(parameter)
-            self.thinking = nil
-        default: break
-        }
-        // A model with a budget must find its thoughts before the calls whose results it gets, and whoever keeps the
-        // conversation may have lost them.
-        if case .enabled = self.thinking, self.isAwaitedCallWithoutThoughts() {
+        var isImpossible = self.request.toolChoice?.forcesCall == true
+        if case .enabled = self.thinking, self.request.awaitsCallWithoutThoughts { isImpossible = true }
+        if isImpossible {
             self.drop(parameter)
             self.thinking = nil
         }
@@ -106,25 +99,6 @@ extension BedrockBody {
             return nil
         }
         return .enabled(budgetTokens: fitting)
-    }
-
-    /// Whether the conversation ends with results of calls before which no signed thoughts stand.
-    private func isAwaitedCallWithoutThoughts() -> Bool {
-        guard let last = self.request.messages.last, last.role == .tool || last.role == .function else { return false }
-        for message in self.request.messages.reversed() {
-            switch message.role {
-            case .assistant where !message.toolCalls.isEmpty:
-                return !message.reasoning.contains { Self.isReplayable($0) }
-            case .tool, .function, .system, .developer: continue
-            case .assistant, .user: return false
-            }
-        }
-        return false
-    }
-
-    /// Only what the provider has signed or sealed: models refuse other thoughts, or take them for the client's.
-    static func isReplayable(_ block: ReasoningBlock) -> Bool {
-        block.redacted?.isEmpty == false || block.signature?.isEmpty == false
     }
 }
 

@@ -40,7 +40,8 @@ package struct CohereHandler: ProviderHandler {
 
     package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
         if WholeAnswerDecoder.isMeant(headers) { return WholeAnswerDecoder(self, headers, call) }
-        return CohereStream(call, provider: self.provider, requestID: CohereErrors.requestID(headers))
+        let reader = CohereReader(call, provider: self.provider, requestID: CohereErrors.requestID(headers))
+        return ServerSentDecoder(reader, provider: self.provider)
     }
 
     package func prepare(_ call: EmbeddingCall) throws(ProviderError) -> PreparedCall {

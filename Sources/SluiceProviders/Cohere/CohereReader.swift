@@ -1,7 +1,8 @@
 import SluiceWire
 
 /// Reads what Cohere answers: whole, or the events of a stream in their order.
-struct CohereReader: Sendable {
+struct CohereReader: ServerSentReader {
+    static let maximumEventBytes = 8 << 20
     /// More calls are refused.
     private static let maximumCalls = 1024
     /// Blocks beyond have no place for citations.

@@ -35,7 +35,7 @@ package struct GeminiHandler: ProviderHandler {
         var collector = ChatResponseCollector(maximumBytes: .max)
         let failure: ProviderError?
         do {
-            failure = try JSON.read(response.body) { root in reader.read(root) { collector.take($0) } }
+            failure = try JSON.read(response.body) { root in reader.read(root, event: "") { collector.take($0) } }
         } catch {
             throw .malformed(self.provider, "it is not JSON")
         }
@@ -53,7 +53,8 @@ package struct GeminiHandler: ProviderHandler {
 
     package func decoder(_ headers: HTTPFields, for call: PreparedCall) -> any ChatStreamDecoder {
         if WholeAnswerDecoder.isMeant(headers) { return WholeAnswerDecoder(self, headers, call) }
-        return GeminiStream(call, provider: self.provider, requestID: ProviderRequestID.read(headers))
+        let reader = GeminiReader(call, provider: self.provider, requestID: ProviderRequestID.read(headers))
+        return ServerSentDecoder(reader, provider: self.provider)
     }
 
     // MARK: Embeddings

@@ -1,7 +1,9 @@
 import SluiceWire
 
 /// Reads `GenerateContentResponse`s: the only one of a whole answer, or those of a stream in their order.
-struct GeminiReader: Sendable {
+struct GeminiReader: ServerSentReader {
+    /// One event may hold a whole image in base64.
+    static let maximumEventBytes = 64 << 20
     /// Of those that are asked for at most 8 come.
     private static let maximumCandidates = 128
 
@@ -21,8 +23,14 @@ struct GeminiReader: Sendable {
         self.provider = provider
     }
 
+    /// Every event holds what is new, and none has a name; the stream ends with the connection.
+    ///
     /// - Returns: what the provider reports in place of an answer.
-    mutating func read(_ root: JSONValue, _ emit: (ChatStreamEvent) -> Void) -> ProviderError? {
+    mutating func read(
+        _ root: JSONValue,
+        event name: String,
+        _ emit: (ChatStreamEvent) -> Void
+    ) -> ProviderError? {
         if let error = root["error"], error.kind == .object {
             return GeminiErrors.read(error, status: nil, provider: self.provider)
         }

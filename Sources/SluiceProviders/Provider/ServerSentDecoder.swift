@@ -1,15 +1,29 @@
 import SluiceWire
 
-/// Reads the events of `POST /v2/chat` with `stream: true`; complete with `message-end`.
-struct CohereStream: ChatStreamDecoder {
-    static let maximumEventBytes = 8 << 20
+/// What a provider's server-sent events say, one after the other.
+protocol ServerSentReader: Sendable {
+    /// Larger events are refused.
+    static var maximumEventBytes: Int { get }
 
-    private var parser = SSEParser(maximumEventBytes: Self.maximumEventBytes)
-    private var reader: CohereReader
+    /// - Parameter name: of the event; empty: it has none.
+    /// - Returns: why the answer failed.
+    mutating func read(
+        _ root: JSONValue,
+        event name: String,
+        _ emit: (ChatStreamEvent) -> Void
+    ) -> ProviderError?
+    /// Everything has come.
+    mutating func finish(_ emit: (ChatStreamEvent) -> Void) throws(ProviderError)
+}
+
+/// Takes a stream of server-sent events apart, each of them JSON, for the provider's reader.
+struct ServerSentDecoder<Reader: ServerSentReader>: ChatStreamDecoder {
+    private var parser = SSEParser(maximumEventBytes: Reader.maximumEventBytes)
+    private var reader: Reader
     private let provider: String
 
-    init(_ call: PreparedCall, provider: String, requestID: String?) {
-        self.reader = CohereReader(call, provider: provider, requestID: requestID)
+    init(_ reader: Reader, provider: String) {
+        self.reader = reader
         self.provider = provider
     }
 
@@ -23,12 +37,13 @@ struct CohereStream: ChatStreamDecoder {
                 failure = self.read(event, emit)
             }
         } catch {
-            throw .malformed(self.provider, "an event is larger than \(Self.maximumEventBytes) bytes")
+            throw .malformed(self.provider, "an event is larger than \(Reader.maximumEventBytes) bytes")
         }
         swap(&parser, &self.parser)
         if let failure { throw failure }
     }
 
+    /// Proxies end every stream with OpenAI's `[DONE]`, which says nothing here.
     private mutating func read(_ event: SSEEvent, _ emit: (ChatStreamEvent) -> Void) -> ProviderError? {
         if event.data.isEmpty || event.data.elementsEqual("[DONE]".utf8) { return nil }
         do {
