@@ -3,7 +3,8 @@ enum AnthropicStop {
     /// - Parameter hasCalls: whether the client is to call something.
     static func reason(_ native: String?, hasCalls: Bool) -> FinishReason {
         switch native {
-        case "max_tokens", "model_context_window_exceeded": .length
+        // Compaction: the conversation has been made short, and the answer is still to come.
+        case "max_tokens", "model_context_window_exceeded", "compaction": .length
         case "refusal": .contentFilter
         // A call that stands for the response format is an answer. Words that are not known: see `FinishWord`.
         default: hasCalls ? .toolCalls : .stop
@@ -18,7 +19,7 @@ enum AnthropicStop {
 
     static let known: Set<String> = [
         "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal",
-        "model_context_window_exceeded",
+        "model_context_window_exceeded", "compaction",
     ]
 
     static func native(_ reason: FinishReason, _ native: String?) -> String {

@@ -106,7 +106,8 @@ package struct OpenAIStreamDecoder: ChatStreamDecoder {
         if choices == nil, name == "error" || root["object"]?.string == "error" {
             throw ProviderError(openAIError: root, inside: root, provider: self.provider)
         }
-        if !self.hasStarted { self.takeStart(root) }
+        // Pings, and what is newer than we are, say nothing of the answer.
+        if !self.hasStarted && choices != nil { self.takeStart(root) }
         if let usage = (root["usage"] ?? root["x_groq"]?["usage"]).flatMap(ChatUsage.init(openAI:)) {
             self.usage = usage
         }
