@@ -78,6 +78,38 @@ struct NetworkTests {
         }
     }
 
+    @Test func `signs of life are no content: the attempt is left, its connection closed, another made`() async throws {
+        let left = Signal()
+        let count = Lock(0)
+        try await Self.serve { client in
+            var options = CompletionOptions()
+            options.attemptTimeout = .milliseconds(300)
+            let stream = client.stream(model: "openai/m", messages: [.user("x")], options: options)
+            let answer = try await stream.collected()
+            #expect(answer.text == "Hello!")
+            await left.wait()
+        } _: { _ in
+            let isFirst = count.withLock { count in
+                count += 1
+                return count == 1
+            }
+            return HTTPResponse(
+                status: 200,
+                headers: Self.events,
+                body: .stream { writer in
+                    do {
+                        while isFirst { try await writer.write(Array(": ping\n\n".utf8)) }
+                    } catch {
+                        left.set()
+                        throw error
+                    }
+                    for chunk in Sample.stream { try await writer.write(Array(chunk.utf8)) }
+                }
+            )
+        }
+        #expect(count.withLock { $0 } == 2)
+    }
+
     @Test func `blocking calls from threads of the program's own`() async throws {
         try await Self.serve { client in
             let threads = Lock<[pthread_t]>([])

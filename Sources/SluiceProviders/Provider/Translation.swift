@@ -96,7 +96,9 @@ package struct Translation: Sendable {
         let error = fault.scrubbed(of: self.secrets)
         var fields = self.headers(headers, Self.json)
         if let wait = error.retryAfter, fields["retry-after"] == nil {
-            fields.append("Retry-After", String(max(1, wait.components.seconds)))
+            // Rounded up: who comes back sooner is refused again.
+            let (seconds, fraction) = wait.components
+            fields.append("Retry-After", String(max(1, fraction > 0 ? seconds + 1 : seconds)))
         }
         return HTTPClientResponse(status: error.httpStatus, headers: fields, body: error.openAIBody)
     }
