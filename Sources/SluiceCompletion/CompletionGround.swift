@@ -26,6 +26,9 @@ extension CompletionGround {
         orElse message: String,
         _ operation: @escaping @Sendable () async throws(HTTPClientError) -> Success
     ) async throws(HTTPClientError) -> Success {
+        let late = HTTPClientError(.timeout, message: message, sent: true)
+        // What is always there at once would never be too late.
+        guard self.now() < instant else { throw late }
         typealias Outcome = Result<Success, HTTPClientError>
         let result = await withTaskGroup(of: Outcome?.self, returning: Outcome?.self) { group in
             group.addTask {
@@ -47,7 +50,7 @@ extension CompletionGround {
             if case .success = second { return second }
             return Task.isCancelled ? second : nil
         }
-        guard let result else { throw HTTPClientError(.timeout, message: message, sent: true) }
+        guard let result else { throw late }
         return try result.get()
     }
 }
