@@ -164,6 +164,7 @@ let package = Package(
             name: "SluiceStoresTests",
             dependencies: [
                 "SluiceStores", "SluiceTelemetry", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit",
+                "SluiceTransport",
             ]
         ),
         .testTarget(

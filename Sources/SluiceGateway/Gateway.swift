@@ -37,6 +37,7 @@ package final class Gateway: HTTPHandler {
     let observatory = Observatory()
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
+    let keptExecutions = Lock<(any ExecutionStore)?>(nil)
 
     /// - Parameters:
     ///   - spawn: starts a task of its own, for answers that are fetched later.

@@ -92,6 +92,7 @@ final class StoreQueue<Store>: @unchecked Sendable {
         return isTaken
     }
 
+    var waiting: Int { self.locked { $0.executions.count } }
     var lost: Int { self.locked { $0.lost } }
 
     func stop() {

@@ -20,6 +20,8 @@ import Testing
         ("GET /api/llm-dispatch/runtime", 2), ("GET /api/live", 2), ("GET /api/overview", 2),
         ("GET /api/pools/*/series", 2), ("GET /api/pools/*/tenants", 2), ("GET /api/live/stream", 2),
         ("GET /api/version", 2),
+        ("GET /api/executions", 2), ("GET /api/executions/aggregate", 2), ("GET /api/executions/export", 2),
+        ("GET /api/executions/statistics", 2), ("GET /api/executions/*", 2),
     ]
 
     private static let keys: [APIKey] = [

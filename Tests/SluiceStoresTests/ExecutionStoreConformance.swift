@@ -5,8 +5,8 @@ import Testing
 /// What every store has to answer: the same as a plain look at all rows.
 struct ExecutionStoreConformance {
     var seed: UInt64
-    var rows = 600
-    var questions = 150
+    var rows = 400
+    var questions = 60
 
     /// - Parameter fill: a store with these rows.
     func check(_ fill: ([ExecutionRow]) async throws -> any ExecutionStore) async throws {

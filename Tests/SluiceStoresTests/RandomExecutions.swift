@@ -1,5 +1,6 @@
 import SluiceBasics
-import SluiceTelemetry
+
+@testable import SluiceTelemetry
 
 /// Rows as they may come, drawn from a seed: names with everything that a query language might take for its own, absent
 /// values, ends of the same moment, requests that ended twice.
@@ -38,7 +39,11 @@ struct RandomExecutions {
         for _ in 0..<count {
             var row = self.row()
             // Put back and ended again.
-            if self.random.unit() < 0.02, let earlier = rows.last { row.id = earlier.id }
+            if self.random.unit() < 0.02, let earlier = rows.last {
+                self.time += 1
+                row.id = earlier.id
+                row.endedAt = self.time
+            }
             rows.append(row)
         }
         return rows

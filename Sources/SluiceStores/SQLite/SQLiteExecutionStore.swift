@@ -58,6 +58,9 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
 
     package func record(_ execution: Execution) { self.queue.append(execution) }
 
+    /// What waits to be written, and what has been lost since the process began.
+    var load: (waiting: Int, lost: Int) { (self.queue.waiting, self.queue.lost) }
+
     // MARK: Questions
 
     package func page(_ query: ExecutionQuery) async throws(ExecutionStoreError) -> ExecutionPage {

@@ -8,8 +8,8 @@ enum SQLiteSchema {
         [
             // Names of pools, models and so on, once: a row has their numbers, 0 where it has none.
             "CREATE TABLE names(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, used_at INTEGER NOT NULL)",
-            // `key`: microseconds of the end since 1970, times 1024, and a number to tell ends of one moment apart: rows
-            // lie in the order of time, without an index. What filters look at comes first.
+            // `key`: microseconds of the end since 1970, times 1024, and a number to tell ends of one moment apart.
+            // Rows lie in the order of time, without an index. What filters look at comes first.
             """
             CREATE TABLE executions(
                 key INTEGER PRIMARY KEY, pool INTEGER NOT NULL, tenant INTEGER NOT NULL, model INTEGER NOT NULL,

@@ -4,7 +4,7 @@ package struct ExecutionQueryError: Error, Sendable, Equatable {
     package var message: String
     package var code: String
 
-    init(_ parameter: String, _ message: String, code: String = "invalid_value") {
+    package init(_ parameter: String, _ message: String, code: String = "invalid_value") {
         self.parameter = parameter
         self.message = message
         self.code = code

@@ -32,7 +32,12 @@ package struct TraceIdentity: Sendable, Equatable {
     }
 
     /// The span of one call of a backend; `number` counts from 1.
-    package func attempt(_ number: Int) -> UInt64 { Self.mixed(self.span &+ UInt64(truncatingIfNeeded: number)) }
+    package func attempt(_ number: Int) -> UInt64 { Self.attempt(number, of: self.span) }
+
+    /// As the other, for who has only the request's span.
+    package static func attempt(_ number: Int, of span: UInt64) -> UInt64 {
+        Self.mixed(span &+ UInt64(truncatingIfNeeded: number))
+    }
 
     /// `traceparent` for what is called as part of this request.
     ///

@@ -39,6 +39,7 @@ struct ClientCommand {
             switch self.invocation.command.first {
             case "ls": try self.list()
             case "show": try self.show()
+            case "history": try self.history()
             case "explain": try self.explain()
             case "cancel": try self.cancel()
             case "pools": try self.pools()

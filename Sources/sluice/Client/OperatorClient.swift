@@ -96,6 +96,28 @@ struct OperatorClient {
         }(self.request(.post, path, body))
     }
 
+    /// Hands a long answer over as it comes, whole lines each time, so that characters are not torn apart.
+    ///
+    /// - Returns: what was answered instead, when it is no good.
+    func download(
+        _ path: String,
+        _ chunk: @escaping @Sendable ([UInt8]) -> Void
+    ) throws(Unreachable) -> HTTPClientResponse? {
+        let response = try self.wait { client, request throws(HTTPClientError) in
+            let stream = try await client.stream(request)
+            let isGood = (200..<300).contains(stream.status)
+            var rest: [UInt8] = []
+            while let bytes = try await stream.body.next() {
+                rest += bytes
+                guard isGood, let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
+                chunk(Array(rest[...end]))
+                rest.removeSubrange(...end)
+            }
+            return HTTPClientResponse(status: stream.status, headers: stream.headers, body: rest)
+        }(self.request(.get, path))
+        return (200..<300).contains(response.status) ? nil : response
+    }
+
     /// Waits without asking.
     func pause(_ span: Duration) {
         let done = Countdown(1)

@@ -10,8 +10,8 @@ enum CommandTree {
             Example("sluice ls --state queued", "What waits, and why"),
         ],
         subcommands: [
-            serve, gateway, dispatcher, mock, list, show, explain, cancel, pools, top, doctor, try_, simulate, config,
-            version,
+            serve, gateway, dispatcher, mock, list, show, history, explain, cancel, pools, top, doctor, try_, simulate,
+            config, version,
         ],
         runsAlone: false
     )
@@ -129,6 +129,21 @@ enum CommandTree {
         arguments: [ArgumentShape("id", "The request, e.g. req_01J....")],
         options: remote,
         examples: [Example("sluice show req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Where it is and what happened")]
+    )
+
+    private static let history = CommandShape(
+        name: "history",
+        abstract: "Look up requests that have ended, and figures about them.",
+        discussion:
+            "Asks the store that keeps them: the process's memory, a file (--history of sluice serve) or ClickHouse. "
+            + "A filter given twice means either; with ! in front of its value it means none of these.",
+        options: remote + ClientCommand.historyOptions,
+        examples: [
+            Example("sluice history --outcome failed --outcome dead --from -1h", "What went wrong lately"),
+            Example("sluice history --over 30s --sort -latency", "What was slow"),
+            Example("sluice history --by model --bucket 5m --from -1h", "Figures for each model"),
+            Example("sluice history --pool batch --csv --all > batch.csv", "For a spreadsheet"),
+        ]
     )
 
     private static let explain = CommandShape(

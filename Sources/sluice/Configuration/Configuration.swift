@@ -93,7 +93,7 @@ struct Configuration: Sendable {
     /// What no single value shows: values that do not go together.
     func check() -> [ConfigurationProblem] {
         self.checkAccess() + self.checkPools() + self.checkScheduling() + self.checkRouting() + self.checkKeys()
-            + self.checkFiles() + self.checkAround() + self.checkSpending()
+            + self.checkFiles() + self.checkHistory() + self.checkAround() + self.checkSpending()
             + self.checkOperators()
     }
 

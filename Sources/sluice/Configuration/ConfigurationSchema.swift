@@ -2,7 +2,7 @@
 enum ConfigurationSchema {
     static let keys: [ConfigurationKey] =
         general + fabric + http + client + records + access + backends + pools + scheduling + routing + spending
-        + around + operators
+        + around + operators + history
 
     private static let day = Duration.seconds(86_400)
 

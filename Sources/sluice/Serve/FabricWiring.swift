@@ -23,6 +23,8 @@ struct FabricWiring {
     let valkey: ValkeyClient
     /// Where Valkey is, without user and password.
     let place: String
+    /// What this process calls itself as a dispatcher.
+    let dispatcherID: String
     /// What works until something happens.
     var warnings: [String] = []
 
@@ -66,7 +68,8 @@ struct FabricWiring {
             clock: clock,
             log: log,
             valkey: ValkeyClient(configuration: settings, reactors: reactors, seed: Digest.random()),
-            place: address.description
+            place: address.description,
+            dispatcherID: "\(Self.servedPools(configuration).first?.name ?? "default"):\(Self.randomName(12))"
         )
     }
 
@@ -144,13 +147,17 @@ struct FabricWiring {
         )
     }
 
+    private static func servedPools(_ configuration: Configuration) -> [PoolConfiguration] {
+        Wiring.pools(configuration).filter { pool in
+            configuration.list("fabric.pools").map { $0.contains(pool.name) } ?? true
+        }
+    }
+
     /// The end that takes requests off lists.
     func dispatcher(_ wiring: Wiring, _ engine: Dispatcher, _ gateway: Gateway) -> FabricDispatcher {
-        let pools = Wiring.pools(self.configuration).filter { pool in
-            self.configuration.list("fabric.pools").map { $0.contains(pool.name) } ?? true
-        }
+        let pools = Self.servedPools(self.configuration)
         var settings = FabricDispatcherConfiguration(
-            dispatcherID: "\(pools.first?.name ?? "default"):\(Self.randomName(12))",
+            dispatcherID: self.dispatcherID,
             pools: pools.map { .init(name: $0.name, backendAddress: wiring.address(of: $0.backend)) }
         )
         settings.gatewayID = self.configuration.text("fabric.gateway_id")

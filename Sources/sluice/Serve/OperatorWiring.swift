@@ -10,6 +10,7 @@ struct OperatorWiring {
         console.pathPrefix = self.configuration.text("http.path_prefix") ?? ""
         console.traceURL = self.configuration.text("console.trace_url")
         console.fabrics = self.configuration.table("console.fabrics").map { ($0.name, $0.value) }
+        console.history = HistoryWiring.kind(self.configuration)
         gateway.console = console
     }
 }

@@ -5,6 +5,7 @@ import SluiceEngine
 import SluiceFabric
 import SluiceGateway
 import SluiceProviders
+import SluiceStores
 import SluiceTelemetry
 import SluiceTransport
 import SluiceWire
@@ -47,8 +48,10 @@ struct ServeCommand {
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
         let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
-        let history = HistoryWiring(configuration: configuration, role: self.role)
-        let sinks = export.sinks(reactors, clock, log) + history.sinks(reactors, clock, log)
+        let identity = RuntimeIdentity(configuration, self.role, fabric)
+        let history = HistoryWiring(configuration: configuration, role: self.role, identity: identity)
+        let file = try history.file(clock, log)
+        let sinks = export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
         let telemetry = wiring.telemetry(clock, spending, sinks)
         let metricExporter = try MetricWiring(configuration: configuration, environment: self.loader.environment)
             .exporter(wiring, telemetry.metrics, reactors, clock, log)
@@ -71,6 +74,7 @@ struct ServeCommand {
             observers: webhooks,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
+        gateway.attach(history.store(file, telemetry, reactors, clock, log))
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
         if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
         // Before anybody can know of this process: a signal must not meet the system's default, which is death.
@@ -99,6 +103,7 @@ struct ServeCommand {
         )
         stops.serve(shutdown)
         shutdown.wait()
+        file?.close()
         reactors.stop()
         return ExitCode.success
     }
