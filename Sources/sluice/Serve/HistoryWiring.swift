@@ -15,6 +15,12 @@ struct HistoryWiring {
     let role: Role
     let identity: RuntimeIdentity
 
+    init(_ configuration: Configuration, _ role: Role, _ fabric: FabricWiring?) {
+        self.configuration = configuration
+        self.role = role
+        self.identity = RuntimeIdentity(configuration, role, fabric)
+    }
+
     /// memory, sqlite or clickhouse.
     static func kind(_ configuration: Configuration) -> String {
         configuration.text("history.store") ?? (configuration.text("history.path") == nil ? "memory" : "sqlite")

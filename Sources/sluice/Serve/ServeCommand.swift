@@ -48,8 +48,7 @@ struct ServeCommand {
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
         let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
-        let identity = RuntimeIdentity(configuration, self.role, fabric)
-        let history = HistoryWiring(configuration: configuration, role: self.role, identity: identity)
+        let history = HistoryWiring(configuration, self.role, fabric)
         let file = try history.file(clock, log)
         let sinks = export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
         let telemetry = wiring.telemetry(clock, spending, sinks)
