@@ -17,7 +17,7 @@ export const mount = (root, context, parameters) => {
   let total = null;
   let loading = false;
 
-  const note = make("span", { class: "count", role: "status" });
+  const note = make("span", { class: "count" });
   const picked = make("span", { class: "quiet" });
   const grid = list({ label: "Dead and lost requests", columns: endedColumns(context).filter((column) => !["first", "split", "cost"].includes(column.name)).map((column) => ({ ...column, sort: undefined })), key: (row) => row.id,
     open: (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`), end: () => more(),

@@ -105,13 +105,21 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
   const rows = new Map();
   const open = (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`);
 
-  const count = make("span", { class: "count", role: "status" });
-  const spoken = once((text) => set(count.firstChild ?? count, text), 0);
+  const count = make("span", { class: "count" });
+  // Spoken once after each change of the filter, not with every request that comes.
+  const said = make("span", { class: "unseen", role: "status" });
+  let isNews = false;
+  const tell = (text) => {
+    set(count, text);
+    if (isNews) set(said, text);
+    isNews = false;
+  };
   const cancelButton = context.action({ label: "Cancel selected", danger: true, run: () => cancelMany() });
   const picked = make("span", { class: "quiet" });
   const bulk = make("div", { class: "row bulk", hidden: true }, picked, make("button", { type: "button", class: "plain", onclick: () => grid.clear() }, "Clear"), cancelButton);
 
-  const path = () => `api/live/stream${query({ ...filters, sort, offset: place || null, limit: window_, overview: 1 })}`;
+  const asked = () => ({ ...filters, sort, offset: place || null, limit: window_ });
+  const path = () => `api/live/stream${query({ ...asked(), overview: 1 })}`;
   const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open,
     select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); },
     sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0); },
@@ -121,8 +129,20 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       if (first >= data.offset && end <= data.offset + order.length) return;
       go(Math.max(0, Math.floor((first + height / 2 - window_ / 2) / 20) * 20));
     } });
-  const move = once(() => feed.change(path()), 90);
-  const go = (offset) => { if (offset !== place || offset === 0) { place = offset; move(); } };
+  // While somebody scrolls, pages are fetched; the stream follows when the list has come to rest.
+  let fetching = null;
+  const look = once(async () => {
+    fetching?.abort();
+    fetching = new AbortController();
+    try { take({ ...(await context.api.get(`api/live${query(asked())}`, { signal: fetching.signal })), full: true }); } catch { /* The stream will say. */ }
+  }, 40);
+  const move = once(() => feed.change(path()), 500);
+  const go = (offset) => {
+    if (offset === place && offset !== 0) return;
+    place = offset;
+    if (!context.live.paused) look();
+    move();
+  };
 
   const box = filter({ fields: liveFields(seen), value: state.f, label: "Filter live requests",
     quick: [{ label: "Queued", text: "state:queued" }, { label: "Executing", text: "state:started,streaming" }, { label: "Waits > 30 s", text: "state:queued age:>30s" }, { label: "Retried", text: "reason:backoff" }],
@@ -130,28 +150,36 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       context.remember({ f: text });
       if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
       filters = parsed.values;
+      isNews = true;
       grid.top();
-      place = 0;
-      move();
+      go(0);
     } });
   filters = box.parsed().values;
-  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, count), grid.element);
+  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, count, said), grid.element);
   grid.sorted(sort);
 
+  // A page, or the stream's differences to the last one.
+  const take = (event) => {
+    const fresh = event.upsert ?? event.rows;
+    if (event.full) rows.clear();
+    for (const row of fresh) { row.heard = performance.now(); rows.set(row.id, row); }
+    order = (event.order ?? fresh.map((row) => row.id)).map((id) => rows.get(id)).filter(Boolean);
+    if (rows.size > order.length * 2 + 200) {
+      const kept = new Set(order.map((row) => row.id));
+      for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
+    }
+    data = event;
+    learn(fresh);
+    grid.set({ total: event.matched, offset: event.offset, rows: order });
+    tell(event.matched === event.total ? `${whole(event.total)} live` : `${whole(event.matched)} of ${whole(event.total)} live`);
+  };
   const feed = context.live.stream(path(), {
     overview,
     rows(event) {
-      if (event.full) rows.clear();
-      for (const row of event.upsert) { row.heard = performance.now(); rows.set(row.id, row); }
-      order = event.order.map((id) => rows.get(id)).filter(Boolean);
-      if (rows.size > order.length * 2 + 200) {
-        const kept = new Set(event.order);
-        for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
-      }
-      data = event;
-      learn(event.upsert);
-      grid.set({ total: event.matched, offset: event.offset, rows: order });
-      spoken(event.matched === event.total ? `${whole(event.total)} live` : `${whole(event.matched)} of ${whole(event.total)} live`);
+      // Of a window that has been left; what ended meanwhile may have taken the window with it.
+      if (event.offset !== place && event.matched > place) return;
+      if (event.offset !== place || (place > 0 && event.matched <= place)) return go(0);
+      take(event);
     },
     problem: (error) => grid.say(error.message),
   });
@@ -181,7 +209,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       if (next.sort !== sort) { sort = next.sort; grid.sorted(sort); go(0); }
     },
     escape: () => grid.clear(),
-    close() { feed.close(); grid.unmount(); move.stop(); },
+    close() { feed.close(); grid.unmount(); move.stop(); look.stop(); fetching?.abort(); },
   };
 };
 
@@ -192,7 +220,7 @@ const recent = ({ root, context, state, seen, learn, overview }) => {
   let cursor = null;
   let rows = [];
   let loading = false;
-  const note = make("span", { class: "count", role: "status" });
+  const note = make("span", { class: "count" });
   const open = (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`);
   const grid = list({ label: "Recent executions", columns: endedColumns(context), key: (row) => row.id, open, end: () => more(),
     nothing: () => empty("No execution matches.", Object.keys(filters).length > 0 ? "Take something out of the filter." : "What ends appears here.") });

@@ -20,9 +20,9 @@ const scores = (mine, winner) => {
     node.style.width = `${(Math.abs(value ?? 0) / most) * 100}%`;
     return node;
   };
-  return make("table", { class: "table scores" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Score"), make("th", { scope: "col" }, "this request"), make("th", { scope: "col" }, winner ? "the next one" : ""))),
+  return make("table", { class: "table scores" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Score"), make("th", { scope: "col" }, "this request"), winner ? make("th", { scope: "col" }, "the next one") : null)),
     make("tbody", {}, ...[...parts, "total"].map((name) => make("tr", {}, make("th", { scope: "row" }, plain(name)),
-      ...[[mine, "c1"], [winner?.score, "c3"]].map(([score, kind]) => make("td", {}, score ? make("div", { class: "beside" }, make("span", {}, (score[name] ?? 0).toFixed(3)), name === "total" ? null : bar(score[name], kind)) : ""))))));
+      ...[[mine, "c1"], ...(winner ? [[winner.score, "c3"]] : [])].map(([score, kind]) => make("td", {}, score ? make("div", { class: "beside" }, make("span", {}, (score[name] ?? 0).toFixed(3)), name === "total" ? null : bar(score[name], kind)) : ""))))));
 };
 
 export const explanation = (told, request) => {

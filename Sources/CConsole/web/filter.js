@@ -61,7 +61,7 @@ let serial = 0;
 
 export const filter = ({ fields, value = "", label, change, quick = [] }) => {
   const id = `filter-${++serial}`;
-  const input = make("input", { type: "search", id, value, autocomplete: "off", spellcheck: "false", autocapitalize: "off", role: "combobox", "data-filter": true,
+  const input = make("input", { type: "text", id, value, autocomplete: "off", spellcheck: "false", autocapitalize: "off", role: "combobox", "data-filter": true,
     "aria-expanded": "false", "aria-controls": `${id}-list`, "aria-autocomplete": "list", "aria-label": label, placeholder: `Filter:  ${fields.slice(0, 4).map((each) => `${each.name}:`).join("  ")} …` });
   input.value = value;
   const options = make("ul", { id: `${id}-list`, role: "listbox", class: "options", hidden: true, "aria-label": "Suggestions" });

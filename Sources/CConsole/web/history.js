@@ -68,7 +68,7 @@ export const mount = (root, context, parameters) => {
   const time = select("Time", reaches.map(([value, , words]) => [value, `last ${words}`]), "from");
   const by = select("Grouped by", dimensions.map((each) => [each, `by ${each.replace("_", " ")}`]), "by");
   const metric = select("Second chart", Object.entries(metrics).map(([value, [words]]) => [value, words]), "metric");
-  const note = make("span", { class: "count", role: "status" });
+  const note = make("span", { class: "count" });
   const group = cursors();
   const first = make("div", {});
   const second = make("div", {});

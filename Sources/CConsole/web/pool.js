@@ -22,7 +22,7 @@ export const mount = (root, context, parameters) => {
   // MARK: Head
   const mode = tag("running");
   const backend = make("span", { class: "quiet" });
-  const held = make("span", { class: "why", role: "status" });
+  const held = make("span", { class: "why" });
   const refresh = () => { feed.now(); slow.now(); };
   const buttons = steer(context, () => pool, refresh);
   const figures = strip([["queued", "Queued", "queued"], ["in_flight", "In flight", "started"], ["oldest", "Oldest waits", null], ["service", "Mean service", null], ["accepted", "Accepted", null], ["retries", "Retries", "backoff"]]);

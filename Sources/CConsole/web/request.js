@@ -61,9 +61,10 @@ const named = (values) => facts(Object.entries(values).map(([name, value]) => [n
 const head = () => {
   const node = make("section", { class: "panel request-head" });
   node.state = make("div", { class: "row" });
-  node.sentence = make("p", { class: "sentence", role: "status" });
+  node.sentence = make("p", { class: "sentence" });
+  node.said = make("span", { class: "unseen", role: "status" });
   node.buttons = make("div", { class: "row" });
-  node.append(node.state, node.sentence, node.buttons);
+  node.append(node.state, node.sentence, node.buttons, node.said);
   return node;
 };
 
@@ -99,6 +100,7 @@ export const mount = (root, context, parameters) => {
     body.hidden = top.hidden = false;
     const isLive = fresh.outcome === null || fresh.outcome === undefined;
     const kind = kindOf(fresh);
+    set(top.said, stateWord(kind));
     top.state.replaceChildren(tag(kind, stateWord(kind)), make("h2", { class: "mono" }, fresh.id), copy(fresh.id, "Copy the id"),
       fresh.trace?.trace_id ? make("span", { class: "quiet row" }, "trace", copy(fresh.trace.trace_id, "Copy the trace’s id")) : "");
     set(top.sentence, isLive ? told?.summary ?? "" : [fresh.reason && !["ok", fresh.outcome].includes(fresh.reason) ? plain(fresh.reason) : "", fault(fresh) ? `fault: ${fault(fresh)}` : "", fresh.message].filter(Boolean).join(" · ") || "It ended as it should.");
@@ -136,8 +138,8 @@ export const mount = (root, context, parameters) => {
   context.title(`Request …${id.slice(-9)}`);
   context.keys({ C: { label: "Cancel it", run: () => { if (request && !cancel.hidden && !cancel.disabled) cancel.click(); } },
     R: { label: "Retry it with changes", run: () => { if (request && !retry.hidden && !retry.disabled) retry.click(); } },
-    b: { label: "Back", run: () => history.back() } });
-  return { escape: () => history.back(), unmount() {} };
+    b: { label: "Back", run: context.back } });
+  return { escape: context.back, unmount() {} };
 };
 
 // MARK: Payload and answer

@@ -11,6 +11,7 @@
 //   remember(parameters)                    puts the page's state into the address without a visit; null takes one out
 //   say, confirm, form, attempt             see dialogs.js
 //   keys(bindings)                          this page's keys, shown by `?`
+//   back()                                  to where somebody came from, if that was a page of the console
 //   title(text)                             heading and title of the window
 //   action({label, role, run, danger, key}) a button that is off, and says why, for those who may not
 // Classes of style.css that pages share: panel, row, spring, quiet, number, tag, pairs, empty, table, tabs, field, solid, danger, plain.
@@ -73,9 +74,10 @@ const setTitle = (text) => {
 
 let current = null;
 let visit = 0;
+let shown = 0; // Pages of the console that were shown here: only then there is a way back.
 
 const contextFor = (opened) => ({
-  ...base, navigate, remember, keys: keys.page, title: setTitle, action, may,
+  ...base, navigate, remember, back: () => (shown > 1 ? history.back() : navigate("/dispatch")), keys: keys.page, title: setTitle, action, may,
   live: { ...live,
     stream: (...words) => { const feed = live.stream(...words); opened.push(feed); return feed; },
     poll: (...words) => { const feed = live.poll(...words); opened.push(feed); return feed; },
@@ -115,6 +117,7 @@ const show = async () => {
     setTitle("Not here");
     return main.append(make("div", { class: "empty" }, make("p", {}, problem.message), make("a", { href: "#/overview" }, "Go to the overview")));
   }
+  shown += 1;
   const opened = [];
   current = { page, opened, view: null };
   setTitle(module.title);
@@ -225,6 +228,9 @@ const frame = () => {
 };
 
 const start = async () => {
+  // The page is fetched while it is asked who is asking.
+  const { name: first, page } = read();
+  if (pages.some((each) => each.name === first) || modules[page]) import(modules[page] ?? `./${page}.js`).catch(() => {});
   try {
     base.me = await api.get("api/me");
   } catch (error) {
