@@ -83,7 +83,9 @@ def test_selected_requests_are_cancelled_with_the_keyboard_alone(runtime, mock, 
     expect(confirm).to_be_enabled()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    until(lambda: sum(mock.executions(id)["abandoned"] for id in ids) == 2, 5, "two calls to be closed")
+    outcomes = lambda: [runtime.call("GET", f"/api/requests/{id}")[2]["outcome"] for id in ids]
+    until(lambda: outcomes().count("cancelled") == 2, 10, "two requests to be cancelled")
+    expect(page.locator(".count")).to_have_text("1 live")
     for id in ids:
         runtime.call("POST", f"/api/requests/{id}/cancel")
 

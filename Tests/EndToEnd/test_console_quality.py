@@ -50,7 +50,8 @@ def test_pages_are_clean_in_every_theme_and_width(runtime, mock, browser, theme,
     page.context.close()
     for id in ids:
         runtime.call("POST", f"/api/requests/{id}/cancel")
-    assert wrong == {} and faults == []
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert faults == []
 
 
 def test_the_theme_can_be_chosen_and_stays(runtime, page):
