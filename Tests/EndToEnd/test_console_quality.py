@@ -39,7 +39,7 @@ def test_pages_are_clean_in_every_theme_and_width(runtime, mock, browser, theme,
     for name in PAGES + [f"requests/{ids[-1]}", f"requests/{failed}"]:
         go(page, runtime, name)
         page.wait_for_timeout(1300)
-        label = name.split("?")[0].split("/")[0] + ("-recent" if "view" in name else "-one" if "/" in name else "")
+        label = name.split("?")[0].split("/")[0] + ("-recent" if "view=" in name else "-one" if "/" in name else "")
         shot(page, f"{label}-{width}-{theme}")
         moved, what = shifts(page)
         found = Axe().run(page).response["violations"]
