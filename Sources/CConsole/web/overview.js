@@ -71,7 +71,7 @@ const fillPool = (row, pool) => {
   age(row.oldest, pool.oldest_queued_ms);
   set(row.why, pool.waiting_reason && pool.queued > 0 ? why(pool.waiting_reason) : "");
   const breaker = pool.breaker?.state ?? pool.breaker;
-  setTag(row.breaker, breaker, `circuit ${stateWord(breaker)}`);
+  setTag(row.breaker, breaker, stateWord(breaker));
   if (pool.series) {
     row.queuedLine.update(pool.series.queued);
     const ended = pool.series.done.map((value, i) => (value === null ? null : value + (pool.series.failed[i] ?? 0)));
@@ -102,7 +102,7 @@ export const mount = (root, context) => {
     make("header", {}, make("h2", { id: "wrong" }, "What is wrong now")), make("div", { class: "findings-box", tabindex: "0", role: "group", "aria-labelledby": "wrong" }, findings, well));
   const rows = make("tbody");
   const pools = make("section", { class: "panel pools", "aria-labelledby": "pools" }, make("header", {}, make("h2", { id: "pools" }, "Pools")),
-    make("table", { class: "table overview-pools" }, make("thead", {}, make("tr", {}, ...["Pool", "Queued", "In flight", "Done", "Oldest", "Held by"].map((name, i) =>
+    make("table", { class: "table overview-pools" }, make("thead", {}, make("tr", {}, ...["Pool", "Queued", "In flight", "Done", "Oldest", "Circuit"].map((name, i) =>
       make("th", { scope: "col", class: i === 4 ? "number" : [2, 3, 5].includes(i) ? "wide" : null }, name)))), rows));
   root.append(make("div", { class: "strips" }, now.element, through.element),
     make("div", { class: "pair" }, make("div", { class: "panel" }, depth.element), make("div", { class: "panel" }, ended.element)),
