@@ -74,6 +74,8 @@ const setTitle = (text) => {
 
 let current = null;
 let visit = 0;
+let isLoading = false;
+let wantsFilter = false; // `/` was pressed before the page was there.
 let shown = 0; // Pages of the console that were shown here: only then there is a way back.
 
 const contextFor = (opened) => ({
@@ -100,6 +102,7 @@ const show = async () => {
   if (current?.page === page && current.view?.update) return current.view.update(parameters);
   const known = pages.some((each) => each.name === name) || modules[page];
   let module = null;
+  isLoading = true;
   let problem = known ? null : { message: "There is no such page." };
   try {
     if (known) module = await import(modules[page] ?? `./${page}.js`);
@@ -107,6 +110,7 @@ const show = async () => {
     problem = { message: "This page could not be loaded." };
   }
   if (number !== visit) return;
+  isLoading = false;
   const isFirst = current === null;
   leave();
   main.replaceChildren();
@@ -122,6 +126,8 @@ const show = async () => {
   current = { page, opened, view: null };
   setTitle(module.title);
   current.view = module.mount(main, contextFor(opened), parameters);
+  if (wantsFilter) main.querySelector("[data-filter]")?.focus();
+  wantsFilter = false;
   // Keys and pointers are answered from here on; for measuring.
   if (isFirst) performance.mark("interactive");
 };
@@ -215,7 +221,7 @@ const frame = () => {
   find("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   keys.everywhere({
     "?": { label: "Show the keys", run: showKeys },
-    "/": { label: "Filter", run: () => main.querySelector("[data-filter]")?.focus() },
+    "/": { label: "Filter", run: () => (isLoading ? wantsFilter = true : main.querySelector("[data-filter]")?.focus()) },
     p: { label: "Pause, go on", run: () => live.toggle() },
     t: { label: "Theme: system, light, dark", run: turnTheme },
     u: { label: "Undo what was done last", run: () => undoLast() },
