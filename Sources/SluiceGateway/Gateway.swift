@@ -38,12 +38,15 @@ package final class Gateway: HTTPHandler {
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
+    /// `nil`: it is switched off.
+    let laboratory: Laboratory?
 
     /// - Parameters:
     ///   - spawn: starts a task of its own, for answers that are fetched later.
     ///   - sleep: waits, for heartbeats.
     ///   - cacheStore: where answers are kept; `nil`: in memory.
     ///   - observers: who is told of calls.
+    ///   - laboratory: what answers /api/lab; `nil`: nothing does.
     package init(
         configuration: GatewayConfiguration,
         dispatcher: Dispatcher,
@@ -56,6 +59,7 @@ package final class Gateway: HTTPHandler {
         spending: SpendingBook? = nil,
         cacheStore: (any CacheStore)? = nil,
         observers: [any CompletionObserver] = [],
+        laboratory: Laboratory? = nil,
         metricSources: [any MetricSource] = []
     ) {
         self.configuration = configuration
@@ -67,6 +71,7 @@ package final class Gateway: HTTPHandler {
         self.sleep = sleep
         self.log = log
         self.metricSources = metricSources
+        self.laboratory = laboratory
         self.keys = KeyRing(configuration.keys)
         let book = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
         self.spending = book

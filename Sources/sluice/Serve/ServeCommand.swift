@@ -38,8 +38,7 @@ struct ServeCommand {
 
     private func serve() throws -> Int32 {
         let (configuration, keys) = try self.load()
-        let openFiles = sluice_raise_open_files()
-        let clock = SystemClock()
+        let (openFiles, clock) = (sluice_raise_open_files(), SystemClock())
         let reactors = try Self.reactors(configuration)
         var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
@@ -58,6 +57,7 @@ struct ServeCommand {
         let server = Lock<HTTPServer?>(nil)
         let around = AroundWiring(configuration: configuration, role: self.role)
         let webhooks = around.webhooks(reactors, clock, log)
+        let lab = try LabWiring.make(configuration, clock)
         let gateway = Gateway(
             configuration: try Self.gatewayConfiguration(wiring, keys),
             dispatcher: dispatcher,
@@ -71,6 +71,7 @@ struct ServeCommand {
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
             observers: webhooks,
+            laboratory: lab?.laboratory,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
@@ -82,11 +83,9 @@ struct ServeCommand {
         self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
         let listening = try Self.listen(wiring, reactors, gateway, server)
         reactors.spawn { await gateway.observe() }
-        if let producer { reactors.spawn { await producer.run() } }
-        if let served { reactors.spawn { await served.run() } }
         if let metricExporter { reactors.spawn { await metricExporter.run { await gateway.metricPage() } } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
-        if let fabric { self.announce(fabric, served, producer) }
+        if let fabric { self.begin(fabric, served, producer, reactors) }
         let shutdown = Shutdown(
             gateway: gateway,
             dispatcher: dispatcher,
@@ -104,7 +103,19 @@ struct ServeCommand {
         shutdown.wait()
         file?.close()
         reactors.stop()
+        lab?.stop()
         return ExitCode.success
+    }
+
+    private func begin(
+        _ fabric: FabricWiring,
+        _ dispatcher: FabricDispatcher?,
+        _ producer: Producer?,
+        _ reactors: ReactorGroup
+    ) {
+        if let producer { reactors.spawn { await producer.run() } }
+        if let dispatcher { reactors.spawn { await dispatcher.run() } }
+        self.announce(fabric, dispatcher, producer)
     }
 
     private static func reactors(_ configuration: Configuration) throws -> ReactorGroup {
