@@ -46,7 +46,7 @@ let package = Package(
         ),
         // What was answered before, and who waits for the same answer.
         .target(name: "SluiceCache", dependencies: ["SluiceWire", "SluiceBasics"]),
-        .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceBasics"]),
+        .target(name: "SluiceSimulator", dependencies: ["SluiceCore", "SluiceWire", "SluiceBasics"]),
         .target(name: "Sluice", dependencies: ["SluiceCore", "SluiceBasics"]),
         .target(name: "SluiceConformance", dependencies: ["Sluice", "SluiceBasics"]),
         .target(
@@ -65,7 +65,8 @@ let package = Package(
             name: "SluiceGateway",
             dependencies: [
                 "SluiceCore", "SluiceWire", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceBasics",
-                "SluiceFabric", "SluiceCache", "SluiceDoctor", "CConsole", "CCrypto",
+                "SluiceFabric", "SluiceCache", "SluiceDoctor", "SluiceSimulator", "CConsole",
+                "CCrypto",
             ]
         ),
         .target(
@@ -147,7 +148,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SluiceSimulatorTests",
-            dependencies: ["SluiceSimulator", "SluiceCore", "SluiceBasics", "SluiceTestKit"]
+            dependencies: ["SluiceSimulator", "SluiceCore", "SluiceWire", "SluiceBasics", "SluiceTestKit"]
         ),
         .testTarget(
             name: "SluiceProvidersTests",
@@ -179,7 +180,7 @@ let package = Package(
             name: "SluiceGatewayTests",
             dependencies: [
                 "SluiceGateway", "SluiceCache", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore",
-                "SluiceWire",
+                "SluiceWire", "SluiceSimulator",
                 "SluiceBasics", "SluiceTestKit",
             ]
         ),
@@ -194,7 +195,7 @@ let package = Package(
             name: "SluiceCommandTests",
             dependencies: [
                 "sluice", "SluiceDoctor", "SluiceCore", "SluiceWire", "SluiceGateway", "SluiceProviders",
-                "SluiceTransport", "SluiceCompletion", "SluiceBasics", "SluiceTestKit",
+                "SluiceTransport", "SluiceSimulator", "SluiceCompletion", "SluiceBasics", "SluiceTestKit",
             ]
         ),
         .testTarget(

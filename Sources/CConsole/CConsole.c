@@ -91,6 +91,25 @@ static const unsigned char style_css[] = {
 #define SCRIPT "text/javascript; charset=utf-8"
 #define STYLE "text/css; charset=utf-8"
 
+static const unsigned char lab_js[] = {
+#embed "web/lab.js"
+};
+static const unsigned char lab_board_js[] = {
+#embed "web/lab-board.js"
+};
+static const unsigned char lab_compare_js[] = {
+#embed "web/lab-compare.js"
+};
+static const unsigned char lab_settings_js[] = {
+#embed "web/lab-settings.js"
+};
+static const unsigned char lab_share_js[] = {
+#embed "web/lab-share.js"
+};
+static const unsigned char lab_css[] = {
+#embed "web/lab.css"
+};
+
 static const sluice_console_asset files[] = {
     {"/index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
     {"/api.js", SCRIPT, api_js, sizeof api_js},
@@ -120,6 +139,12 @@ static const sluice_console_asset files[] = {
     {"/timeline.js", SCRIPT, timeline_js, sizeof timeline_js},
     {"/pages.css", STYLE, pages_css, sizeof pages_css},
     {"/style.css", STYLE, style_css, sizeof style_css},
+    {"/lab.js", "text/javascript; charset=utf-8", lab_js, sizeof lab_js},
+    {"/lab-board.js", "text/javascript; charset=utf-8", lab_board_js, sizeof lab_board_js},
+    {"/lab-compare.js", "text/javascript; charset=utf-8", lab_compare_js, sizeof lab_compare_js},
+    {"/lab-settings.js", "text/javascript; charset=utf-8", lab_settings_js, sizeof lab_settings_js},
+    {"/lab-share.js", "text/javascript; charset=utf-8", lab_share_js, sizeof lab_share_js},
+    {"/lab.css", "text/css; charset=utf-8", lab_css, sizeof lab_css},
 };
 
 size_t sluice_console_count(void) { return sizeof files / sizeof *files; }

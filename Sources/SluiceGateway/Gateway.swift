@@ -41,6 +41,8 @@ package final class Gateway: HTTPHandler {
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
+    /// `nil`: it is switched off.
+    let laboratory: Laboratory?
 
     /// - Parameters:
     ///   - auditSink: where the audit goes beside memory.
@@ -49,6 +51,7 @@ package final class Gateway: HTTPHandler {
     ///   - sleep: waits, for heartbeats.
     ///   - cacheStore: where answers are kept; `nil`: in memory.
     ///   - observers: who is told of calls.
+    ///   - laboratory: what answers /api/lab; `nil`: nothing does.
     package init(
         configuration: GatewayConfiguration,
         dispatcher: Dispatcher,
@@ -63,6 +66,7 @@ package final class Gateway: HTTPHandler {
         observers: [any CompletionObserver] = [],
         auditSink: (any AuditSink)? = nil,
         dead: DeadBox? = nil,
+        laboratory: Laboratory? = nil,
         metricSources: [any MetricSource] = []
     ) {
         self.configuration = configuration
@@ -74,6 +78,7 @@ package final class Gateway: HTTPHandler {
         self.sleep = sleep
         self.log = log
         self.metricSources = metricSources
+        self.laboratory = laboratory
         self.keys = KeyRing(configuration.keys)
         let book = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
         self.spending = book

@@ -68,9 +68,24 @@ struct Program {
                 environment: self.environment,
                 terminal: self.terminal
             ).run()
+        case "lab": return try self.lab(invocation)
         case "version": return self.version(asJSON: invocation.has("json"))
         default: return try ClientCommand(invocation, self.environment, self.terminal).run()
         }
+    }
+
+    private func lab(_ invocation: Invocation) throws(UsageError) -> Int32 {
+        let text = invocation.value("listen") ?? self.environment["SLUICE_LAB_LISTEN"] ?? "127.0.0.1:8402"
+        guard let address = ListenAddress(text) else {
+            throw UsageError("'\(text)' is not an address such as 127.0.0.1:8402.", command: invocation.command)
+        }
+        return LabCommand(
+            address: address,
+            scenario: invocation.value("scenario"),
+            trace: invocation.value("trace"),
+            opensBrowser: invocation.has("open"),
+            terminal: self.terminal
+        ).run()
     }
 
     private func version(asJSON: Bool) -> Int32 {

@@ -5,7 +5,7 @@ const absent = (value) => value === null || value === undefined || Number.isNaN(
 
 export const span = (ms) => {
   if (absent(ms)) return dash;
-  if (ms < 0) return "0 ms";
+  if (ms <= 0) return "0 ms";
   if (ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;

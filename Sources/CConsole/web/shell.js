@@ -96,6 +96,8 @@ const leave = () => {
 const show = async () => {
   if (!base.me) return;
   const { name, page, parameters } = read();
+  // `sluice lab` has nothing else to show.
+  if (base.me.lab_only && page !== "lab") return navigate("/lab", {}, { replace: true });
   const number = ++visit;
   for (const link of document.querySelectorAll("#nav a")) mark(link, "aria-current", link.dataset.page === name ? "page" : null);
   document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -248,6 +250,9 @@ const start = async () => {
   delete document.body.dataset.locked;
   const { name, role, read_only: readOnly, version, fabric_group: group, gateway } = base.me;
   document.body.dataset.role = readOnly ? "viewer" : role;
+  for (const link of document.querySelectorAll("#nav a")) {
+    link.parentElement.hidden = link.dataset.page === "lab" ? base.me.lab === false : base.me.lab_only === true;
+  }
   set(find("who"), `${name ?? "anybody"} · ${readOnly ? "read-only" : role}`);
   find("about").replaceChildren(make("span", {}, `Version ${version}`), gateway ? make("span", {}, gateway) : "", group ? make("span", {}, `group ${group}`) : "");
   show();

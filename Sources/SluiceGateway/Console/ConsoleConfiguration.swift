@@ -10,8 +10,6 @@ package struct ConsoleConfiguration: Sendable {
     package var fabrics: [(name: String, url: String)] = []
     /// What keeps ended requests: memory, sqlite or clickhouse.
     package var history = "memory"
-    /// Whether the lab answers here.
-    package var hasLab = false
 
     /// Requests and answers that operators may reveal and retry, together; 0: none are kept.
     package var payloadBytes = 0

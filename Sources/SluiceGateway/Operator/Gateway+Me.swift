@@ -14,7 +14,7 @@ extension Gateway {
             json.field("fabric_group", self.configuration.fabricGroup)
             json.field("gateway", self.configuration.gatewayName)
             json.field("history", console.history)
-            json.field("lab", console.hasLab)
+            json.field("lab", self.laboratory != nil)
             json.field("fabric", self.fabric != nil)
             json.field("payloads_kept", self.shelf.isOn)
             json.field("trace_url", console.traceURL)

@@ -46,14 +46,16 @@ package struct ArrivalStream: Sendable {
     private var isOn = false
     private var switchesAt = 0.0
 
-    package init(_ process: ArrivalProcess, rate: Double, seed: UInt64) {
+    /// - Parameter from: seconds since the start before which nothing arrives.
+    package init(_ process: ArrivalProcess, rate: Double, seed: UInt64, from: Double = 0) {
         self.process = process
         self.rate = rate
+        self.clock = from
         self.random = SeededRandom(seed: seed)
         guard case .bursty(let onShare, _, _) = process else { return }
         // In equilibrium from the start.
         self.isOn = self.random.unit() < onShare
-        self.switchesAt = self.span(isOn: self.isOn)
+        self.switchesAt = from + self.span(isOn: self.isOn)
     }
 
     private mutating func span(isOn: Bool) -> Double {

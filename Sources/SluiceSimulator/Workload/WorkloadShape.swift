@@ -93,7 +93,8 @@ package struct WorkloadShape: Sendable, Equatable {
         )
     }
 
-    private func draw(tenant: Int, at: Duration, _ random: inout SeededRandom) -> Arrival {
+    /// One request.
+    func draw(tenant: Int, at: Duration, _ random: inout SeededRandom) -> Arrival {
         let kind = self.kind(&random)
         let prompt = kind.prompt.sample(&random)
         let completion = kind.completion.sample(&random)

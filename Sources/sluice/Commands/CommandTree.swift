@@ -11,7 +11,7 @@ enum CommandTree {
         ],
         subcommands: [
             serve, gateway, dispatcher, mock, list, show, history, explain, cancel, pools, top, doctor, try_, simulate,
-            config, version,
+            lab, config, version,
         ],
         runsAlone: false
     )

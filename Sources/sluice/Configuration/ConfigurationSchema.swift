@@ -2,7 +2,7 @@
 enum ConfigurationSchema {
     static let keys: [ConfigurationKey] =
         general + fabric + http + client + records + access + backends + pools + scheduling + routing + spending
-        + around + operators + history
+        + around + operators + history + lab
 
     private static let day = Duration.seconds(86_400)
 
@@ -219,5 +219,6 @@ enum ConfigurationSchema {
     /// Variables that other parts of the command read.
     static let otherVariables: Set<String> = [
         "SLUICE_CONFIG", "SLUICE_URL", "SLUICE_API_KEY", "SLUICE_API_KEY_FILE", "SLUICE_MOCK_LISTEN",
+        "SLUICE_LAB_LISTEN",
     ]
 }

@@ -38,8 +38,7 @@ struct ServeCommand {
 
     private func serve() throws -> Int32 {
         let (configuration, keys) = try self.load()
-        let openFiles = sluice_raise_open_files()
-        let clock = SystemClock()
+        let (openFiles, clock) = (sluice_raise_open_files(), SystemClock())
         let reactors = try Self.reactors(configuration)
         var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
@@ -58,6 +57,7 @@ struct ServeCommand {
         let server = Lock<HTTPServer?>(nil)
         let around = AroundWiring(configuration: configuration, role: self.role)
         let webhooks = around.webhooks(reactors, clock, log)
+        let lab = try LabWiring.make(configuration, clock)
         let gateway = Gateway(
             configuration: try Self.gatewayConfiguration(wiring, keys),
             dispatcher: dispatcher,
@@ -73,6 +73,7 @@ struct ServeCommand {
             observers: webhooks,
             auditSink: OperatorWiring(configuration: configuration).auditSink(log),
             dead: dead,
+            laboratory: lab?.laboratory,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
@@ -104,6 +105,7 @@ struct ServeCommand {
         shutdown.wait()
         file?.close()
         reactors.stop()
+        lab?.stop()
         return ExitCode.success
     }
 
