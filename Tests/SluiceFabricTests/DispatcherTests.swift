@@ -34,6 +34,24 @@ struct DispatcherTests {
         #expect(node.engine.checkBooks() == nil)
     }
 
+    @Test func `a pop is counted by its size, and lasts until the last that it brought has ended`() throws {
+        let node = self.world.node(slots: 4)
+        self.world.push(["a", "b", "c"])
+        node.run()
+        self.world.settle()
+        #expect(node.dispatcher.batches(pool: "default")?.sizes.sum == 3)
+        node.runner.finish("a")
+        node.runner.finish("c")
+        self.world.advance(by: .seconds(2))
+        #expect(node.dispatcher.batches(pool: "default")?.times.count == 0)
+        node.runner.finish("b")
+        self.world.settle()
+        let times = try #require(node.dispatcher.batches(pool: "default")?.times)
+        #expect(times.count == 1 && times.sum >= 2)
+        #expect(try #require(node.dispatcher.heartbeatAge) < .seconds(15))
+        #expect(node.dispatcher.batches(pool: "elsewhere") == nil)
+    }
+
     @Test func `a producer that does not know Sluice is told nothing of Sluice`() throws {
         let node = self.world.node()
         node.run()
