@@ -72,7 +72,7 @@ def served(tmp_path_factory):
     gateway = Gateway(valkey)
     dispatcher = Dispatcher(valkey, mock)
     serve = Runtime(
-        mock, "pools.default.targets=[default=1]", f"callbacks.default.url={receiver.url}/hook",
+        mock, "pools.default.route.targets=[default=1]", f"callbacks.default.url={receiver.url}/hook",
         "pools.default.cache=exact", environment=telemetry)
     programs = [gateway, dispatcher, serve]
     try:

@@ -2,6 +2,7 @@ import SluiceBasics
 import SluiceCore
 import SluiceEngine
 import SluiceFabric
+import SluiceTelemetry
 import SluiceTestKit
 import SluiceWire
 import Testing
