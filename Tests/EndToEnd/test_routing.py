@@ -3,13 +3,14 @@
 import http.client
 import json
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 from fabric_peers import completion
-from runtime import free_port, until
+from runtime import SLUICE, free_port, until
 
 
 @pytest.fixture
@@ -155,6 +156,18 @@ def test_the_fastest_target_gets_most(start, mocks):
         assert runtime.chat()[0] == 200
     assert target(runtime, "quick")["attempts"] > 90
     assert target(runtime, "slow")["answer_ms"] > target(runtime, "quick")["answer_ms"]
+
+
+def test_the_command_shows_targets_below_their_pool(start, mocks):
+    one, two = mocks(2)
+    runtime = routed(start, "[east, west]", east=one, west=two)
+    for _ in range(4):
+        assert runtime.chat()[0] == 200
+    shown = subprocess.run(
+        [SLUICE, "pools", "--url", runtime.url], capture_output=True, text=True, timeout=30, check=True).stdout
+    lines = [line for line in shown.splitlines() if line.startswith("  ")]
+    assert [line.split()[:2] for line in lines] == [["east", "ready"], ["west", "ready"]], shown
+    assert sum(int(line.split(" calls")[0].split()[-1]) for line in lines) == 4, shown
 
 
 def test_a_target_names_its_own_model_and_the_body_passes_otherwise(start, backend):

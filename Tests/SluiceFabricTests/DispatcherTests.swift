@@ -2,6 +2,7 @@ import SluiceBasics
 import SluiceCore
 import SluiceEngine
 import SluiceFabric
+import SluiceTelemetry
 import SluiceTestKit
 import SluiceWire
 import Testing
@@ -32,6 +33,24 @@ struct DispatcherTests {
         #expect(node.counts.taken == 1 && node.counts.processed == 1 && node.counts.failures == 0)
         #expect(node.reasons == [.ok] && node.dispatcher.heldCount == 0)
         #expect(node.engine.checkBooks() == nil)
+    }
+
+    @Test func `a pop is counted by its size, and lasts until the last that it brought has ended`() throws {
+        let node = self.world.node(slots: 4)
+        self.world.push(["a", "b", "c"])
+        node.run()
+        self.world.settle()
+        #expect(node.dispatcher.batches(pool: "default")?.sizes.sum == 3)
+        node.runner.finish("a")
+        node.runner.finish("c")
+        self.world.advance(by: .seconds(2))
+        #expect(node.dispatcher.batches(pool: "default")?.times.count == 0)
+        node.runner.finish("b")
+        self.world.settle()
+        let times = try #require(node.dispatcher.batches(pool: "default")?.times)
+        #expect(times.count == 1 && times.sum >= 2)
+        #expect(try #require(node.dispatcher.heartbeatAge) < .seconds(15))
+        #expect(node.dispatcher.batches(pool: "elsewhere") == nil)
     }
 
     @Test func `a producer that does not know Sluice is told nothing of Sluice`() throws {

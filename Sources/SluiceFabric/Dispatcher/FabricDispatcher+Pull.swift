@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceTelemetry
 import SluiceWire
 
 // From the list to the engine.
@@ -67,6 +68,8 @@ extension FabricDispatcher {
     func accept(_ elements: [[UInt8]], _ pool: ServedPool) async -> Acceptance {
         guard !elements.isEmpty else { return .done }
         pool.count { $0.batches += 1 }
+        pool.batches.withLock { $0.sizes.record(Int64(elements.count)) }
+        let batch = PopBatch(poppedAt: self.clock.now())
         let poppedAt = self.epoch
         let limits = EnvelopeLimits(elementBytes: self.configuration.maximumElementBytes)
         var requests: [(HeldRequest, PoppedRequest)] = []
@@ -75,7 +78,7 @@ extension FabricDispatcher {
             do throws(UnreadableEnvelope) {
                 let envelope = try RequestEnvelope.read(element, limits: limits)
                 let popped = PoppedRequest(element: element, mark: ElementMark(element), envelope: envelope)
-                requests.append((self.hold(popped, pool, poppedAt: poppedAt), popped))
+                requests.append((self.hold(popped, pool, batch, poppedAt: poppedAt), popped))
             } catch {
                 self.refuse(ElementMark(element), error, pool)
             }

@@ -1,6 +1,7 @@
 import SluiceBasics
 import SluiceCore
 import SluiceEngine
+import SluiceTelemetry
 import SluiceWire
 
 /// Takes requests off the fabric's lists, has them run, and pushes the replies: the dispatching end of the contract.
@@ -241,13 +242,15 @@ package final class FabricDispatcher: Sendable {
 
     // MARK: What is held
 
-    func hold(_ popped: PoppedRequest, _ pool: ServedPool, poppedAt: Double) -> HeldRequest {
+    func hold(_ popped: PoppedRequest, _ pool: ServedPool, _ batch: PopBatch, poppedAt: Double) -> HeldRequest {
+        batch.joined()
         pool.heldCount.withLock { $0 += 1 }
         return self.state.withLock { state in
             state.nextSerial += 1
             let request = HeldRequest(
                 serial: state.nextSerial,
                 pool: pool,
+                batch: batch,
                 popped: popped,
                 dispatcher: self.configuration.dispatcherID,
                 poppedAt: poppedAt,
@@ -265,7 +268,12 @@ package final class FabricDispatcher: Sendable {
             state.heldBytes -= request.bytes
             return (true, state.isEmpty ? state.drained : nil)
         }
-        if wasHeld { request.pool.heldCount.withLock { $0 -= 1 } }
+        if wasHeld {
+            request.pool.heldCount.withLock { $0 -= 1 }
+            if let span = request.batch.left(at: self.clock.now()) {
+                request.pool.batches.withLock { $0.times.record(span) }
+            }
+        }
         drained?.fulfil(())
         request.pool.pause.poke()
     }

@@ -19,6 +19,7 @@ final class ServedPool: Sendable {
     /// What was said of the limit last, so that it is said once.
     let saidOfLimit = Lock("")
     let counts = Lock(FabricPoolCounts())
+    let batches = Lock(BatchFigures())
     struct Doubt: Sendable {
         var hasLooked = false
         /// Until then a pop that we know nothing of may still be waiting at the server.
@@ -71,6 +72,7 @@ final class HeldRequest: Sendable {
 
     let serial: Int
     let pool: ServedPool
+    let batch: PopBatch
     let requestID: String
     let producerID: String
     let mark: ElementMark
@@ -85,11 +87,19 @@ final class HeldRequest: Sendable {
     /// By the engine; `nil` before it was submitted.
     let engineID = Lock<RequestID?>(nil)
 
-    init(serial: Int, pool: ServedPool, popped: PoppedRequest, dispatcher: String, poppedAt: Double, keepsElement: Bool)
-    {
+    init(
+        serial: Int,
+        pool: ServedPool,
+        batch: PopBatch,
+        popped: PoppedRequest,
+        dispatcher: String,
+        poppedAt: Double,
+        keepsElement: Bool
+    ) {
         let envelope = popped.envelope
         self.serial = serial
         self.pool = pool
+        self.batch = batch
         self.requestID = envelope.requestID
         self.producerID = envelope.producerID
         self.mark = popped.mark

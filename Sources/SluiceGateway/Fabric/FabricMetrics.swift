@@ -65,6 +65,10 @@ struct FabricMetrics {
         }
         page.family("sluice_fabric_held", .gauge, "Requests taken and not settled.")
         page.sample([], Double(dispatcher.heldCount))
+        page.family("sluice_fabric_heartbeat_age_seconds", .gauge, "Since the last heartbeat that Valkey took.")
+        if let age = dispatcher.heartbeatAge { page.sample([], age.inSeconds) }
+        page.family("sluice_fabric_heartbeat_ttl_seconds", .gauge, "After so long without one it is taken for dead.")
+        page.sample([], dispatcher.configuration.heartbeatTTL.inSeconds)
         counter("sluice_fabric_taken_total", "Requests taken off the list.", \.taken)
         counter("sluice_fabric_answered_total", "Requests answered, well or not.", \.processed)
         counter("sluice_fabric_put_back_total", "Requests given back unsent.", \.putBack)
@@ -94,6 +98,7 @@ struct FabricMetrics {
         for (pool, counts) in pools {
             page.sample(labels(pool), Double(counts.batches))
         }
+        self.writeBatches(dispatcher, { labels($0) }, to: &page)
         page.family("marie_llm_dispatch_items_total", .counter, "Requests answered, by status.")
         for (pool, counts) in pools {
             let good = Double(counts.processed - counts.failures)
@@ -136,6 +141,24 @@ struct FabricMetrics {
             guard let histogram = self.execution(pool) else { continue }
             page.histogram(labels(pool), histogram)
         }
+    }
+
+    private func writeBatches(
+        _ dispatcher: FabricDispatcher,
+        _ labels: (String) -> [MetricPage.Label],
+        to page: inout MetricPage
+    ) {
+        let batches = dispatcher.configuration.pools.compactMap { pool in
+            dispatcher.batches(pool: pool.name).map { (pool.name, $0) }
+        }
+        page.family("marie_llm_dispatch_batch_size", .histogram, "Requests that a pop brought.")
+        for (pool, figures) in batches { page.histogram(labels(pool), figures.sizes) }
+        page.family(
+            "marie_llm_dispatch_batch_seconds",
+            .histogram,
+            "Time from a pop to the end of the last request that it brought."
+        )
+        for (pool, figures) in batches { page.histogram(labels(pool), figures.times) }
     }
 
     // MARK: Producers

@@ -35,6 +35,8 @@ package final class BucketBounds: Sendable {
         [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600],
         scale: 1e9
     )
+    /// Requests that are taken at once.
+    package static let batchSizes = BucketBounds([1, 2, 4, 8, 16, 32, 64, 128], scale: 1)
 }
 
 /// The request that last fell into a bucket.

@@ -40,10 +40,31 @@ extension ClientCommand {
         try JSON.read(body) { root in
             root["pools"]?.forEachElement { pool in
                 table.add(self.poolRow(pool))
+                pool["targets"]?.forEachElement { target in
+                    table.add(self.targetRow(target))
+                    return true
+                }
                 return true
             }
         }
         self.terminal.out(table.render(style: self.terminal.style))
+    }
+
+    /// A target of a routed pool, below its pool: whether it is asked, what runs there, and why it is left alone.
+    private func targetRow(_ target: JSONValue) -> [TextTable.Cell] {
+        let style = self.terminal.style
+        let isReady = target["state"]?.string == "ready"
+        let paint: (String) -> String = { isReady ? style.green($0) : style.yellow($0) }
+        let none = TextTable.Cell("")
+        var waits = target["cause"]?.string ?? "-"
+        if let left = target["cools_for_ms"]?.double { waits += " \(Self.span(left))" }
+        var figures = "\(target["attempts"]?.int ?? 0) calls, \(target["failures"]?.int ?? 0) failed"
+        if let first = target["first_token_ms"]?.double { figures += ", first token \(Self.span(first))" }
+        return [
+            TextTable.Cell("  \(target["target"]?.string ?? "")"), TextTable.Cell(target["state"]?.string ?? "", paint),
+            none, TextTable.Cell("\(target["in_flight"]?.int ?? 0)"), none, none, none, TextTable.Cell(waits),
+            TextTable.Cell(figures),
+        ]
     }
 
     /// `12/64`: of 64 slots the backend's latency allows 12.
