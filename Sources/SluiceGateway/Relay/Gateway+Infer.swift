@@ -102,7 +102,8 @@ extension Gateway {
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending,
-            cacheState: cache
+            cacheState: cache,
+            tracing: self.configuration.tracing
         )
     }
 
@@ -123,6 +124,7 @@ extension Gateway {
             )
         }
         let timeout = try Ingress.timeout(request.headers, self.configuration)
+        let traceparent = Ingress.traceparent(request.headers)
         return Submission(
             id: id,
             pool: pool,
@@ -138,7 +140,8 @@ extension Gateway {
             completionEstimate: head.completionEstimate,
             isCompletionLimited: head.estimate.isCompletionLimited,
             deadline: self.clock.now() + timeout,
-            traceparent: Ingress.traceparent(request.headers),
+            traceparent: traceparent,
+            tracestate: traceparent.flatMap { _ in Ingress.tracestate(request.headers) },
             respondsLater: respondsLater
         )
     }

@@ -47,10 +47,11 @@ struct ServeCommand {
         let fabric = try self.fabric(wiring, reactors, clock, log)
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
-        let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
+        let export = ExportWiring(wiring, RuntimeIdentity(configuration, self.role, fabric))
+        let exporters = export.exporters(reactors, clock, log)
         let history = HistoryWiring(configuration, self.role, fabric)
         let file = try history.file(clock, log)
-        let sinks = export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
+        let sinks: [any ExecutionSink] = exporters.map { $0 } + (file.map { [$0] } ?? [])
         let telemetry = wiring.telemetry(clock, spending, sinks)
         let metricExporter = try MetricWiring(configuration: configuration, environment: self.loader.environment)
             .exporter(wiring, telemetry.metrics, reactors, clock, log)
@@ -70,7 +71,7 @@ struct ServeCommand {
             log: { log.record($0) },
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
-            observers: webhooks,
+            observers: webhooks + export.observers,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
@@ -94,7 +95,9 @@ struct ServeCommand {
             producer: producer,
             server: listening,
             webhooks: webhooks,
-            farewells: [MetricWiring.farewell(metricExporter, gateway)],
+            farewells: [
+                MetricWiring.farewell(metricExporter, gateway), ExportWiring.farewell(exporters, self.terminal),
+            ],
             reactors: reactors,
             clock: clock,
             limit: configuration.duration("drain"),
