@@ -38,6 +38,7 @@ package final class Gateway: HTTPHandler {
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
+    private let attachedLog = Lock<(any LogSteering)?>(nil)
 
     /// - Parameters:
     ///   - spawn: starts a task of its own, for answers that are fetched later.
@@ -107,6 +108,11 @@ package final class Gateway: HTTPHandler {
 
     /// Joins the gateway to the fabric: its views then show all of it.
     package func attach(_ fabric: FabricAccess) { self.attached.withLock { $0 = fabric } }
+
+    /// Lets operators steer the log.
+    package func attach(_ log: any LogSteering) { self.attachedLog.withLock { $0 = log } }
+
+    var logSteering: (any LogSteering)? { self.attachedLog.withLock { $0 } }
 
     var fabric: FabricAccess? { self.attached.withLock { $0 } }
 

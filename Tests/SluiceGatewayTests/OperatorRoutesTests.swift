@@ -19,9 +19,9 @@ import Testing
         ("POST! /api/pools/*/drain", 3), ("GET /api/budgets", 2), ("GET /api/me", 2), ("GET /api/events", 2),
         ("GET /api/llm-dispatch/runtime", 2), ("GET /api/live", 2), ("GET /api/overview", 2),
         ("GET /api/pools/*/series", 2), ("GET /api/pools/*/tenants", 2), ("GET /api/live/stream", 2),
-        ("GET /api/version", 2),
         ("GET /api/executions", 2), ("GET /api/executions/aggregate", 2), ("GET /api/executions/export", 2),
         ("GET /api/executions/statistics", 2), ("GET /api/executions/*", 2),
+        ("GET /api/version", 2), ("GET /api/log", 2), ("PATCH! /api/log", 3),
     ]
 
     private static let keys: [APIKey] = [

@@ -19,10 +19,10 @@ struct MessageWords {
             var json = JSONWriter(reserving: 1_024)
             json.array { json in
                 for name in ["system", "instructions"] {
-                    if let words = document[name] { self.message("system", words, &json, &room) }
+                    if let words = document[named: name] { self.message("system", words, &json, &room) }
                 }
                 for name in ["messages", "input", "prompt"] {
-                    if let words = document[name] { self.messages(words, &json, &room) }
+                    if let words = document[named: name] { self.messages(words, &json, &room) }
                 }
             }
             return json.bytes
@@ -32,11 +32,12 @@ struct MessageWords {
     private func messages(_ value: JSONValue, _ json: inout JSONWriter, _ room: inout Int) {
         guard value.string == nil else { return self.message("user", value, &json, &room) }
         var left = Self.maximumMessages
-        value.forEachElement { element in
+        value.each { element in
             left -= 1
             guard left >= 0 else { return }
             if element.string != nil { return self.message("user", element, &json, &room) }
-            self.message(element["role"]?.string ?? "user", element["content"] ?? element, element, &json, &room)
+            let role = element["role"]?.string ?? "user"
+            self.message(role, element["content"] ?? element, beside: element, &json, &room)
         }
     }
 
@@ -60,11 +61,11 @@ struct MessageWords {
             var room = self.maximumBytes
             var json = JSONWriter(reserving: 1_024)
             json.array { json in
-                document["choices"]?.forEachElement { choice in
+                document["choices"]?.each { choice in
                     let reason = choice["finish_reason"]?.string
                     if let message = choice["message"] {
                         let content = message["content"] ?? message
-                        self.message("assistant", content, message, reason: reason, &json, &room)
+                        self.message("assistant", content, beside: message, reason: reason, &json, &room)
                     } else if let text = choice["text"] {
                         self.message("assistant", text, reason: reason, &json, &room)
                     }
@@ -73,7 +74,7 @@ struct MessageWords {
                 if let content = document["content"] {
                     self.message("assistant", content, reason: document["stop_reason"]?.string, &json, &room)
                 }
-                document["output"]?.forEachElement { item in
+                document["output"]?.each { item in
                     guard let content = item["content"] else { return }
                     self.message(item["role"]?.string ?? "assistant", content, &json, &room)
                 }
@@ -90,7 +91,7 @@ struct MessageWords {
     private func message(
         _ role: String,
         _ content: JSONValue,
-        _ message: JSONValue? = nil,
+        beside message: JSONValue? = nil,
         reason: String? = nil,
         _ json: inout JSONWriter,
         _ room: inout Int
@@ -101,9 +102,9 @@ struct MessageWords {
                 if let text = content.string {
                     self.text(text, &json, &room)
                 } else {
-                    content.forEachElement { self.part($0, &json, &room) }
+                    content.each { self.part($0, &json, &room) }
                 }
-                message?["tool_calls"]?.forEachElement { self.toolCall($0, &json, &room) }
+                message?["tool_calls"]?.each { self.toolCall($0, &json, &room) }
             }
             if let reason { json.field("finish_reason", reason) }
         }
@@ -199,6 +200,16 @@ struct MessageWords {
     }
 }
 
+extension JSONValue {
+    /// Every element of a list; nothing of anything else.
+    fileprivate func each(_ body: (JSONValue) -> Void) {
+        self.forEachElement { element in
+            body(element)
+            return true
+        }
+    }
+}
+
 /// The text that a stream's events add up to.
 struct StreamTranscript {
     private(set) var text = ""
@@ -217,7 +228,7 @@ struct StreamTranscript {
     }
 
     private mutating func read(_ event: JSONValue) {
-        event["choices"]?.forEachElement { choice in
+        event["choices"]?.each { choice in
             self.text += choice["delta"]?["content"]?.string ?? choice["text"]?.string ?? ""
             self.finishReason = choice["finish_reason"]?.string ?? self.finishReason
         }

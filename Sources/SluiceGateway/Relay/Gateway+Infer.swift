@@ -3,6 +3,7 @@ import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
+import SluiceTelemetry
 import SluiceWire
 
 // POST /v1/...: from the request to the relay.
@@ -175,6 +176,7 @@ extension Gateway {
         } catch {
             self.results.withdraw(submission.id)
             self.spending.cancel(submission.id)
+            let trace = TraceIdentity(submission)
             self.log(
                 LogEntry(
                     .warning,
@@ -182,6 +184,7 @@ extension Gateway {
                     [
                         ("request", submission.id.description), ("pool", submission.pool),
                         ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
+                        ("trace_id", trace.traceText), ("span_id", trace.spanText),
                     ]
                 )
             )

@@ -159,7 +159,10 @@ extension Relay {
     ) -> (attempt: Int, BackendAttempt, patience: Duration?)? {
         guard let hedge = self.dispatcher.hedge(lease) else { return nil }
         do throws(ProviderError) {
-            return (hedge.attempt, try self.attempt(call, hedge.choice, number: hedge.attempt, deadline), hedge.choice.timeout)
+            return (
+                hedge.attempt, try self.attempt(call, hedge.choice, number: hedge.attempt, deadline),
+                hedge.choice.timeout
+            )
         } catch {
             let failure = AttemptFailure(.invalidRequest, message: "not sent: \(error.kind.rawValue)")
             self.dispatcher.closeHedged(lease, attempt: hedge.attempt, .failure(failure), isOvertaken: false)

@@ -13,6 +13,11 @@ package struct CapturedContent: Sendable, Equatable {
     package var input: [UInt8]?
     package var output: [UInt8]?
 
+    package init(input: [UInt8]?, output: [UInt8]?) {
+        self.input = input
+        self.output = output
+    }
+
     package var byteCount: Int { (self.input?.count ?? 0) + (self.output?.count ?? 0) }
 }
 

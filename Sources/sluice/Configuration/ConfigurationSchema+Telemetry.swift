@@ -57,7 +57,7 @@ extension ConfigurationSchema {
         ),
         .init(
             path: "telemetry.max_content",
-            kind: .size(256...(16 << 20)),
+            kind: .size(1024...(16 << 20)),
             fallback: "64KiB",
             help: "Largest prompt, and largest answer, of a span; what is longer is cut."
         ),

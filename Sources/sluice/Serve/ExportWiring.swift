@@ -32,6 +32,23 @@ struct ExportWiring {
         self.observers = [ContentCapture(shelf, maximumBytes: limit)]
     }
 
+    /// So long for spans that nobody has taken yet, when the process ends.
+    private static let lastLimit = Duration.seconds(5)
+
+    /// What is to be done at the end.
+    static func farewell(_ exporters: [any SpanExporting], _ terminal: Terminal) -> @Sendable () async -> Void {
+        {
+            await withTaskGroup(of: (String, Int).self) { group in
+                for exporter in exporters {
+                    group.addTask { (exporter.name, await exporter.close(limit: Self.lastLimit)) }
+                }
+                for await (name, left) in group where left > 0 {
+                    terminal.errorLine("telemetry: \(left) spans were not delivered to \(name)")
+                }
+            }
+        }
+    }
+
     func exporters(_ reactors: ReactorGroup, _ clock: any TimeSource, _ log: EventLog) -> [any SpanExporting] {
         guard self.settings.tracing != nil else { return [] }
         let client = ReactorHTTPClient(configuration: self.wiring.clientConfiguration(), reactors: reactors)

@@ -43,7 +43,7 @@ struct ServeCommand {
         let reactors = try Self.reactors(configuration)
         var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
-        let log = self.log(configuration, clock)
+        let (log, outlet) = try self.log(configuration, clock)
         let fabric = try self.fabric(wiring, reactors, clock, log)
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
@@ -73,21 +73,20 @@ struct ServeCommand {
             cacheStore: try around.cacheStore(reactors, clock),
             observers: webhooks + export.observers,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
+                + [ExportMetrics(exporters)]
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
-        if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
+        Self.attach(gateway, log, outlet, fabric, served, producer)
         // Before anybody can know of this process: a signal must not meet the system's default, which is death.
         let stops = StopRequests()
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
         self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
         let listening = try Self.listen(wiring, reactors, gateway, server)
         reactors.spawn { await gateway.observe() }
-        if let producer { reactors.spawn { await producer.run() } }
-        if let served { reactors.spawn { await served.run() } }
         if let metricExporter { reactors.spawn { await metricExporter.run { await gateway.metricPage() } } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
-        if let fabric { self.announce(fabric, served, producer) }
+        self.begin(fabric, served, producer, reactors)
         let shutdown = Shutdown(
             gateway: gateway,
             dispatcher: dispatcher,
@@ -107,6 +106,7 @@ struct ServeCommand {
         shutdown.wait()
         file?.close()
         reactors.stop()
+        self.flush(outlet, clock)
         return ExitCode.success
     }
 
@@ -130,6 +130,30 @@ struct ServeCommand {
         )
         server.withLock { $0 = listening }
         return listening
+    }
+
+    /// What the gateway shows and steers besides.
+    private static func attach(
+        _ gateway: Gateway,
+        _ log: EventLog,
+        _ outlet: LogOutlet,
+        _ fabric: FabricWiring?,
+        _ served: FabricDispatcher?,
+        _ producer: Producer?
+    ) {
+        gateway.attach(SteeredLog(log: log, outlet: outlet))
+        if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
+    }
+
+    private func begin(
+        _ fabric: FabricWiring?,
+        _ served: FabricDispatcher?,
+        _ producer: Producer?,
+        _ reactors: ReactorGroup
+    ) {
+        if let producer { reactors.spawn { await producer.run() } }
+        if let served { reactors.spawn { await served.run() } }
+        if let fabric { self.announce(fabric, served, producer) }
     }
 
     private static func spending(_ wiring: Wiring, _ clock: any TimeSource) throws -> SpendingBook {
@@ -166,13 +190,36 @@ struct ServeCommand {
         reactors.onSignal(signal) { reload.run() }
     }
 
-    private func log(_ configuration: Configuration, _ clock: any TimeSource) -> EventLog {
-        EventLog(
-            format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
-            level: configuration.text("log.level") ?? "info",
-            clock: clock,
-            write: self.terminal.error
+    /// What waits for a standard error that is held up.
+    private static let maximumLogBytes = 4 << 20
+    /// So long for it at the end.
+    private static let logLimit = Duration.seconds(2)
+
+    private func log(
+        _ configuration: Configuration,
+        _ clock: any TimeSource
+    ) throws(ReactorError) -> (EventLog, LogOutlet) {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        let format =
+            configuration.text("log.format").flatMap { EventLog.Format(rawValue: $0) }
+            ?? (isTerminal ? .text : .json)
+        let level = configuration.text("log.level") ?? "info"
+        // A thread of its own, which nobody waits for: it may be held up.
+        let writers = try ReactorGroup(count: 1)
+        try writers.start()
+        let lines = EventLog(format: format, level: level, clock: clock) { _ in }
+        let outlet = LogOutlet(
+            maximumBytes: Self.maximumLogBytes,
+            run: { writers.spawn($0) },
+            write: self.terminal.error,
+            notice: { lines.line(LogEntry(.warning, "log lines dropped", [("lines", String($0))])) }
         )
+        return (EventLog(format: format, level: level, clock: clock) { outlet.add($0) }, outlet)
+    }
+
+    private func flush(_ outlet: LogOutlet, _ clock: any TimeSource) {
+        let end = clock.now() + Self.logLimit
+        while !outlet.isEmpty, clock.now() < end { usleep(1_000) }
     }
 
     private func load() throws -> (Configuration, [APIKey]) {
