@@ -36,7 +36,7 @@ struct ExportWiring {
     private static let lastLimit = Duration.seconds(5)
 
     /// What is to be done at the end.
-    static func farewell(_ exporters: [any SpanExporting], _ terminal: Terminal) -> @Sendable () async -> Void {
+    func farewell(_ exporters: [any SpanExporting], _ terminal: Terminal) -> @Sendable () async -> Void {
         {
             await withTaskGroup(of: (String, Int).self) { group in
                 for exporter in exporters {

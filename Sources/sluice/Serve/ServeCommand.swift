@@ -94,9 +94,7 @@ struct ServeCommand {
             producer: producer,
             server: listening,
             webhooks: webhooks,
-            farewells: [
-                MetricWiring.farewell(metricExporter, gateway), ExportWiring.farewell(exporters, self.terminal),
-            ],
+            farewells: [MetricWiring.farewell(metricExporter, gateway), export.farewell(exporters, self.terminal)],
             reactors: reactors,
             clock: clock,
             limit: configuration.duration("drain"),
@@ -105,8 +103,7 @@ struct ServeCommand {
         stops.serve(shutdown)
         shutdown.wait()
         file?.close()
-        reactors.stop()
-        self.flush(outlet, clock)
+        self.end(reactors, outlet, clock)
         return ExitCode.success
     }
 
@@ -217,7 +214,8 @@ struct ServeCommand {
         return (EventLog(format: format, level: level, clock: clock) { outlet.add($0) }, outlet)
     }
 
-    private func flush(_ outlet: LogOutlet, _ clock: any TimeSource) {
+    private func end(_ reactors: ReactorGroup, _ outlet: LogOutlet, _ clock: any TimeSource) {
+        reactors.stop()
         let end = clock.now() + Self.logLimit
         while !outlet.isEmpty, clock.now() < end { usleep(1_000) }
     }
