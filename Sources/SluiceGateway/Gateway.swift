@@ -43,6 +43,7 @@ package final class Gateway: HTTPHandler {
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
     /// `nil`: it is switched off.
     let laboratory: Laboratory?
+    private let attachedLog = Lock<(any LogSteering)?>(nil)
 
     /// - Parameters:
     ///   - auditSink: where the audit goes beside memory.
@@ -134,6 +135,11 @@ package final class Gateway: HTTPHandler {
 
     /// Joins the gateway to the fabric: its views then show all of it.
     package func attach(_ fabric: FabricAccess) { self.attached.withLock { $0 = fabric } }
+
+    /// Lets operators steer the log.
+    package func attach(_ log: any LogSteering) { self.attachedLog.withLock { $0 = log } }
+
+    var logSteering: (any LogSteering)? { self.attachedLog.withLock { $0 } }
 
     var fabric: FabricAccess? { self.attached.withLock { $0 } }
 

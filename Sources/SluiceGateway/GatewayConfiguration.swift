@@ -1,5 +1,6 @@
 import SluiceBasics
 import SluiceProviders
+import SluiceTelemetry
 
 /// What a gateway needs to know beside the dispatcher.
 package struct GatewayConfiguration: Sendable {
@@ -39,6 +40,8 @@ package struct GatewayConfiguration: Sendable {
     package var gatewayName: String?
     /// Which calls get a line in the log.
     package var callLogging: CallLogging
+    /// Which traces have spans of ours, that backends and dispatchers see as their parents; `nil`: none.
+    package var tracing: SpanSampler?
     /// Whether lines of the log show the beginning of prompts and answers. Off unless switched on.
     package var showsPrompts: Bool
     /// By pool; pools without an entry keep no answers.
@@ -69,6 +72,7 @@ package struct GatewayConfiguration: Sendable {
         self.fabricGroup = nil
         self.gatewayName = nil
         self.callLogging = .all
+        self.tracing = nil
         self.showsPrompts = false
         self.caches = [:]
         self.cacheLimits = CacheLimits()

@@ -66,6 +66,7 @@ package struct OpenAIBackend: Sendable {
     /// - Parameters:
     ///   - upstreamModel: the backend's name of the model, if it is another than the client's and no alias says it.
     ///   - requestID: sent as `x-request-id`, the same for every attempt.
+    ///   - traceparent: sent in place of the client's, if there is one.
     package func request(
         _ operation: OpenAIOperation,
         body: [UInt8],
@@ -73,6 +74,7 @@ package struct OpenAIBackend: Sendable {
         upstreamModel: String? = nil,
         clientHeaders: HTTPFields,
         requestID: String,
+        traceparent: String? = nil,
         timeout: Duration,
         maximumResponseBytes: Int = 64 << 20,
         allowsSilentResend: Bool = true
@@ -81,7 +83,8 @@ package struct OpenAIBackend: Sendable {
         headers.reserve(fields: 8, bytes: 256)
         for (name, value) in self.fixedHeaders { headers.append(name, value) }
         headers.append("x-request-id", requestID)
-        for (name, bytes) in self.passedHeaders {
+        if let traceparent { headers.append("traceparent", traceparent) }
+        for (name, bytes) in self.passedHeaders where traceparent == nil || name != "traceparent" {
             if let value = clientHeaders.bytes(of: name) {
                 headers.append(name: bytes[...], value: value)
             }

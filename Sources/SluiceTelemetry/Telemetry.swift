@@ -69,7 +69,10 @@ package final class Telemetry: DispatchObserver {
 
     package func stepped(_ event: RequestEvent) { self.feed.publish(.request(event)) }
 
-    package func changed(_ event: PoolEvent) { self.feed.publish(.pool(event)) }
+    package func changed(_ event: PoolEvent) {
+        self.feed.publish(.pool(event))
+        for sink in self.sinks { sink.changed(event) }
+    }
 
     package func ended(_ record: RequestRecord) {
         var record = record

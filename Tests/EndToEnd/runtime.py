@@ -40,10 +40,10 @@ class Program:
         self.port = port
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.log_path = tempfile.mktemp(prefix="sluice-test-", suffix=".log")
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "SLUICE_", "LLM_"))}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "SLUICE_", "LLM_", "OTEL_"))}
         self.process = subprocess.Popen(
             [SLUICE, *arguments], stdout=open(self.log_path, "a"), stderr=subprocess.STDOUT,
-            env={**clean, **(environment or {})}, preexec_fn=preexec)
+            env={**clean, "SLUICE_LOG_FORMAT": "text", **(environment or {})}, preexec_fn=preexec)
         until(self._listens, 10, f"{arguments[0]} listening")
 
     def _listens(self):

@@ -47,7 +47,7 @@ import Testing
         #expect(configuration.duration("drain") == .seconds(3))
         #expect(configuration.integer("threads") == 2)
         #expect(configuration.text("log.level") == "debug")
-        #expect(configuration.text("log.format") == "text")
+        #expect(configuration.text("log.format") == "auto")
         let sources = ["drain", "threads", "log.level", "log.format"].map { configuration.setting($0)?.source.text }
         #expect(sources == ["flag --drain", "environment SLUICE_THREADS", "c.yaml:4:10", "default"])
     }

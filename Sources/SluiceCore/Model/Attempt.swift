@@ -50,6 +50,8 @@ package struct AttemptFailure: Error, Sendable, Equatable {
     package var refusal: FallbackClass?
     /// Nothing was sent: this target cannot be asked such a thing, and another may be.
     package var isInexpressible = false
+    /// Somebody else ran it and said so: the failure is in his books, too.
+    package var isRemoteAnswer = false
 
     package init(
         _ failureClass: FailureClass,
@@ -114,6 +116,8 @@ package struct AttemptRecord: Sendable, Equatable {
     package var isHedge = false
     /// Of two calls at once the one that did not count: overtaken, or failed while the other went on.
     package var isSuperseded = false
+    /// Failed, and whoever ran it for us has said so.
+    package var isRemoteAnswer = false
     package var startedAt: Instant
     package var firstByteAt: Instant?
     package var endedAt: Instant?

@@ -9,8 +9,20 @@ package final class RemoteOrigin: Sendable {
     /// When its producer handed it in, told by our clock.
     package let submittedAt: Instant
 
-    package init(requestID: String, submittedAt: Instant) {
+    /// What its producer calls the profile by which it was routed.
+    package let profileKey: String?
+    /// Whether its producer tells of ends that it brings about itself: by giving up.
+    package let isToldByProducer: Bool
+
+    package init(
+        requestID: String,
+        submittedAt: Instant,
+        profileKey: String? = nil,
+        isToldByProducer: Bool = false
+    ) {
         self.requestID = requestID
         self.submittedAt = submittedAt
+        self.profileKey = profileKey
+        self.isToldByProducer = isToldByProducer
     }
 }

@@ -24,6 +24,8 @@ package struct Submission: Sendable {
     /// Absolute; waiting counts.
     package var deadline: Instant
     package var traceparent: String?
+    /// What other tracing systems want passed on with it.
+    package var tracestate: String?
     /// Whether an answer is fetched later, rather than on the connection that asked.
     package var respondsLater: Bool
     /// `nil` unless it came over the fabric.
@@ -45,6 +47,7 @@ package struct Submission: Sendable {
         isCompletionLimited: Bool = true,
         deadline: Instant,
         traceparent: String? = nil,
+        tracestate: String? = nil,
         respondsLater: Bool = false,
         remote: RemoteOrigin? = nil
     ) {
@@ -63,6 +66,7 @@ package struct Submission: Sendable {
         self.isCompletionLimited = isCompletionLimited
         self.deadline = deadline
         self.traceparent = traceparent
+        self.tracestate = tracestate
         self.respondsLater = respondsLater
         self.remote = remote
     }

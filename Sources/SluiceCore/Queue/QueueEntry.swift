@@ -201,6 +201,7 @@ extension AttemptRecord {
             self.status = failure.status
             self.failure = failure.failureClass
             self.message = failure.message
+            self.isRemoteAnswer = failure.isRemoteAnswer
         }
         switch verdict {
         case .retry(let delay), .throttle(let delay): self.retryDelay = delay

@@ -254,9 +254,12 @@ extension FabricDispatcher {
             isCompletionLimited: demand.isCompletionLimited,
             deadline: now + .seconds(min(max(remaining, -1), 315_360_000)),
             traceparent: envelope.traceparent,
+            tracestate: envelope.traceparent.flatMap { _ in envelope.tracestate },
             remote: RemoteOrigin(
                 requestID: held.requestID,
-                submittedAt: now - .seconds(min(age, 315_360_000))
+                submittedAt: now - .seconds(min(age, 315_360_000)),
+                profileKey: envelope.dispatchProfileKey,
+                isToldByProducer: envelope.extras?.tellsEnds ?? false
             )
         )
     }

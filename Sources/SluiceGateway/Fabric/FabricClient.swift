@@ -9,6 +9,8 @@ import SluiceWire
 package struct FabricClient: HTTPClient {
     /// The base URL that stands for it.
     package static let scheme = "fabric://"
+    /// On the way to the envelope: who tells of ends that a producer brings about.
+    private static let tellsEnds = "x-sluice-tells-ends"
 
     private let producer: Producer
 
@@ -19,20 +21,37 @@ package struct FabricClient: HTTPClient {
     /// The call of a request, in words that every dispatcher knows: Anthropic's become OpenAI's.
     static func attempt(_ call: Call, _ ask: BackendAsk) throws(ProviderError) -> BackendAttempt {
         guard ask.operation == .messages else {
-            return BackendAttempt(request: Self.request(call, ask.operation, ask.body, timeout: ask.timeout))
+            return BackendAttempt(
+                request: Self.request(
+                    call,
+                    ask.operation,
+                    ask.body,
+                    traceparent: ask.traceparent,
+                    timeout: ask.timeout
+                )
+            )
         }
         let endpoint = ProviderEndpoint(baseURL: Self.scheme, credential: .none)
         let handler = OpenAICompatibleHandler(provider: "fabric", quirks: .gateway)
         let translation = try Translation(ask, handler, endpoint)
-        let request = Self.request(call, .chatCompletions, translation.prepared.body, timeout: ask.timeout)
+        let request = Self.request(
+            call,
+            .chatCompletions,
+            translation.prepared.body,
+            traceparent: ask.traceparent,
+            timeout: ask.timeout
+        )
         return BackendAttempt(request: request, translation: translation)
     }
 
     /// A call as `execute` understands it.
+    ///
+    /// - Parameter traceparent: of the gateway's own span, where it has one.
     private static func request(
         _ call: Call,
         _ operation: OpenAIOperation,
         _ body: [UInt8],
+        traceparent: String?,
         timeout: Duration
     ) -> HTTPClientRequest {
         var headers = HTTPFields()
@@ -40,7 +59,11 @@ package struct FabricClient: HTTPClient {
         headers.append("x-sluice-pool", call.submission.pool)
         headers.append("x-sluice-tenant", call.submission.tenant)
         headers.append("x-sluice-priority", call.submission.priority.name)
-        for name in ["traceparent", "tracestate", "idempotency-key"] {
+        if let traceparent {
+            headers.append("traceparent", traceparent)
+            headers.append(Self.tellsEnds, "true")
+        }
+        for name in ["traceparent", "tracestate", "idempotency-key"] where !headers.contains(name) {
             if let value = call.headers[name] { headers.append(name, value) }
         }
         return HTTPClientRequest(
@@ -61,7 +84,8 @@ package struct FabricClient: HTTPClient {
             tenant: request.headers["x-sluice-tenant"],
             idempotencyKey: request.headers["idempotency-key"],
             streaming: ingested.streaming,
-            operation: isChat ? nil : operation
+            operation: isChat ? nil : operation,
+            tellsEnds: request.headers.contains(Self.tellsEnds)
         )
         return FabricRequest(
             id: request.headers["x-request-id"] ?? "",
@@ -123,9 +147,10 @@ package struct FabricClient: HTTPClient {
         // alone, not for logs and history. Without an outcome these are our own words.
         let answered = "the fabric answered with status \(answer.status)"
         let message = outcome.map { "\(answered), \($0.prefix(64))" } ?? JSONErrorText.read(answer.body) ?? answered
-        return .failure(
-            AttemptFailure(isExpired ? .deadline : .providerRejected, status: answer.status, message: message)
-        )
+        let kind: FailureClass = isExpired ? .deadline : .providerRejected
+        var failure = AttemptFailure(kind, status: answer.status, message: message)
+        failure.isRemoteAnswer = outcome != nil
+        return .failure(failure)
     }
 
     /// The answer in the form that the client asked for: dispatchers that cannot stream answer in one piece.

@@ -84,7 +84,8 @@ package struct RelayRunner: FabricRunner {
             targets: self.configuration.targets,
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
-            ending: ending
+            ending: ending,
+            tracing: self.configuration.tracing
         )
         self.relay.keeper.began(call)
         return call

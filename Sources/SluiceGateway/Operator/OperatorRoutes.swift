@@ -117,6 +117,10 @@ extension OperatorRoutes {
         .init(.get, "/api/fabrics", .role(.viewer)) { gateway, _ in gateway.fabrics() },
         .init(.get, "/api/overview", .role(.viewer)) { gateway, _ in await gateway.overview() },
         .init(.get, "/api/me", .role(.viewer)) { gateway, request in gateway.me(request.caller) },
+        .init(.get, "/api/log", .role(.viewer)) { gateway, _ throws(GatewayError) in try gateway.showLog() },
+        .init(.patch, "/api/log", .role(.operator), isAction: true) { gateway, request throws(GatewayError) in
+            try gateway.changeLog(request)
+        },
         .init(.get, "/api/events", .role(.viewer)) { gateway, request throws(GatewayError) in
             try gateway.events(request.http)
         },

@@ -3,6 +3,7 @@ import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
+import SluiceTelemetry
 import SluiceWire
 
 /// One accepted request on its way through the relay. An object, so that every step that holds it holds one pointer.
@@ -22,6 +23,8 @@ final class Call: Sendable {
     let ending: Ending?
     /// What the cache had to do with it; `nil`: its pool has none.
     let cacheState: CacheState?
+    /// Whether those who are called see a span of ours as their parent.
+    let tracing: SpanSampler?
 
     init(
         ticket: Ticket,
@@ -35,7 +38,8 @@ final class Call: Sendable {
         allowsSilentResend: Bool,
         maximumResponseBytes: Int,
         ending: Ending? = nil,
-        cacheState: CacheState? = nil
+        cacheState: CacheState? = nil,
+        tracing: SpanSampler? = nil
     ) {
         self.ticket = ticket
         self.idText = idText
@@ -49,15 +53,18 @@ final class Call: Sendable {
         self.maximumResponseBytes = maximumResponseBytes
         self.ending = ending
         self.cacheState = cacheState
+        self.tracing = tracing
     }
 
     /// The call of the backend for one attempt.
     ///
     /// - Parameters:
     ///   - choice: which target gets it, where there are several.
+    ///   - number: which attempt it is, from 1.
     ///   - now: seconds since 1970.
     func attempt(
         _ choice: RouteChoice? = nil,
+        number: Int,
         timeout: Duration,
         now: Int
     ) throws(ProviderError) -> BackendAttempt {
@@ -72,6 +79,11 @@ final class Call: Sendable {
             allowsSilentResend: self.allowsSilentResend,
             now: now
         )
+        if let tracing = self.tracing {
+            let trace = TraceIdentity(self.submission)
+            let span = self.backend.isFabric ? trace.span : trace.attempt(number)
+            ask.traceparent = trace.traceparent(span: span, isSampled: tracing.takes(trace))
+        }
         ask.promptEstimate = max(0, self.submission.tokenEstimate - self.submission.completionEstimate)
         if let choice {
             ask.routedModel = choice.model

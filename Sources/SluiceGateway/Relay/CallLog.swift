@@ -2,6 +2,7 @@ import SluiceBasics
 import SluiceCache
 import SluiceCore
 import SluiceProviders
+import SluiceTelemetry
 
 /// Which calls get a line in the log.
 package enum CallLogging: String, Sendable, CaseIterable {
@@ -45,6 +46,9 @@ struct CallLog: Sendable {
         if submission.isStream { fields.append(("stream", "true")) }
         if let key = submission.producer { fields.append(("key", key)) }
         if let cache { fields.append(("cache", cache.rawValue)) }
+        let trace = TraceIdentity(submission)
+        fields.append(("trace_id", trace.traceText))
+        fields.append(("span_id", trace.spanText))
         self.append(record, to: &fields)
         if !isDone, let detail { fields.append(("detail", detail)) }
         if self.showsContent {

@@ -3,6 +3,7 @@ import SluiceCache
 import SluiceCore
 import SluiceEngine
 import SluiceProviders
+import SluiceTelemetry
 import SluiceWire
 
 // POST /v1/...: from the request to the relay.
@@ -102,7 +103,8 @@ extension Gateway {
             allowsSilentResend: !self.configuration.poolsThatNeverResend.contains(submission.pool),
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending,
-            cacheState: cache
+            cacheState: cache,
+            tracing: self.configuration.tracing
         )
         self.relay.keeper.began(call)
         return call
@@ -125,6 +127,7 @@ extension Gateway {
             )
         }
         let timeout = try Ingress.timeout(request.headers, self.configuration)
+        let traceparent = Ingress.traceparent(request.headers)
         return Submission(
             id: id,
             pool: pool,
@@ -140,7 +143,8 @@ extension Gateway {
             completionEstimate: head.completionEstimate,
             isCompletionLimited: head.estimate.isCompletionLimited,
             deadline: self.clock.now() + timeout,
-            traceparent: Ingress.traceparent(request.headers),
+            traceparent: traceparent,
+            tracestate: traceparent.flatMap { _ in Ingress.tracestate(request.headers) },
             respondsLater: respondsLater
         )
     }
@@ -174,6 +178,7 @@ extension Gateway {
         } catch {
             self.results.withdraw(submission.id)
             self.spending.cancel(submission.id)
+            let trace = TraceIdentity(submission)
             self.log(
                 LogEntry(
                     .warning,
@@ -181,6 +186,7 @@ extension Gateway {
                     [
                         ("request", submission.id.description), ("pool", submission.pool),
                         ("tenant", submission.tenant), ("reason", error.reason.rawValue), ("detail", error.message),
+                        ("trace_id", trace.traceText), ("span_id", trace.spanText),
                     ]
                 )
             )

@@ -67,6 +67,15 @@ enum Ingress {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Of no more than 512 bytes, which everybody must be able to pass on (Trace Context, 3.3.1.5); a longer one, or
+    /// one that no header may hold, is left out.
+    static func tracestate(_ headers: HTTPFields) -> String? {
+        guard let bytes = headers.bytes(of: "tracestate"), (1...512).contains(bytes.count),
+            bytes.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     static func wantsAsync(_ headers: HTTPFields) -> Bool {
         guard let prefer = headers["prefer"] else { return false }
         return prefer.split(separator: ",").contains { part in

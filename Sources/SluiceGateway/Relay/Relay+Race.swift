@@ -22,10 +22,15 @@ extension Relay {
     }
 
     /// The call of a target as it is sent; nothing but the first content of a stream is bounded by another time.
-    func attempt(_ call: Call, _ choice: RouteChoice?, _ deadline: Instant) throws(ProviderError) -> BackendAttempt {
+    func attempt(
+        _ call: Call,
+        _ choice: RouteChoice?,
+        number: Int,
+        _ deadline: Instant
+    ) throws(ProviderError) -> BackendAttempt {
         var timeout = deadline - self.clock.now()
         if !call.submission.isStream, let patience = choice?.timeout { timeout = min(timeout, patience) }
-        return try call.attempt(choice, timeout: timeout, now: self.epochSeconds)
+        return try call.attempt(choice, number: number, timeout: timeout, now: self.epochSeconds)
     }
 
     /// Calls the backend; when it is late and there may be one, another one too. What comes back belongs to the attempt
@@ -154,7 +159,10 @@ extension Relay {
     ) -> (attempt: Int, BackendAttempt, patience: Duration?)? {
         guard let hedge = self.dispatcher.hedge(lease) else { return nil }
         do throws(ProviderError) {
-            return (hedge.attempt, try self.attempt(call, hedge.choice, deadline), hedge.choice.timeout)
+            return (
+                hedge.attempt, try self.attempt(call, hedge.choice, number: hedge.attempt, deadline),
+                hedge.choice.timeout
+            )
         } catch {
             let failure = AttemptFailure(.invalidRequest, message: "not sent: \(error.kind.rawValue)")
             self.dispatcher.closeHedged(lease, attempt: hedge.attempt, .failure(failure), isOvertaken: false)

@@ -76,7 +76,7 @@ struct Relay: Sendable {
             case .proceed(let attempt, _, let deadline):
                 if attempt == 1 { self.watch.began(call, lease.choice, at: self.clock.now()) }
                 do throws(ProviderError) {
-                    let backend = try self.attempt(call, lease.choice, deadline)
+                    let backend = try self.attempt(call, lease.choice, number: attempt, deadline)
                     return .call(lease, backend, deadline: deadline, attempt: attempt)
                 } catch {
                     return .refused(lease, self.refused(call, error))

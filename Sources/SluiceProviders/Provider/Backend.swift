@@ -120,6 +120,8 @@ package struct BackendAsk: Sendable {
     package var allowsSilentResend: Bool
     /// Tokens of the prompt, as far as they are known.
     package var promptEstimate = 0
+    /// In place of the client's, where calls have spans of their own.
+    package var traceparent: String?
     /// Seconds since 1970.
     package var now: Int
 

@@ -115,6 +115,7 @@ package struct BackendTarget: Sendable {
             upstreamModel: ask.upstreamModel,
             clientHeaders: ask.clientHeaders,
             requestID: ask.requestID,
+            traceparent: ask.traceparent,
             timeout: ask.timeout,
             maximumResponseBytes: ask.maximumResponseBytes,
             allowsSilentResend: ask.allowsSilentResend
@@ -146,7 +147,8 @@ package struct BackendTarget: Sendable {
     private static func traced(_ fields: HTTPFields, _ ask: BackendAsk) -> HTTPFields {
         var headers = fields
         headers.append("x-request-id", ask.requestID)
-        for name in Self.passedHeaders {
+        if let traceparent = ask.traceparent { headers.append("traceparent", traceparent) }
+        for name in Self.passedHeaders where ask.traceparent == nil || name != "traceparent" {
             if let value = ask.clientHeaders.bytes(of: name) {
                 headers.append(name: Array(name.utf8)[...], value: value)
             }

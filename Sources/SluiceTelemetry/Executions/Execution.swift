@@ -25,6 +25,12 @@ package struct Execution: Sendable {
 package protocol ExecutionSink: Sendable {
     /// Called once for every request that has ended, on the thread on which it ended. Must return at once.
     func record(_ execution: Execution)
+    /// A pool or a backend has changed its state.
+    func changed(_ event: PoolEvent)
+}
+
+extension ExecutionSink {
+    package func changed(_ event: PoolEvent) {}
 }
 
 /// Which process an execution belongs to: what no record knows.

@@ -13,11 +13,18 @@ package struct TraceIdentity: Sendable, Equatable {
     /// The caller's decision; a trace that begins here is sampled.
     package let isSampled: Bool
 
-    package init(_ submission: Submission) { self.init(request: submission.id, traceparent: submission.traceparent) }
+    package init(_ submission: Submission) {
+        let isRemote = submission.remote != nil
+        self.init(request: submission.id, traceparent: submission.traceparent, isRemote: isRemote)
+    }
 
-    /// - Parameter traceparent: what the caller sent.
-    package init(request id: RequestID, traceparent: String?) {
-        self.span = Self.mixed(id.low ^ (id.high << 17 | id.high >> 47))
+    /// - Parameters:
+    ///   - traceparent: what the caller sent.
+    ///   - isRemote: whether it came from a list. A gateway and the dispatcher behind it may call a request the same;
+    ///     their spans are two.
+    package init(request id: RequestID, traceparent: String?, isRemote: Bool = false) {
+        let place: UInt64 = isRemote ? 0xA5A5_A5A5_A5A5_A5A5 : 0
+        self.span = Self.mixed(id.low ^ (id.high << 17 | id.high >> 47) ^ place)
         guard let caller = traceparent.flatMap({ Self.parse($0) }) else {
             self.traceHigh = id.high
             self.traceLow = id.low == 0 ? 1 : id.low
@@ -42,8 +49,18 @@ package struct TraceIdentity: Sendable, Equatable {
     /// `traceparent` for what is called as part of this request.
     ///
     /// - Parameter span: the caller's, as those who are called see it.
-    package func traceparent(span: UInt64) -> String {
-        "00-\(self.traceText)-\(Self.hex(span))-\(self.isSampled ? "01" : "00")"
+    package func traceparent(span: UInt64) -> String { self.traceparent(span: span, isSampled: self.isSampled) }
+
+    /// - Parameter isSampled: what is decided here, as those who are called see it.
+    package func traceparent(span: UInt64, isSampled: Bool) -> String {
+        var text = ByteWriter(reserving: 55)
+        text.text("00-")
+        text.hex(self.traceHigh)
+        text.hex(self.traceLow)
+        text.text("-")
+        text.hex(span)
+        text.text(isSampled ? "-01" : "-00")
+        return String(decoding: text.bytes, as: UTF8.self)
     }
 
     /// 32 hexadecimal digits.

@@ -57,6 +57,9 @@ package struct DispatchExtras: Sendable, Equatable {
     package var streaming: CompletionCall.Streaming?
     /// What to call, if not `chat/completions`.
     package var operation: String?
+    /// Whether the producer tells tracing systems of requests that it gives up itself: past their deadline, or because
+    /// nobody waits any more. A dispatcher then does not count them a second time.
+    package var tellsEnds: Bool
 
     package init(
         priority: String? = nil,
@@ -64,7 +67,8 @@ package struct DispatchExtras: Sendable, Equatable {
         deadlineMilliseconds: Int64? = nil,
         idempotencyKey: String? = nil,
         streaming: CompletionCall.Streaming? = nil,
-        operation: String? = nil
+        operation: String? = nil,
+        tellsEnds: Bool = false
     ) {
         self.priority = priority
         self.tenant = tenant
@@ -72,6 +76,7 @@ package struct DispatchExtras: Sendable, Equatable {
         self.idempotencyKey = idempotencyKey
         self.streaming = streaming
         self.operation = operation
+        self.tellsEnds = tellsEnds
     }
 
     package static let chatOperation = "chat/completions"
@@ -89,7 +94,8 @@ package struct DispatchExtras: Sendable, Equatable {
             ),
             idempotencyKey: try fields.optionalIdentifier("idempotency_key"),
             streaming: try fields.flag("stream") ? CompletionCall.Streaming() : nil,
-            operation: try fields.optionalIdentifier("operation")
+            operation: try fields.optionalIdentifier("operation"),
+            tellsEnds: try fields.flag("tells_ends")
         )
     }
 
@@ -101,6 +107,7 @@ package struct DispatchExtras: Sendable, Equatable {
             if let deadline = self.deadlineMilliseconds { json.field("deadline_ms", Int(deadline)) }
             if let key = self.idempotencyKey { json.field("idempotency_key", key) }
             if let operation = self.operation { json.field("operation", operation) }
+            if self.tellsEnds { json.field("tells_ends", true) }
             guard let streaming = self.streaming else { return }
             json.field("stream", true)
             if let options = streaming.options { json.rawField("stream_options", options) }

@@ -2,7 +2,7 @@
 enum ConfigurationSchema {
     static let keys: [ConfigurationKey] =
         general + fabric + http + client + records + access + backends + pools + scheduling + routing + spending
-        + around + operators + history + lab
+        + around + operators + history + telemetry + lab
 
     private static let day = Duration.seconds(86_400)
 
@@ -45,10 +45,10 @@ enum ConfigurationSchema {
         ),
         .init(
             path: "log.format",
-            kind: .choice(["text", "json"]),
-            fallback: "text",
+            kind: .choice(["auto", "text", "json"]),
+            fallback: "auto",
             flag: "log-format",
-            help: "Form of the log lines on standard error."
+            help: "Form of the log lines on standard error; auto: text on a terminal, JSON elsewhere."
         ),
         .init(
             path: "default_pool",

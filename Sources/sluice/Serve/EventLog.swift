@@ -29,13 +29,23 @@ struct EventLog: Sendable {
         self.write = write
     }
 
-    func setLevel(_ level: String) {
-        guard let place = Self.levels.firstIndex(of: level) else { return }
+    /// - Returns: `false` for a level that there is none of.
+    @discardableResult
+    func setLevel(_ level: String) -> Bool {
+        guard let place = Self.levels.firstIndex(of: level) else { return false }
         self.least.withLock { $0 = place }
+        return true
     }
+
+    var level: String { Self.levels[self.least.withLock { $0 }] }
 
     func record(_ entry: LogEntry) {
         guard (Self.levels.firstIndex(of: entry.level.rawValue) ?? 3) >= self.least.withLock({ $0 }) else { return }
+        self.write(self.line(entry))
+    }
+
+    /// With its end of line.
+    func line(_ entry: LogEntry) -> String {
         let time = Timestamp.text(nanoseconds: self.clock.wallClockNanoseconds())
         switch self.format {
         case .json:
@@ -46,10 +56,10 @@ struct EventLog: Sendable {
                 json.field("message", entry.message)
                 for (name, value) in entry.fields { json.field(name, value) }
             }
-            self.write(String(decoding: json.bytes, as: UTF8.self) + "\n")
+            return String(decoding: json.bytes, as: UTF8.self) + "\n"
         case .text:
             let fields = entry.fields.map { " \($0.name)=\(Self.quoted($0.value))" }.joined()
-            self.write("\(time) \(entry.level.rawValue.uppercased()) \(entry.message)\(fields)\n")
+            return "\(time) \(entry.level.rawValue.uppercased()) \(entry.message)\(fields)\n"
         }
     }
 
@@ -61,6 +71,17 @@ struct EventLog: Sendable {
         json.value(value)
         return String(decoding: json.bytes, as: UTF8.self)
     }
+}
+
+/// What the operator API sees of a log.
+struct SteeredLog: LogSteering {
+    let log: EventLog
+    let outlet: LogOutlet
+
+    var level: String { self.log.level }
+    var format: String { self.log.format.rawValue }
+    var dropped: Int { self.outlet.dropped }
+    func setLevel(_ level: String) -> Bool { self.log.setLevel(level) }
 }
 
 /// RFC 3339 in UTC with milliseconds.

@@ -42,14 +42,15 @@ struct ServeCommand {
         let reactors = try Self.reactors(configuration)
         var wiring = Wiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         if self.isDemo { wiring.backendOverride = try self.startDemo(reactors, clock) }
-        let log = self.log(configuration, clock)
+        let (log, outlet) = try self.log(configuration, clock)
         let fabric = try self.fabric(wiring, reactors, clock, log)
         let producer = self.role == .gateway ? fabric?.producer(wiring) : nil
         let spending = try Self.spending(wiring, clock)
-        let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
+        let export = ExportWiring(wiring, RuntimeIdentity(configuration, self.role, fabric))
+        let exporters = export.exporters(reactors, clock, log)
         let history = HistoryWiring(configuration, self.role, fabric)
         let (file, dead) = (try history.file(clock, log), OperatorWiring(configuration: configuration).dead(clock))
-        let sinks: [any ExecutionSink] = [dead] + export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
+        let sinks: [any ExecutionSink] = [dead] + exporters.map { $0 } + (file.map { [$0] } ?? [])
         let telemetry = wiring.telemetry(clock, spending, sinks)
         let metricExporter = try MetricWiring(configuration: configuration, environment: self.loader.environment)
             .exporter(wiring, telemetry.metrics, reactors, clock, log)
@@ -70,18 +71,17 @@ struct ServeCommand {
             log: { log.record($0) },
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
-            observers: webhooks,
+            observers: webhooks + export.observers,
             auditSink: OperatorWiring(configuration: configuration).auditSink(log),
             dead: dead,
             laboratory: lab?.laboratory,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
+                + [ExportMetrics(exporters)]
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
         let served = self.role == .gateway ? nil : fabric?.dispatcher(wiring, dispatcher, gateway)
-        if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
-        // Before anybody can know of this process: a signal must not meet the system's default, which is death.
-        let stops = StopRequests()
-        for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
+        Self.attach(gateway, log, outlet, fabric, served, producer)
+        let stops = Self.stops(reactors)
         self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
         let listening = try Self.listen(wiring, reactors, gateway, server)
         Self.run(gateway, producer, served, on: reactors)
@@ -95,16 +95,13 @@ struct ServeCommand {
             producer: producer,
             server: listening,
             webhooks: webhooks,
-            farewells: [MetricWiring.farewell(metricExporter, gateway)],
+            farewells: [MetricWiring.farewell(metricExporter, gateway), export.farewell(exporters, self.terminal)],
             reactors: reactors,
             clock: clock,
             limit: configuration.duration("drain"),
             terminal: self.terminal
         )
-        stops.serve(shutdown)
-        shutdown.wait()
-        file?.close()
-        reactors.stop()
+        self.end(stops, shutdown, reactors, outlet, clock) { file?.close() }
         lab?.stop()
         return ExitCode.success
     }
@@ -142,6 +139,19 @@ struct ServeCommand {
         return listening
     }
 
+    /// What the gateway shows and steers besides.
+    private static func attach(
+        _ gateway: Gateway,
+        _ log: EventLog,
+        _ outlet: LogOutlet,
+        _ fabric: FabricWiring?,
+        _ served: FabricDispatcher?,
+        _ producer: Producer?
+    ) {
+        gateway.attach(SteeredLog(log: log, outlet: outlet))
+        if let fabric { gateway.attach(FabricAccess(view: fabric.view(), dispatcher: served, producer: producer)) }
+    }
+
     private static func spending(_ wiring: Wiring, _ clock: any TimeSource) throws -> SpendingBook {
         do {
             return try wiring.spending(clock)
@@ -176,13 +186,55 @@ struct ServeCommand {
         reactors.onSignal(signal) { reload.run() }
     }
 
-    private func log(_ configuration: Configuration, _ clock: any TimeSource) -> EventLog {
-        EventLog(
-            format: EventLog.Format(rawValue: configuration.text("log.format") ?? "text") ?? .text,
-            level: configuration.text("log.level") ?? "info",
-            clock: clock,
-            write: self.terminal.error
+    /// What waits for a standard error that is held up.
+    private static let maximumLogBytes = 4 << 20
+    /// So long for it at the end.
+    private static let logLimit = Duration.seconds(2)
+
+    private func log(
+        _ configuration: Configuration,
+        _ clock: any TimeSource
+    ) throws(ReactorError) -> (EventLog, LogOutlet) {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        let format =
+            configuration.text("log.format").flatMap { EventLog.Format(rawValue: $0) }
+            ?? (isTerminal ? .text : .json)
+        let level = configuration.text("log.level") ?? "info"
+        // A thread of its own, which nobody waits for: it may be held up.
+        let writers = try ReactorGroup(count: 1)
+        try writers.start()
+        let lines = EventLog(format: format, level: level, clock: clock) { _ in }
+        let outlet = LogOutlet(
+            maximumBytes: Self.maximumLogBytes,
+            run: { writers.spawn($0) },
+            write: self.terminal.error,
+            notice: { lines.line(LogEntry(.warning, "log lines dropped", [("lines", String($0))])) }
         )
+        return (EventLog(format: format, level: level, clock: clock) { outlet.add($0) }, outlet)
+    }
+
+    /// - Parameter last: what has to be done when nothing runs any more.
+    private func end(
+        _ stops: StopRequests,
+        _ shutdown: Shutdown,
+        _ reactors: ReactorGroup,
+        _ outlet: LogOutlet,
+        _ clock: any TimeSource,
+        last: () -> Void
+    ) {
+        stops.serve(shutdown)
+        shutdown.wait()
+        last()
+        reactors.stop()
+        let end = clock.now() + Self.logLimit
+        while !outlet.isEmpty, clock.now() < end { usleep(1_000) }
+    }
+
+    /// Before anybody can know of this process: a signal must not meet the system's default, which is death.
+    private static func stops(_ reactors: ReactorGroup) -> StopRequests {
+        let stops = StopRequests()
+        for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
+        return stops
     }
 
     private func load() throws -> (Configuration, [APIKey]) {

@@ -147,6 +147,7 @@ struct Wiring {
         result.fabricGroup = self.configuration.text("fabric.group_id")
         result.gatewayName = self.configuration.text("fabric.gateway_id")
         let routes = Dictionary(pools.compactMap { pool in pool.route.map { (pool.name, $0) } }) { first, _ in first }
+        result.tracing = TelemetrySettings(self.configuration).tracing
         AroundWiring(configuration: self.configuration, role: self.role, environment: self.environment)
             .configure(&result, routes: routes)
         OperatorWiring(configuration: self.configuration).configure(&result)

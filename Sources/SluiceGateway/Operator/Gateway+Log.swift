@@ -1,0 +1,49 @@
+import SluiceBasics
+import SluiceWire
+
+/// The log, as far as operators steer it.
+package protocol LogSteering: Sendable {
+    var level: String { get }
+    var format: String { get }
+    /// Lines that could not be written.
+    var dropped: Int { get }
+    /// - Returns: `false` for a level that there is none of.
+    func setLevel(_ level: String) -> Bool
+}
+
+// GET and PATCH /api/log
+extension Gateway {
+    func showLog() throws(GatewayError) -> HTTPResponse {
+        guard let log = self.logSteering else {
+            throw .notFound("This process has no log that can be steered.", code: "no_log")
+        }
+        var json = JSONWriter()
+        json.object { json in
+            json.field("level", log.level)
+            json.field("format", log.format)
+            json.field("dropped_lines", log.dropped)
+        }
+        return Self.json(json)
+    }
+
+    func changeLog(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let level = try? JSON.read(request.http.body) { $0["level"]?.string }
+        guard let name = level ?? nil else { throw .invalid("The field 'level' is needed.", param: "level") }
+        guard let log = self.logSteering else { return try self.showLog() }
+        let before = log.level
+        guard log.setLevel(name) else {
+            throw .invalid("The field 'level' must be debug, info, warning or error.", param: "level")
+        }
+        self.log(
+            LogEntry(
+                .info,
+                "log level changed",
+                [
+                    ("from", before), ("to", name), ("by", request.caller.keyName ?? "anybody"),
+                    ("client", request.http.remoteAddress),
+                ]
+            )
+        )
+        return try self.showLog()
+    }
+}
