@@ -57,6 +57,16 @@ import Testing
         #expect(ended.backend == "quick" && ended.provider == "groq" && ended.status == 200)
     }
 
+    @Test func `retries do not multiply: what was tried more than once says so to the client's library`() async throws {
+        let twice = try self.bench([.answer(500, "{}"), .answer(500, "{}")], Notes(), attempts: 2)
+        let failed = await twice.chat().response
+        #expect(failed.status == 502 && failed.headers["x-should-retry"] == "false")
+        let recovered = try self.bench([.answer(500, "{}"), .answer(200, GatewayBench.answer)], Notes(), attempts: 2)
+        #expect(await recovered.chat().response.headers["x-should-retry"] == nil)
+        let once = try self.bench([.answer(500, "{}")], Notes(), attempts: 1)
+        #expect(await once.chat().response.headers["x-should-retry"] == nil)
+    }
+
     @Test func `what one target cannot express goes to another, though only one attempt is allowed`() async throws {
         let notes = Notes()
         let bench = try self.bench([.answer(200, #"{"object":"list","data":[]}"#)], notes, attempts: 1)

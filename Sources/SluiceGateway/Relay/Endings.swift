@@ -80,6 +80,12 @@ enum Endings {
         }
     }
 
+    /// What failed here more than once is not to be multiplied by the attempts of the client's own library.
+    static func endRetries(_ record: RequestRecord, _ headers: inout HTTPFields) {
+        guard record.attempts.count > 1, record.reason?.outcome != .done else { return }
+        if !headers.contains("x-should-retry") { headers.append("x-should-retry", "false") }
+    }
+
     private static func isTimeout(_ failure: FailureClass?) -> Bool {
         failure == .readTimeout || failure == .connectTimeout || failure == .deadline
     }

@@ -160,6 +160,7 @@ struct Relay: Sendable {
         if let answer, record.reason?.outcome == .done || Self.isClientsFault(record, answer) {
             var headers = OpenAIClassifier.passedHeaders(answer.headers)
             TraceHeaders.append(call, record, to: &headers)
+            Endings.endRetries(record, &headers)
             let body = answer.status < 400 ? answer.body : Self.withoutKeys(answer.body, call, record)
             return HTTPResponse(status: answer.status, headers: headers, body: .bytes(body))
         }
@@ -167,6 +168,7 @@ struct Relay: Sendable {
         TraceHeaders.append(call, record, to: &headers)
         var error = Endings.error(record, call, answer)
         Endings.passOn(answer, to: &headers)
+        Endings.endRetries(record, &headers)
         if record.reason == .shed {
             let interval = self.dispatcher.pool(call.submission.pool)?.configuration.scheduling.shedding.interval
             error.headers.append(("Retry-After", String(GatewayError.wholeSeconds(interval ?? .seconds(1)))))
