@@ -5,7 +5,6 @@ import SluiceWire
 // The table. Each part has its own lines; a test lists all of them with the least role of each.
 extension OperatorRoutes {
     static let all: [OperatorRoute] =
-    static let all: [OperatorRoute] =
         health + models + requests + live + pools + dead + audit + runtime + executions + lab
 
     private static let health: [OperatorRoute] = [
