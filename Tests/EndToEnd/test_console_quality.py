@@ -209,7 +209,7 @@ def test_a_hundred_thousand_rows(start, mock, page):
         .some((r) => Math.abs(Number(r.getAttribute('aria-rowindex')) - 50000) < 60)""")
     print(f"jump to row 50,000 of 100,000: {(time.monotonic() - began) * 1000:.0f} ms")
     page.locator(".scroller").evaluate("node => { node.scrollTop = node.scrollHeight; }")
-    page.wait_for_function("document.querySelector('[aria-rowindex=\"100001\"]:not([aria-hidden])') !== null")
+    expect(page.locator('[aria-rowindex="100001"]:not([aria-hidden])')).to_be_visible()
     shot(page, "hundred-thousand")
     # Scrolling stays smooth: no frame of a hundred small steps takes long.
     frames = page.evaluate("""async () => {
