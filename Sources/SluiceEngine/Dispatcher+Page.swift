@@ -41,7 +41,7 @@ extension Dispatcher {
     }
 
     /// Slots looked at, and rows made, while the lock is held.
-    private static var pageSlice: Int { 1_024 }
+    static var pageSlice: Int { 1_024 }
     private static var rowsAtOnce: Int { 128 }
 
     private static func scan(

@@ -35,11 +35,16 @@ package final class Gateway: HTTPHandler {
     private let random: Lock<SeededRandom>
     private let isDraining = Lock(false)
     let observatory = Observatory()
+    let audit: AuditLog
+    let shelf: PayloadShelf
+    let dead: DeadBox
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
     private let attached = Lock<FabricAccess?>(nil)
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
 
     /// - Parameters:
+    ///   - auditSink: where the audit goes beside memory.
+    ///   - dead: is told of every end as well, by whoever made it; `nil`: what is dead is not kept.
     ///   - spawn: starts a task of its own, for answers that are fetched later.
     ///   - sleep: waits, for heartbeats.
     ///   - cacheStore: where answers are kept; `nil`: in memory.
@@ -56,6 +61,8 @@ package final class Gateway: HTTPHandler {
         spending: SpendingBook? = nil,
         cacheStore: (any CacheStore)? = nil,
         observers: [any CompletionObserver] = [],
+        auditSink: (any AuditSink)? = nil,
+        dead: DeadBox? = nil,
         metricSources: [any MetricSource] = []
     ) {
         self.configuration = configuration
@@ -70,9 +77,24 @@ package final class Gateway: HTTPHandler {
         self.keys = KeyRing(configuration.keys)
         let book = spending ?? SpendingBook(rules: [], prices: PriceTable(), clock: clock)
         self.spending = book
+        let console = configuration.console
+        self.audit = AuditLog(maximum: Self.maximumAuditEntries, sink: auditSink)
+        let shelf = PayloadShelf(maximumBytes: console.payloadBytes, age: console.payloadAge, clock: clock)
+        let dead = dead ?? DeadBox(clock: clock)
+        self.shelf = shelf
+        self.dead = dead
         let callLog = CallLog(calls: configuration.callLogging, showsContent: configuration.showsPrompts)
-        self.watch = CallWatch(observers, callLog, clock: clock, log: log) { book.cost($0)?.dollars }
-        self.relay = Relay(dispatcher: dispatcher, client: client, clock: clock, sleep: sleep, watch: self.watch)
+        self.watch = CallWatch(observers, callLog, clock: clock, log: log, keepsAnswers: shelf.isOn) {
+            book.cost($0)?.dollars
+        }
+        self.relay = Relay(
+            dispatcher: dispatcher,
+            client: client,
+            clock: clock,
+            sleep: sleep,
+            watch: self.watch,
+            keeper: CallKeeper(shelf: shelf, dead: dead)
+        )
         self.results = ResultStore(
             maximumResults: configuration.maximumResults,
             maximumBytes: configuration.maximumResultBytes,

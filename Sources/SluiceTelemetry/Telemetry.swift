@@ -32,6 +32,7 @@ package final class Telemetry: DispatchObserver {
     package let history: History
     package let feed: EventFeed
     package let tenants = TenantCounts()
+    package let backends = BackendFigures()
     private let rejectionsPerSecond: Int
     /// Says what a request cost, and books it. Called once for each that has ended; must be quick.
     private let pricing: (@Sendable (RequestRecord) -> Money?)?
@@ -75,6 +76,7 @@ package final class Telemetry: DispatchObserver {
         if let pricing = self.pricing { record.cost = pricing(record) }
         self.metrics.ended(record)
         self.tenants.ended(record)
+        self.backends.ended(record)
         self.history.append(record)
         self.export(record)
     }

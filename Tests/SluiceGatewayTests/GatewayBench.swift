@@ -34,10 +34,16 @@ struct GatewayBench {
         observers: [any CompletionObserver] = [],
         route: RoutePlan? = nil,
         budgets: [SpendingRule] = [],
+        auditSink: (any AuditSink)? = nil,
         _ configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) {
         self.client = ScriptedClient(script)
-        self.telemetry = Telemetry(configuration: TelemetryConfiguration(historyCapacity: history), clock: self.clock)
+        let dead = DeadBox(clock: self.clock)
+        self.telemetry = Telemetry(
+            configuration: TelemetryConfiguration(historyCapacity: history),
+            clock: self.clock,
+            sinks: [dead]
+        )
         let pool = PoolConfiguration(
             name: "default",
             backend: "mock",
@@ -75,7 +81,9 @@ struct GatewayBench {
             sleep: { try await sleeps.sleep($0) },
             log: { [logged] entry in logged.withLock { $0.append(entry) } },
             spending: SpendingBook(rules: budgets, prices: .builtIn, clock: self.clock),
-            observers: observers
+            observers: observers,
+            auditSink: auditSink,
+            dead: dead
         )
     }
 

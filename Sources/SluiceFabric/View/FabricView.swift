@@ -158,6 +158,16 @@ package final class FabricView: Sendable {
 
     private static let maximumAsked = 1_000
 
+    /// Those of the producers whose alive keys are there.
+    package func alive(producers: [String]) async throws(ValkeyError) -> Set<String> {
+        guard !producers.isEmpty else { return [] }
+        let asked = producers.prefix(Self.maximumAsked)
+        let command = ValkeyCommand("MGET", asked.map { .text(DispatchKeys.producerAlive($0)) })
+        let link = self.link
+        let value = try await self.bounded { () async throws(ValkeyError) in try await link.send(command) }
+        return Set(zip(asked, value.array ?? []).filter { $0.1.bytes != nil }.map(\.0))
+    }
+
     private func finish(_ end: Result<FabricSnapshot, ValkeyError>, _ limit: Int) {
         var failure: ValkeyError?
         if case .failure(let error) = end { failure = error }

@@ -16,6 +16,7 @@ final class CallWatch: Sendable {
     private let wantsChunks: Bool
     /// Whether answers of streams have to be kept until they have ended.
     let wantsContent: Bool
+    private let keepsAnswers: Bool
     /// For their figures.
     var webhooks: [WebhookSender] { self.observers.compactMap { $0 as? WebhookSender } }
 
@@ -24,9 +25,11 @@ final class CallWatch: Sendable {
         _ callLog: CallLog,
         clock: any TimeSource,
         log: @escaping @Sendable (LogEntry) -> Void,
+        keepsAnswers: Bool = false,
         cost: @escaping @Sendable (RequestRecord) -> Double? = { _ in nil }
     ) {
         self.cost = cost
+        self.keepsAnswers = keepsAnswers
         self.observers = observers
         self.callLog = callLog
         self.clock = clock
@@ -205,13 +208,13 @@ final class CallWatch: Sendable {
     ///
     /// - Parameter record: as it stands when the stream begins.
     func tap(_ call: Call, _ record: @autoclosure () -> RequestRecord?) -> Tap? {
-        guard self.wantsChunks || self.wantsContent else { return nil }
+        guard self.wantsChunks || self.wantsContent || self.keepsAnswers else { return nil }
         let attempt = record()?.decisiveAttempt
         let started = RequestRecord(submission: call.submission, submittedAt: self.clock.now())
         var report = self.report(started, cache: call.cacheState)
         report.id = call.idText
         report.backend = attempt?.backend ?? call.backend.name
         report.provider = Self.provider(call, attempt)
-        return Tap(self.observers.filter { $0.wantsChunks }, report, keepsText: self.wantsContent)
+        return Tap(self.observers.filter { $0.wantsChunks }, report, keepsText: self.wantsContent || self.keepsAnswers)
     }
 }

@@ -73,7 +73,7 @@ package struct RelayRunner: FabricRunner {
         if let state = envelope.tracestate, Self.isHeaderText(state) { headers.append("tracestate", state) }
         if let key = envelope.extras?.idempotencyKey, Self.isHeaderText(key) { headers.append("idempotency-key", key) }
         let pool = job.submission.pool
-        return Call(
+        let call = Call(
             ticket: job.ticket,
             idText: Self.isHeaderText(envelope.requestID) ? envelope.requestID : job.submission.id.description,
             submission: job.submission,
@@ -86,6 +86,8 @@ package struct RelayRunner: FabricRunner {
             maximumResponseBytes: self.configuration.maximumResponseBytes,
             ending: ending
         )
+        self.relay.keeper.began(call)
+        return call
     }
 
     /// Visible ASCII of a length that a header may have.

@@ -16,7 +16,7 @@ extension Gateway {
             json.field("history", console.history)
             json.field("lab", console.hasLab)
             json.field("fabric", self.fabric != nil)
-            json.field("payloads_kept", false)
+            json.field("payloads_kept", self.shelf.isOn)
             json.field("trace_url", console.traceURL)
             json.field("keys", !self.keys.isOpen)
         }

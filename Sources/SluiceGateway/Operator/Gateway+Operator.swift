@@ -60,9 +60,26 @@ extension Gateway {
         guard !self.draining else {
             throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
         }
+        let before = try self.pool(name).mode
         _ = self.dispatcher.setMode(mode, pool: name)
-        self.note([("mode", mode.rawValue)], pool: name, request)
-        return self.answer(try self.pool(name))
+        let audit = self.note(
+            "pool.\(Self.verb(mode))",
+            name,
+            by: request,
+            before: Self.object([("mode", before.rawValue)]),
+            after: Self.object([("mode", mode.rawValue)]),
+            reversal: before == mode ? nil : .mode(from: before, to: mode)
+        )
+        self.tell([("mode", mode.rawValue)], pool: name, request)
+        return self.answer(try self.pool(name)).naming(audit: audit)
+    }
+
+    private static func verb(_ mode: PoolMode) -> String {
+        switch mode {
+        case .paused: "pause"
+        case .running: "resume"
+        case .draining: "drain"
+        }
     }
 
     func changePool(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
@@ -77,21 +94,35 @@ extension Gateway {
             )
         }
         var refusal: GatewayError?
+        var reversal: (from: PoolConfiguration, to: PoolConfiguration)?
         // Checked on the configuration as it is when it changes, not as it was when somebody looked.
         _ = self.dispatcher.update(pool: name) { configuration in
+            let before = configuration
             do throws(GatewayError) {
                 try change.apply(to: &configuration)
+                reversal = (before, configuration)
             } catch {
                 refusal = error
             }
         }
         if let refusal { throw refusal }
-        self.note([("changes", change.words.joined(separator: " "))], pool: name, request)
-        return self.answer(try self.pool(name))
+        // As the dispatcher took it over.
+        let adopted = try self.pool(name).configuration
+        let before = reversal?.from ?? adopted
+        let audit = self.note(
+            "pool.change",
+            name,
+            by: request,
+            before: before.difference(from: adopted),
+            after: adopted.difference(from: before),
+            reversal: before == adopted ? nil : .configuration(from: before, to: adopted)
+        )
+        self.tell([("changes", change.words.joined(separator: " "))], pool: name, request)
+        return self.answer(try self.pool(name)).naming(audit: audit)
     }
 
     /// One line for every change of a pool: who did what.
-    private func note(_ fields: [(String, String)], pool: String, _ request: OperatorRequest) {
+    private func tell(_ fields: [(String, String)], pool: String, _ request: OperatorRequest) {
         let who = [
             ("pool", pool), ("by", request.caller.keyName ?? "anybody"), ("client", request.http.remoteAddress),
         ]
@@ -211,6 +242,10 @@ extension Gateway {
         let isOwn = request.caller.keyName != nil && request.caller.tenant == record.submission.tenant
         if !isOwn { try self.require(.operator, of: request.caller) }
         let answer = self.dispatcher.cancel(id, cause: .operatorRequest)
+        if !isOwn, answer == .cancelled || answer == .cancelling {
+            let before = Self.object([("state", record.state.rawValue)])
+            self.note("request.cancel", id.description, by: request, before: before)
+        }
         var json = JSONWriter()
         json.object { json in
             json.field("id", id.description)
@@ -235,6 +270,7 @@ extension Gateway {
         json.object { json in
             RequestView(now: now, wallClock: self.clock.wallClockNanoseconds())
                 .write(record, waiting, place, to: &json)
+            self.writeOrigins(record, to: &json)
             if record.submission.respondsLater {
                 if let result = self.results.find(record.submission.id, at: now) {
                     Self.write(result, to: &json)
@@ -244,6 +280,20 @@ extension Gateway {
             }
         }
         return Self.json(json)
+    }
+
+    /// Where else to look for it.
+    private func writeOrigins(_ record: RequestRecord, to json: inout JSONWriter) {
+        let id = record.submission.id
+        json.field("source", record.state == .ended ? "recent" : "live")
+        let trace = TraceIdentity(record.submission)
+        json.object("trace") { json in
+            json.field("trace_id", trace.traceText)
+            json.field("span_id", trace.spanText)
+        }
+        json.field("redriven_from", self.dead.origin(of: id)?.description)
+        json.field("redriven_to", self.dead.find(id)?.redrivenTo?.description)
+        json.field("retryable", self.shelf.find(id) != nil || self.dead.find(id)?.call != nil)
     }
 
     private static func write(_ result: ResultStore.Result, to json: inout JSONWriter) {

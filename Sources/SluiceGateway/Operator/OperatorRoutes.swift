@@ -4,7 +4,8 @@ import SluiceWire
 
 // The table. Each part has its own lines; a test lists all of them with the least role of each.
 extension OperatorRoutes {
-    static let all: [OperatorRoute] = health + models + requests + live + pools + runtime + executions
+    static let all: [OperatorRoute] =
+        health + models + requests + live + pools + dead + audit + runtime + executions
 
     private static let health: [OperatorRoute] = [
         .init(.get, "/healthz", .nothing) { gateway, _ in gateway.healthz() },
@@ -44,6 +45,14 @@ extension OperatorRoutes {
         .init(.post, "/api/requests/*/cancel", .key, isAction: true) { gateway, request throws(GatewayError) in
             try gateway.cancelRequest(request)
         },
+        .init(.post, "/api/requests/*/retry", .role(.operator), isAction: true) {
+            gateway,
+            request throws(GatewayError) in
+            try gateway.retryRequest(request)
+        },
+        .init(.post, "/api/requests/*/reveal", .role(.admin), isAction: true) { gateway, request throws(GatewayError) in
+            try gateway.reveal(request)
+        },
     ]
 
     private static let live: [OperatorRoute] = [
@@ -81,7 +90,30 @@ extension OperatorRoutes {
         .init(.get, "/api/budgets", .role(.viewer)) { gateway, _ in gateway.listBudgets() },
     ]
 
+    private static let dead: [OperatorRoute] = [
+        .init(.get, "/api/dead", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try gateway.listDead(request)
+        },
+        .init(.post, "/api/dead/redrive", .role(.operator), isAction: true) { gateway, request throws(GatewayError) in
+            try gateway.redrive(request)
+        },
+        .init(.post, "/api/dead/purge", .role(.admin), isAction: true) { gateway, request throws(GatewayError) in
+            try gateway.purge(request)
+        },
+    ]
+
+    private static let audit: [OperatorRoute] = [
+        .init(.get, "/api/audit", .role(.viewer)) { gateway, request throws(GatewayError) in
+            try gateway.listAudit(request)
+        },
+        .init(.post, "/api/audit/*/undo", .role(.operator), isAction: true) { gateway, request throws(GatewayError) in
+            try gateway.undo(request)
+        },
+    ]
+
     private static let runtime: [OperatorRoute] = [
+        .init(.get, "/api/fleet", .role(.viewer)) { gateway, _ in await gateway.fleet() },
+        .init(.get, "/api/fabrics", .role(.viewer)) { gateway, _ in gateway.fabrics() },
         .init(.get, "/api/overview", .role(.viewer)) { gateway, _ in await gateway.overview() },
         .init(.get, "/api/me", .role(.viewer)) { gateway, request in gateway.me(request.caller) },
         .init(.get, "/api/events", .role(.viewer)) { gateway, request throws(GatewayError) in

@@ -90,7 +90,7 @@ extension Gateway {
         }
         if submission.respondsLater { self.results.announce(submission.id) }
         let ticket = try self.submit(submission, cancellation ?? request.cancellation)
-        return Call(
+        let call = Call(
             ticket: ticket,
             idText: submission.id.description,
             submission: submission,
@@ -104,6 +104,8 @@ extension Gateway {
             ending: ending,
             cacheState: cache
         )
+        self.relay.keeper.began(call)
+        return call
     }
 
     /// What is asked for, checked as far as that is possible without the dispatcher.

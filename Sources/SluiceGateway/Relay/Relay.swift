@@ -16,6 +16,8 @@ struct Relay: Sendable {
     /// Waits, while somebody is told how long he still has to.
     let sleep: Gateway.Sleep
     let watch: CallWatch
+    /// Keeps what operators may reveal or drive again.
+    let keeper: CallKeeper
 
     /// What came back, beside the verdict that dispatch acts upon.
     struct Attempted: Sendable {
@@ -182,6 +184,7 @@ struct Relay: Sendable {
     /// Tells whoever wants to know of the end.
     func note(_ call: Call, _ record: RequestRecord, answer: [UInt8]?) {
         call.ending?.keep(record)
+        self.keeper.ended(call, record, answer: answer)
         self.watch.ended(call, record, answer: answer)
     }
 }

@@ -109,6 +109,14 @@ package struct Histogram: Sendable {
         self.count &+= 1
     }
 
+    /// Takes the counts of another of the same bounds as well.
+    mutating func add(_ other: Histogram) {
+        guard other.counts.count == self.counts.count else { return }
+        for index in self.counts.indices { self.counts[index] &+= other.counts[index] }
+        self.count &+= other.count
+        self.recordedSum += other.recordedSum
+    }
+
     /// What came since an earlier state of the same histogram.
     package func since(_ earlier: Histogram) -> Histogram {
         guard earlier.count <= self.count, earlier.counts.count == self.counts.count else { return self }

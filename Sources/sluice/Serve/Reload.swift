@@ -65,6 +65,7 @@ final class Reload: Sendable {
             _ = self.dispatcher.update(pool: pool.name) { $0 = adopted }
         }
         self.current.withLock { $0 = effective }
+        self.gateway.noteReload(changes.live)
         self.log.record(
             LogEntry(
                 .info,

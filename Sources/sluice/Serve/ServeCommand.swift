@@ -49,8 +49,8 @@ struct ServeCommand {
         let spending = try Self.spending(wiring, clock)
         let export = ExportWiring(configuration: configuration, role: self.role, environment: self.loader.environment)
         let history = HistoryWiring(configuration, self.role, fabric)
-        let file = try history.file(clock, log)
-        let sinks = export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
+        let (file, dead) = (try history.file(clock, log), OperatorWiring(configuration: configuration).dead(clock))
+        let sinks: [any ExecutionSink] = [dead] + export.sinks(reactors, clock, log) + (file.map { [$0] } ?? [])
         let telemetry = wiring.telemetry(clock, spending, sinks)
         let metricExporter = try MetricWiring(configuration: configuration, environment: self.loader.environment)
             .exporter(wiring, telemetry.metrics, reactors, clock, log)
@@ -71,6 +71,8 @@ struct ServeCommand {
             spending: spending,
             cacheStore: try around.cacheStore(reactors, clock),
             observers: webhooks,
+            auditSink: OperatorWiring(configuration: configuration).auditSink(log),
+            dead: dead,
             metricSources: ProcessMetrics.sources(server, telemetry.metrics, sinks, metricExporter)
         )
         gateway.attach(history.store(file, telemetry, reactors, clock, log))
@@ -81,12 +83,10 @@ struct ServeCommand {
         for number in [SIGTERM, SIGINT] { reactors.onSignal(number) { stops.request() } }
         self.reload(on: SIGHUP, reactors, wiring, gateway, dispatcher, log)
         let listening = try Self.listen(wiring, reactors, gateway, server)
-        reactors.spawn { await gateway.observe() }
-        if let producer { reactors.spawn { await producer.run() } }
-        if let served { reactors.spawn { await served.run() } }
+        Self.run(gateway, producer, served, on: reactors)
         if let metricExporter { reactors.spawn { await metricExporter.run { await gateway.metricPage() } } }
         self.announce(configuration, wiring, port: listening.port, openFiles: openFiles, keys: keys.count)
-        if let fabric { self.announce(fabric, served, producer) }
+        self.announce(fabric, served, producer)
         let shutdown = Shutdown(
             gateway: gateway,
             dispatcher: dispatcher,
@@ -105,6 +105,17 @@ struct ServeCommand {
         file?.close()
         reactors.stop()
         return ExitCode.success
+    }
+
+    private static func run(
+        _ gateway: Gateway,
+        _ producer: Producer?,
+        _ served: FabricDispatcher?,
+        on reactors: ReactorGroup
+    ) {
+        reactors.spawn { await gateway.observe() }
+        if let producer { reactors.spawn { await producer.run() } }
+        if let served { reactors.spawn { await served.run() } }
     }
 
     private static func reactors(_ configuration: Configuration) throws -> ReactorGroup {
@@ -194,7 +205,8 @@ struct ServeCommand {
         return fabric
     }
 
-    private func announce(_ fabric: FabricWiring, _ dispatcher: FabricDispatcher?, _ producer: Producer?) {
+    private func announce(_ fabric: FabricWiring?, _ dispatcher: FabricDispatcher?, _ producer: Producer?) {
+        guard let fabric else { return }
         let warning = self.terminal.errorStyle.yellow("warning: ")
         let lines =
             ["  fabric \(fabric.place)\(Self.roles(dispatcher, producer))"]

@@ -1,0 +1,248 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceTelemetry
+
+/// How many dead requests are kept, for how long, and how much of what they asked.
+package struct DeadLimits: Sendable {
+    package var maximumRequests = 10_000
+    /// Of what they asked, together; 0: only that they died is kept, and nothing can be redriven.
+    package var maximumBytes = 64 << 20
+    package var age = Duration.seconds(7 * 86_400)
+    /// Redriven requests a second.
+    package var redriveRate = 20
+
+    package init() {}
+}
+
+/// Requests that ended dead, lost or failed, with what they asked, so that they can be driven again: bounded in
+/// number, bytes and age, the oldest go first. What they asked is shown to nobody unless it is revealed.
+package final class DeadBox: ExecutionSink {
+    struct Entry: Sendable {
+        let sequence: UInt64
+        let record: RequestRecord
+        /// Nanoseconds since 1970 when it was submitted.
+        let submittedAt: Int64
+        var call: KeptCall?
+        /// The request that does its work now.
+        var redrivenTo: RequestID?
+
+        var bytes: Int { self.call?.body.count ?? 0 }
+    }
+
+    /// Which of them; `nil` matches all.
+    struct Filter: Sendable, Equatable {
+        var pool: String?
+        var model: String?
+        var tenant: String?
+        var outcome: Outcome?
+        var text: TextFilter?
+        /// Those that have been redriven as well.
+        var includesRedriven = false
+
+        func matches(_ entry: Entry) -> Bool {
+            let submission = entry.record.submission
+            guard self.includesRedriven || entry.redrivenTo == nil,
+                self.pool == nil || submission.pool == self.pool,
+                self.model == nil || submission.model == self.model,
+                self.tenant == nil || submission.tenant == self.tenant,
+                self.outcome == nil || entry.record.reason?.outcome == self.outcome
+            else { return false }
+            guard let text else { return true }
+            return text.isIn(submission.id.description) || text.isIn(submission.remote?.requestID)
+                || text.isIn(submission.model) || text.isIn(submission.tenant) || text.isIn(submission.producer)
+                || text.isIn(submission.pool) || text.isIn(entry.record.message)
+        }
+    }
+
+    private struct State: Sendable {
+        var entries: [UInt64: Entry] = [:]
+        var sequences: [RequestID: UInt64] = [:]
+        /// The oldest that may be there, and the next to come.
+        var first: UInt64 = 0
+        var next: UInt64 = 0
+        var bytes = 0
+        /// From whom a request was redriven or retried, and the order in which that is forgotten.
+        var origins: [RequestID: RequestID] = [:]
+        var originOrder: [RequestID] = []
+    }
+
+    private let state = Lock(State())
+    let limits: DeadLimits
+    private let clock: any TimeSource
+    /// Entries looked at while the lock is held.
+    private static let entriesAtOnce: UInt64 = 256
+    private static let maximumOrigins = 10_000
+
+    package init(limits: DeadLimits = DeadLimits(), clock: any TimeSource) {
+        self.limits = limits
+        self.clock = clock
+    }
+
+    static func isDead(_ record: RequestRecord) -> Bool {
+        switch record.reason?.outcome {
+        case .dead, .lost, .failed: true
+        default: false
+        }
+    }
+
+    // MARK: Coming in
+
+    package func record(_ execution: Execution) {
+        guard Self.isDead(execution.record), self.limits.maximumRequests > 0 else { return }
+        self.state.withLock { state in
+            let id = execution.record.submission.id
+            // Ended, put back, and ended again.
+            if let old = state.sequences[id] { self.remove(old, &state) }
+            let entry = Entry(
+                sequence: state.next,
+                record: execution.record,
+                submittedAt: execution.submittedAt
+            )
+            state.entries[entry.sequence] = entry
+            state.sequences[id] = entry.sequence
+            state.next += 1
+            self.evict(&state)
+        }
+    }
+
+    /// What a request asked whose end has been recorded.
+    func keep(_ call: Call, of record: RequestRecord) {
+        guard Self.isDead(record), call.body.count <= self.limits.maximumBytes else { return }
+        self.state.withLock { state in
+            guard let sequence = state.sequences[record.submission.id], state.entries[sequence]?.call == nil else {
+                return
+            }
+            state.entries[sequence]?.call = KeptCall(call)
+            state.bytes += call.body.count
+            self.evict(&state)
+        }
+    }
+
+    private func evict(_ state: inout State) {
+        let now = self.clock.now()
+        while state.first < state.next {
+            guard let oldest = state.entries[state.first] else {
+                state.first += 1
+                continue
+            }
+            let isOld = oldest.record.endedAt.map { now - $0 > self.limits.age } ?? false
+            guard
+                isOld || state.entries.count > self.limits.maximumRequests || state.bytes > self.limits.maximumBytes
+                    || state.next - state.first > UInt64(self.limits.maximumRequests) * 4
+            else { return }
+            self.remove(state.first, &state)
+            state.first += 1
+        }
+    }
+
+    private func remove(_ sequence: UInt64, _ state: inout State) {
+        guard let entry = state.entries.removeValue(forKey: sequence) else { return }
+        state.bytes -= entry.bytes
+        let id = entry.record.submission.id
+        if state.sequences[id] == sequence { state.sequences[id] = nil }
+    }
+
+    // MARK: Looking
+
+    func find(_ id: RequestID) -> Entry? {
+        self.state.withLock { state in
+            self.evict(&state)
+            return state.sequences[id].flatMap { state.entries[$0] }
+        }
+    }
+
+    /// Newest first.
+    ///
+    /// - Parameter before: only those that came before this place.
+    /// - Returns: where to go on, `nil` at the end; and how many match in all.
+    func query(
+        _ filter: Filter,
+        limit: Int,
+        before: UInt64? = nil
+    ) -> (rows: [Entry], next: UInt64?, total: Int) {
+        var rows: [Entry] = []
+        var next: UInt64?
+        var total = 0
+        var end = self.state.withLock { state in
+            self.evict(&state)
+            return state.next
+        }
+        while true {
+            let (found, rest) = self.part(filter, below: end)
+            for entry in found {
+                total += 1
+                guard before.map({ entry.sequence < $0 }) ?? true else { continue }
+                if rows.count < limit { rows.append(entry) } else if next == nil { next = rows.last?.sequence }
+            }
+            guard let rest else { return (rows, next, total) }
+            end = rest
+        }
+    }
+
+    private func part(_ filter: Filter, below end: UInt64) -> (found: [Entry], rest: UInt64?) {
+        self.state.withLock { state in
+            var found: [Entry] = []
+            let stop = max(state.first, end > Self.entriesAtOnce ? end - Self.entriesAtOnce : 0)
+            var sequence = min(end, state.next)
+            while sequence > stop {
+                sequence -= 1
+                if let entry = state.entries[sequence], filter.matches(entry) { found.append(entry) }
+            }
+            return (found, sequence > state.first ? sequence : nil)
+        }
+    }
+
+    // MARK: Driving again
+
+    enum Claim {
+        case call(KeptCall)
+        case refused(String)
+    }
+
+    /// Takes a request to be driven again, so that nobody else does the same.
+    func claim(_ id: RequestID, as new: RequestID) -> Claim {
+        self.state.withLock { state in
+            guard let sequence = state.sequences[id], let entry = state.entries[sequence] else {
+                return .refused("it is not among the dead any more")
+            }
+            if let other = entry.redrivenTo { return .refused("it has been redriven already, as \(other)") }
+            guard let call = entry.call else {
+                return .refused("what it asked is not kept (dead.max_bytes, or it was lost by another process)")
+            }
+            state.entries[sequence]?.redrivenTo = new
+            return .call(call)
+        }
+    }
+
+    /// It could not be driven again after all.
+    func release(_ id: RequestID) {
+        self.state.withLock { state in
+            if let sequence = state.sequences[id] { state.entries[sequence]?.redrivenTo = nil }
+        }
+    }
+
+    /// - Returns: whether there was one.
+    func purge(_ id: RequestID) -> Bool {
+        self.state.withLock { state in
+            guard let sequence = state.sequences[id] else { return false }
+            self.remove(sequence, &state)
+            return true
+        }
+    }
+
+    /// Notes that a request does again what another did.
+    func note(_ id: RequestID, comesFrom origin: RequestID) {
+        self.state.withLock { state in
+            state.origins[id] = origin
+            state.originOrder.append(id)
+            guard state.originOrder.count > Self.maximumOrigins * 2 else { return }
+            for old in state.originOrder.prefix(Self.maximumOrigins) { state.origins[old] = nil }
+            state.originOrder.removeFirst(Self.maximumOrigins)
+        }
+    }
+
+    func origin(of id: RequestID) -> RequestID? {
+        self.state.withLock { $0.origins.isEmpty ? nil : $0.origins[id] }
+    }
+}

@@ -1,0 +1,254 @@
+import SluiceBasics
+import SluiceCore
+import SluiceEngine
+import SluiceWire
+
+// GET /api/dead, POST /api/dead/redrive, POST /api/dead/purge.
+extension Gateway {
+    /// Requests of one redrive or purge.
+    private static let maximumAtOnce = 1_000
+    private static let filterNames = ["pool", "model", "tenant", "outcome", "q"]
+
+    func listDead(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let limit = try Self.limit(request.http, default: 100, maximum: 1_000)
+        var values: [String: String] = [:]
+        for (name, value) in request.http.query where !["limit", "cursor", "redriven"].contains(name) {
+            values[name] = value
+        }
+        var filter = try Self.filter(values)
+        filter.includesRedriven = ["1", "true"].contains(request.parameter("redriven") ?? "")
+        var before: UInt64?
+        if let cursor = request.parameter("cursor") {
+            guard let place = UInt64(cursor) else {
+                throw .invalid("The parameter 'cursor' is not one that this list gave.", param: "cursor")
+            }
+            before = place
+        }
+        let (rows, next, total) = self.dead.query(filter, limit: limit, before: before)
+        let view = RequestView(now: self.clock.now(), wallClock: self.clock.wallClockNanoseconds())
+        var json = JSONWriter(reserving: 1024 * (rows.count + 1))
+        json.object { json in
+            json.field("total", total)
+            json.array("rows") { json in
+                for row in rows {
+                    json.object { json in
+                        view.write(row.record, nil, to: &json)
+                        json.field("ended_at", view.epoch(row.record.endedAt))
+                        json.field("redrivable", row.call != nil && row.redrivenTo == nil)
+                        json.field("redriven_to", row.redrivenTo?.description)
+                        json.field("redriven_from", self.dead.origin(of: row.record.submission.id)?.description)
+                    }
+                }
+            }
+            json.field("next_cursor", next.map { String($0) })
+        }
+        return Self.json(json)
+    }
+
+    // MARK: Which
+
+    private struct Selection {
+        var ids: [RequestID] = []
+        /// In words, for the audit.
+        var words = ""
+        /// That match, when that is more than are taken at once.
+        var total = 0
+        var isDryRun = false
+    }
+
+    private func selection(_ body: [UInt8]) throws(GatewayError) -> Selection {
+        do {
+            return try JSON.read(body) { root throws(GatewayError) in try self.selection(root) }
+        } catch let error as GatewayError {
+            throw error
+        } catch {
+            throw .invalid(
+                "The body must be an object with 'ids', a list, or 'filter', an object.",
+                code: "invalid_json"
+            )
+        }
+    }
+
+    private func selection(_ root: JSONValue) throws(GatewayError) -> Selection {
+        var selection = Selection()
+        selection.isDryRun = root["dry_run"]?.bool ?? false
+        if let list = root["ids"], list.kind == .array {
+            guard list.count <= Self.maximumAtOnce else {
+                throw .invalid("At most \(Self.maximumAtOnce) ids can be named at once.", param: "ids")
+            }
+            var wrong: String?
+            list.forEachElement { element in
+                guard let text = element.string, let id = RequestID(text) else {
+                    wrong = element.string ?? ""
+                    return false
+                }
+                selection.ids.append(id)
+                return true
+            }
+            if let wrong { throw .invalid("'\(wrong.prefix(64))' is no id of a request.", param: "ids") }
+            selection.total = selection.ids.count
+            selection.words = selection.ids.count == 1 ? selection.ids[0].description : "\(selection.ids.count) ids"
+            return selection
+        }
+        guard let value = root["filter"], value.kind == .object else {
+            throw .invalid("The body must have 'ids', a list, or 'filter', an object.", param: "filter")
+        }
+        var values: [String: String] = [:]
+        value.forEachMember { name, value in
+            if !value.isNull { values[name] = value.string ?? "" }
+            return values.count <= Self.filterNames.count
+        }
+        let found = self.dead.query(try Self.filter(values), limit: Self.maximumAtOnce)
+        selection.ids = found.rows.map(\.record.submission.id)
+        selection.total = found.total
+        let words = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        selection.words = words.isEmpty ? "all" : words.joined(separator: " ")
+        return selection
+    }
+
+    private static func filter(_ values: [String: String]) throws(GatewayError) -> DeadBox.Filter {
+        var filter = DeadBox.Filter()
+        for (name, value) in values {
+            switch name {
+            case "pool": filter.pool = value
+            case "model": filter.model = value
+            case "tenant": filter.tenant = value
+            case "q": filter.text = value.isEmpty ? nil : TextFilter(String(value.prefix(128)))
+            case "outcome":
+                guard let outcome = Outcome(rawValue: value), [.dead, .lost, .failed].contains(outcome) else {
+                    throw .invalid("The outcome must be one of: dead, lost, failed.", param: "outcome")
+                }
+                filter.outcome = outcome
+            default:
+                throw .invalid(
+                    "There is no filter '\(name.prefix(64))'. Known: \(Self.filterNames.joined(separator: ", ")).",
+                    param: String(name.prefix(64)),
+                    code: "unknown_parameter"
+                )
+            }
+        }
+        return filter
+    }
+
+    // MARK: Redrive
+
+    func redrive(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let selection = try self.selection(request.http.body)
+        if selection.isDryRun { return Self.count(selection.total) }
+        guard !self.draining else {
+            throw .unavailable("This gateway is shutting down; nothing new is taken.", code: "draining")
+        }
+        var driven: [(from: RequestID, to: RequestID)] = []
+        var skipped: [(id: RequestID, why: String)] = []
+        var waiting: [(from: RequestID, to: RequestID, call: KeptCall)] = []
+        for id in selection.ids {
+            let new = self.newID()
+            switch self.dead.claim(id, as: new) {
+            case .refused(let why): skipped.append((id, why))
+            case .call(let call) where driven.count >= self.dead.limits.redriveRate:
+                waiting.append((id, new, call))
+            case .call(let call):
+                if let why = self.drive(id, as: new, call) {
+                    skipped.append((id, why))
+                } else {
+                    driven.append((id, new))
+                }
+            }
+        }
+        let audit = self.note("dead.redrive", selection.words, by: request, count: driven.count + waiting.count)
+        if !waiting.isEmpty { self.driveSlowly(waiting) }
+        var json = JSONWriter(reserving: 96 * (selection.ids.count + 1))
+        json.object { json in
+            json.field("count", driven.count + waiting.count)
+            json.array("redriven") { json in
+                for (from, to) in driven + waiting.map({ (from: $0.from, to: $0.to) }) {
+                    json.object { json in
+                        json.field("from", from.description)
+                        json.field("to", to.description)
+                    }
+                }
+            }
+            json.array("skipped") { json in
+                for (id, why) in skipped {
+                    json.object { json in
+                        json.field("id", id.description)
+                        json.field("why", why)
+                    }
+                }
+            }
+            // Of `redriven`, the last: they follow at `rate` a second.
+            json.field("waiting", waiting.count)
+            json.field("rate", self.dead.limits.redriveRate)
+            json.field("matched", selection.total)
+        }
+        return Self.json(json, status: waiting.isEmpty ? 200 : 202).naming(audit: audit)
+    }
+
+    /// - Returns: why not.
+    private func drive(_ id: RequestID, as new: RequestID, _ call: KeptCall) -> String? {
+        do throws(GatewayError) {
+            try self.again(call, as: new, edits: [], origin: id)
+            return nil
+        } catch {
+            self.dead.release(id)
+            return error.message
+        }
+    }
+
+    /// So many a second and no more: what has failed once for want of room should not do so again.
+    private func driveSlowly(_ waiting: [(from: RequestID, to: RequestID, call: KeptCall)]) {
+        let rate = max(1, self.dead.limits.redriveRate)
+        _ = self.spawn {
+            for (index, next) in waiting.enumerated() {
+                if index % rate == 0 {
+                    do { try await self.sleep(.seconds(1)) } catch {
+                        return waiting[index...].forEach { self.dead.release($0.from) }
+                    }
+                }
+                if let why = self.drive(next.from, as: next.to, next.call) {
+                    self.log(
+                        LogEntry(.warning, "not redriven", [("request", next.from.description), ("detail", why)])
+                    )
+                }
+            }
+        }
+    }
+
+    // MARK: Purge
+
+    func purge(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
+        let selection = try self.selection(request.http.body)
+        if selection.isDryRun { return Self.count(selection.total) }
+        var count = 0
+        var skipped: [RequestID] = []
+        for id in selection.ids {
+            if self.dead.purge(id) { count += 1 } else { skipped.append(id) }
+        }
+        let audit = self.note("dead.purge", selection.words, by: request, count: count)
+        var json = JSONWriter()
+        json.object { json in
+            json.field("count", count)
+            json.array("skipped") { json in
+                for id in skipped {
+                    json.object { json in
+                        json.field("id", id.description)
+                        json.field("why", "it is not among the dead any more")
+                    }
+                }
+            }
+            json.field("matched", selection.total)
+        }
+        return Self.json(json).naming(audit: audit)
+    }
+
+    private static func count(_ count: Int) -> HTTPResponse {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("count", count)
+            json.field("dry_run", true)
+            json.array("redriven") { _ in }
+            json.array("skipped") { _ in }
+        }
+        return Self.json(json)
+    }
+}
