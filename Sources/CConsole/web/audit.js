@@ -21,7 +21,7 @@ export const mount = (root, context, parameters) => {
   const note = make("span", { class: "count" });
   const more = make("button", { type: "button", onclick: () => older() }, "Older …");
   const nothing = make("div", {});
-  const table = make("div", { class: "scroll" }, make("table", { class: "table audit" }, make("thead", {}, make("tr", {}, ...["When", "Who", "What", "On", "Before → after", "Undo"].map((name, i) => make("th", { scope: "col", class: i === 4 ? "wide" : i === 5 ? "number" : null }, name)))), body));
+  const table = make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Entries" }, make("table", { class: "table audit" }, make("thead", {}, make("tr", {}, ...["When", "Who", "What", "On", "Before → after", "Undo"].map((name, i) => make("th", { scope: "col", class: i === 4 ? "wide" : i === 5 ? "number" : null }, name)))), body));
   const field = (name, label) => {
     const input = make("input", { type: "search", "data-filter": name === "who", autocomplete: "off", spellcheck: "false", "aria-label": label, placeholder: label, onchange: () => {
       state[name] = input.value.trim();

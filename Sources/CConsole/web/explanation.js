@@ -4,7 +4,7 @@ import { dash, plain, span, whole } from "./format.js";
 
 const measured = (value, unit) => (value === null || value === undefined ? dash : unit === "milliseconds" || unit === "ms" ? span(value) : `${Number.isInteger(value) ? whole(value) : value.toFixed(3)}${unit ? ` ${plain(unit)}` : ""}`);
 
-const gates = (list) => make("div", { class: "scroll" }, make("table", { class: "table gates" }, make("thead", {}, make("tr", {}, ...["Gate", "Is", "Measured", "Threshold", "Opens in"].map((name, i) =>
+const gates = (list) => make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Gates" }, make("table", { class: "table gates" }, make("thead", {}, make("tr", {}, ...["Gate", "Is", "Measured", "Threshold", "Opens in"].map((name, i) =>
   make("th", { scope: "col", class: i > 1 ? "number" : null }, name)))),
 make("tbody", {}, ...list.map((gate) => make("tr", { class: gate.state === "closed" ? "shut" : null }, make("td", {}, plain(gate.gate), gate.detail ? make("div", { class: "quiet" }, gate.detail) : null),
   make("td", {}, tag(gate.state === "open" ? "done" : "failed", gate.state === "open" ? "open" : "shut")),

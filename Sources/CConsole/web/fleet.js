@@ -27,7 +27,7 @@ const table = ({ title: name, none, columns }) => {
   const rows = make("tbody", {});
   const count = make("span", { class: "quiet" });
   const nothing = make("p", { class: "quiet" }, "Asking …");
-  const whole_ = make("div", { class: "scroll" }, make("table", { class: "table fleet" }, make("thead", {}, make("tr", {}, ...columns.map((column) =>
+  const whole_ = make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": name }, make("table", { class: "table fleet" }, make("thead", {}, make("tr", {}, ...columns.map((column) =>
     make("th", { scope: "col", class: `${column.number ? "number" : ""} ${column.wide ? "wide" : ""}` }, column.name)))), rows));
   const element = make("section", { class: "panel" }, make("header", {}, make("h2", {}, name), count), nothing, whole_);
   return { element, show(list) {

@@ -130,6 +130,7 @@ export const mount = (root, context, parameters) => {
     const [page, sums] = await Promise.all([context.api.get(`api/executions${where({ sort: state.sort, limit: 200 })}`, { signal }),
       context.api.get(`api/executions/aggregate${where({ by: state.by, bucket_s: bucket, metrics: wanted })}`, { signal })]);
     if (mine !== turn) return;
+    for (const part of below) part.hidden = false;
     for (const row of page.rows) for (const name in seen) if (row[name] && seen[name].size < 200) seen[name].add(row[name]);
     if (rows.length <= 200) { rows = page.rows; cursor = page.next_cursor; }
     group.views.clear();
@@ -143,7 +144,13 @@ export const mount = (root, context, parameters) => {
   root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), time, by, metric),
     make("div", { class: "pair drawn" }, make("div", { class: "panel" }, first), make("div", { class: "panel" }, second)),
     make("div", { class: "grow" }, make("div", { class: "row" }, stats, make("span", { class: "spring" }), ...exports_, note), grid.element));
-  const feed = context.live.poll(load, 15, (error) => grid.say(error.message));
+  // Shown with the first answer, so that nothing is pushed down by it.
+  const below = [...root.children].slice(1);
+  for (const part of below) part.hidden = true;
+  const feed = context.live.poll(load, 15, (error) => {
+    for (const part of below) part.hidden = false;
+    grid.say(error.message);
+  });
   context.keys(grid.keys());
   return {
     update(next) {

@@ -108,8 +108,13 @@ export const mount = (root, context) => {
     make("div", { class: "pair" }, make("div", { class: "panel" }, depth.element), make("div", { class: "panel" }, ended.element)),
     make("div", { class: "aside" }, pools, wrong));
 
+  // Shown with the first answer, so that nothing is pushed down by it.
+  const below = [...root.children].slice(1);
+  for (const part of below) part.hidden = true;
+
   let latest = null;
   const show = (data) => {
+    for (const part of below) part.hidden = false;
     const series = new Map((latest?.pools ?? []).map((pool) => [pool.id, pool.series]));
     for (const pool of data.pools) pool.series ??= series.get(pool.id);
     latest = data;

@@ -70,11 +70,11 @@ export const mount = (root, context, parameters) => {
   const none = make("p", { class: "quiet" }, "No tenant has sent anything yet.");
   const settings = make("div", { class: "settings" });
   const ends = make("dl", { class: "pairs" });
-  const targets = make("div", { class: "scroll" });
+  const targets = make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Targets" });
   box.append(settings, targets, make("div", { class: "aside" },
     make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Tenants and their shares"), make("span", { class: "spring" }),
       context.action({ label: "Change shares …", run: () => pool && changeSettings(context, pool, tenantGroup(pool, tenants.map((each) => each.id)), refresh) })),
-    make("div", { class: "scroll" }, make("table", { class: "table tenants" }, make("thead", {}, make("tr", {}, ...["Tenant", "Weight", "Share", "Queued", "In flight", "Done", "Tokens"].map((name, i) =>
+    make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Tenants" }, make("table", { class: "table tenants" }, make("thead", {}, make("tr", {}, ...["Tenant", "Weight", "Share", "Queued", "In flight", "Done", "Tokens"].map((name, i) =>
       make("th", { scope: "col", class: i === 0 || i === 2 ? null : "number" }, name)))), tenantRows)), none),
     make("section", { class: "panel" }, make("header", {}, make("h2", {}, "How its requests ended")), ends)));
   const slow = context.live.poll(async (signal) => {
@@ -106,7 +106,8 @@ export const mount = (root, context, parameters) => {
     facts(settingsOf(pool, each).map(([name, value]) => [name, value === null || value === undefined ? "none" : typeof value === "number" ? value.toLocaleString("en-US") : value])))));
   };
   const drawTargets = () => {
-    if (!pool.targets?.length) return targets.replaceChildren();
+    targets.hidden = !pool.targets?.length;
+    if (targets.hidden) return targets.replaceChildren();
     targets.replaceChildren(make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Targets")), make("table", { class: "table" },
       make("thead", {}, make("tr", {}, ...["Target", "State", "In flight", "First token", "Answer", "Attempts", "Failures"].map((name, i) => make("th", { scope: "col", class: i > 1 ? "number" : null }, name)))),
       make("tbody", {}, ...pool.targets.map((each) => make("tr", {}, make("td", {}, each.target), make("td", {}, tag(each.state === "ready" ? "done" : "open", plain(each.state))),

@@ -82,7 +82,9 @@ enum ClickHouseSchema {
     /// What spans are there already, from before the view.
     static func backfill(_ database: String) -> String {
         let names = Self.columns.map(\.name).joined(separator: ", ")
-        return "INSERT INTO `\(database)`.\(Self.table) (\(names))\n\(Self.derivation(database))"
+        let insert = "INSERT INTO `\(database)`.\(Self.table) (\(names)) \(Self.derivation(database))"
+        // What follows an INSERT's first line may be taken for its data.
+        return String(insert.map { $0 == "\n" ? " " : $0 })
     }
 
     private static func derivation(_ database: String) -> String {

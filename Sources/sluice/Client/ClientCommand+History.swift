@@ -114,7 +114,7 @@ extension ClientCommand {
             .init(row["reason"]?.string ?? ""), .init(clean(row["pool"])), .init(clean(row["tenant"])),
             .init(clean(row["model"])), .init(Self.span(row["queue_ms"]?.double)),
             .init(Self.span(row["first_token_ms"]?.double)), .init(Self.span(row["total_ms"]?.double)),
-            .init(tokens.joined(separator: "+")), .init(String(row["attempts"]?.int ?? 0)),
+            .init(tokens == ["-", "-"] ? "-" : tokens.joined(separator: "+")), .init(String(row["attempts"]?.int ?? 0)),
         ]
     }
 
