@@ -15,9 +15,5 @@ package struct ConsoleConfiguration: Sendable {
     package var payloadBytes = 0
     package var payloadAge = Duration.seconds(3600)
 
-    /// Requests and answers that operators may reveal and retry, together; 0: none are kept.
-    package var payloadBytes = 0
-    package var payloadAge = Duration.seconds(3600)
-
     package init() {}
 }
