@@ -72,8 +72,8 @@ def served(tmp_path_factory):
     gateway = Gateway(valkey)
     dispatcher = Dispatcher(valkey, mock)
     serve = Runtime(
-        mock, "pools.default.route.targets=[default=1]", f"callbacks.default.url={receiver.url}/hook",
-        "pools.default.cache=exact", environment=telemetry)
+        mock, "pools.default.route.targets=default=1", f"callbacks.default.url={receiver.url}/hook",
+        "pools.default.cache=true", environment=telemetry)
     programs = [gateway, dispatcher, serve]
     try:
         for program in (gateway, serve):

@@ -211,6 +211,7 @@ def test_a_recorded_trace_is_loaded_from_a_file(lab, visit, tmp_path):
         other = visit(elsewhere, link)
         expect(other.get_by_text("does not have")).to_be_visible()
         other.faults[:] = [fault for fault in other.faults if "404" not in fault]
+        other.goto("about:blank")
     finally:
         elsewhere.kill()
 

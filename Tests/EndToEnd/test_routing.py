@@ -160,7 +160,7 @@ def test_the_fastest_target_gets_most(start, mocks):
 
 def test_the_command_shows_targets_below_their_pool(start, mocks):
     one, two = mocks(2)
-    runtime = routed(start, "[east, west]", east=one, west=two)
+    runtime = routed(start, "east,west", east=one, west=two)
     for _ in range(4):
         assert runtime.chat()[0] == 200
     shown = subprocess.run(

@@ -61,16 +61,10 @@ export const board = (open) => {
   const lanes = { pending: lane("pending", "Pending", "next first"), processing: lane("processing", "Processing", "oldest first"), done: lane("done", "Done", "newest first") };
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-  // A card that has changed its lane is seen to come from where it was; within a lane the style sheet sees to it.
+  // A card that has changed its lane comes into it from the side it came from; within a lane the style sheet sees to it.
   const glide = (changed) => {
-    for (const { item, from, place } of changed.slice(0, movedAtOnce)) {
-      if (!from) {
-        item.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 220 });
-        continue;
-      }
-      const to = item.getBoundingClientRect();
-      const [x, y] = [Math.round(from.left - to.left), Math.round(from.top - to.top)];
-      item.animate([{ transform: `translate(${x}px, ${y}px) ${place}` }, { transform: place }], { duration: 360, easing: "cubic-bezier(.3, .7, .2, 1)" });
+    for (const { item, place } of changed.slice(0, movedAtOnce)) {
+      item.animate([{ opacity: 0.3, transform: `${place} translateX(-.7rem)` }, { opacity: 1, transform: place }], { duration: 220, easing: "ease-out" });
     }
   };
 
@@ -84,13 +78,12 @@ export const board = (open) => {
     messages.forEach((message, i) => {
       seen.add(message.number);
       let known = cards.get(message.number);
-      const isNew = !known;
-      if (isNew) cards.set(message.number, known = card(open));
+      if (!known) cards.set(message.number, known = card(open));
       const { item } = known;
       known.fill(message, scale);
       while (next && !wanted.has(next)) next = next.nextElementSibling;
       const where = `translate(calc(${i % wide} * (100% + .35rem)), ${(Math.floor(i / wide) * pitch).toFixed(2)}rem)`;
-      if (item.parentElement !== list && animates) changed.push({ item, from: isNew ? null : item.getBoundingClientRect(), place: where });
+      if (item.parentElement !== list && animates) changed.push({ item, place: where });
       if (item === next) next = next.nextElementSibling;
       else list.insertBefore(item, next);
       if (known.place !== where) item.style.transform = known.place = where;
