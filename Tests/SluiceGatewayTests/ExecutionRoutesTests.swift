@@ -170,4 +170,22 @@ private struct ListStore: ExecutionStore {
         #expect(collector.text.contains("req_2,,default,,,\"'=1+1,\"\"x\"\"\n<b>\",,false,"))
         #expect(collector.text.hasSuffix("\r\n"))
     }
+
+    @Test func `a request that only history remembers is told as a request`() async throws {
+        let bench = GatewayBench()
+        var row = Self.rows(1)[0]
+        row.id = "req_01M7ZTDRKKSVZE79EQ4TEVZBXV"
+        row.tenant = "acme"
+        row.execution = 1_000
+        row.queued = 500
+        bench.gateway.attach(ListStore(rows: ExecutionRows([row])))
+        let (response, text) = await bench.send(.get, "/api/requests/\(row.id)")
+        #expect(response.status == 200)
+        for part in [
+            #""state":"ended""#, #""source":"history""#, #""tenant":"acme""#, #""timings_ms":{"started":0.5"#,
+            #""trace":{"trace_id":"#,
+        ] { #expect(text.contains(part), "\(part) in \(text)") }
+        let other = await bench.send(.get, "/api/requests/req_01M7ZTDRKKSVZE79EQ4TEVZBXX").response
+        #expect(other.status == 404)
+    }
 }

@@ -27,7 +27,8 @@ const scores = (mine, winner) => {
 
 export const explanation = (told, request) => {
   if (!told) return make("p", { class: "quiet" }, "Nothing is known about its wait.");
-  const waited = request.timings_ms?.claimed ?? request.timings_ms?.started ?? null;
+  // Of several claims the first ended the wait.
+  const waited = request.attempts?.[0]?.started_ms ?? request.timings_ms?.started ?? request.timings_ms?.claimed ?? null;
   const children = [];
   if (told.outcome && waited === null) children.push(make("p", {}, "It ended before a slot took it."));
   if (told.outcome && waited !== null) children.push(make("p", { class: "quiet" }, `It waited ${span(waited)} before a slot took it.`));

@@ -38,7 +38,7 @@ const factsOf = (request) => {
     ["Place", request.place ? [request.place.stage, request.place.process].filter(Boolean).map(plain).join(" at ") : request.dispatcher ?? undefined],
     ["Gateway", request.gateway ?? undefined],
     ["Submitted", clock(request.submitted_at, true)], ["Deadline", request.deadline_in_ms === null || request.deadline_in_ms === undefined ? span(request.timeout_ms) : `in ${span(request.deadline_in_ms)}`],
-    ["Queued", span(times.claimed ?? times.started ?? (request.outcome ? times.ended : null))], ["First byte after", span(times.first_byte)],
+    ["Queued", span(request.attempts?.[0]?.started_ms ?? times.started ?? times.claimed ?? (request.outcome ? times.ended : null))], ["First byte after", span(times.first_byte)],
     ["Payload", request.payload_bytes === undefined ? null : `${bytes(request.payload_bytes)}, ${whole(request.message_count)} messages`],
     ["Tokens", usage ? `${whole(usage.prompt_tokens)} in, ${whole(usage.completion_tokens)} out` : request.token_estimate ? `about ${whole(request.token_estimate)} (estimate)` : null],
     ["Cached tokens", usage?.cached_tokens === undefined ? undefined : whole(usage.cached_tokens)], ["Reasoning tokens", usage?.reasoning_tokens === undefined ? undefined : whole(usage.reasoning_tokens)],

@@ -37,7 +37,7 @@ enum ExecutionView {
         }
     }
 
-    private static func write(_ attempt: ExecutionRow.Attempt, to json: inout JSONWriter) {
+    static func write(_ attempt: ExecutionRow.Attempt, to json: inout JSONWriter) {
         json.field("number", attempt.number)
         json.field("backend", attempt.backend)
         json.field("model", attempt.model)

@@ -207,6 +207,7 @@ extension Gateway {
             found = try self.visible(request)
         } catch {
             if let kept = self.keptAnswer(request) { return kept }
+            if let remembered = await self.remembered(request) { return remembered }
             throw error
         }
         // Who is told of the end is told the result.
@@ -215,6 +216,16 @@ extension Gateway {
         }
         let place = await self.whereabouts([found.record])[found.id]
         return self.answer(found.record, found.waiting, place)
+    }
+
+    /// What only history still knows.
+    private func remembered(_ request: OperatorRequest) async -> HTTPResponse? {
+        guard let id = RequestID(request.names[0]), let row = await self.keptExecution(id.description),
+            request.caller.seesAll || request.caller.tenant == row.tenant
+        else { return nil }
+        var json = JSONWriter(reserving: 1024)
+        json.object { ExecutionView.writeRequest(row, to: &$0) }
+        return Self.json(json)
     }
 
     /// History keeps so many of all requests; an answer is kept for its own time.
