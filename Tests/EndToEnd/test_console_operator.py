@@ -90,7 +90,8 @@ def test_the_dead_are_redriven_after_a_dry_run_s_count(runtime, mock, page):
     until(lambda: runtime.pool()["books"]["ended"].get("done/ok", 0) >= done + 3)
 
 
-def test_what_was_asked_is_hidden_until_it_is_revealed_and_that_is_in_the_audit(runtime, mock, page):
+def test_what_was_asked_is_hidden_until_it_is_revealed_and_that_is_in_the_audit(start, mock, page):
+    runtime = start(mock, "payloads.max_bytes=16MiB")
     runtime.call("POST", "/api/pools/default/pause")
     secret = "a secret with <b>marks</b> and 12345678901234567890"
     id = runtime.chat(secret, LATER)[2]["id"]

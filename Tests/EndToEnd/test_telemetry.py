@@ -270,12 +270,13 @@ def test_a_standard_error_that_is_held_up_holds_up_nobody(mock, start, tmp_path)
     port = free_port()
     process = subprocess.Popen(
         [SLUICE, "serve", "--listen", f"127.0.0.1:{port}"], stderr=write, stdout=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "OPENAI_API_BASE": f"{mock.url}/v1", "SLUICE_LOG_FORMAT": "json"})
+        env={"PATH": os.environ["PATH"], "OPENAI_API_BASE": f"{mock.url}/v1", "SLUICE_LOG_FORMAT": "json",
+             "SLUICE_LOG_PROMPTS": "true"})
     os.close(write)
     try:
         caller = Program.__new__(Program)
         caller.port, caller.url, caller.process, caller.log_path = port, f"http://127.0.0.1:{port}", process, ""
-        body = {"model": "m" * 4000, "messages": [{"role": "user", "content": "x"}]}
+        body = {"model": "mock", "messages": [{"role": "user", "content": "x" * 2000}]}
         until(lambda: caller.call("GET", "/healthz")[0] == 200 if process.poll() is None else False, 10) \
             if _listens(port) else None
         for _ in range(1500):
