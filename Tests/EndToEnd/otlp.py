@@ -29,7 +29,8 @@ class Receiver:
         outer = self
 
         class Door(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            # A connection for each request: none outlives a stop.
+            protocol_version = "HTTP/1.0"
 
             def log_message(self, *_):
                 pass

@@ -91,8 +91,8 @@ package final class ClickHouseExecutionStore: ExecutionStore {
         for row in found where rows.last.map({ $0.id == row.id && $0.endedAt == row.endedAt }) != true {
             rows.append(row)
         }
-        guard found.count > query.limit, rows.count <= query.limit else {
-            return ExecutionPage(query, found: rows)
+        guard found.count >= ClickHouseStatement.rows(query), rows.count <= query.limit else {
+            return ExecutionPage(query, found: Array(rows.prefix(query.limit + 1)))
         }
         return ExecutionPage(rows: rows, next: rows.last.map { ExecutionPosition($0, in: query.sort) })
     }

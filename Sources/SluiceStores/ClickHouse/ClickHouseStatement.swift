@@ -59,7 +59,13 @@ struct ClickHouseStatement {
     static func ordering(_ query: ExecutionQuery) -> String {
         let order = query.isDescending ? "DESC" : "ASC"
         let first = query.sort == .ended ? "" : "\(Self.value(query.sort)) \(order), "
-        return " ORDER BY \(first)ended_at \(order), id \(order) LIMIT \(query.limit + 1)"
+        return " ORDER BY \(first)ended_at \(order), id \(order) LIMIT \(Self.rows(query))"
+    }
+
+    /// Rows that are read for a page: one more than it has shows that there are more, and some may be there twice.
+    static func rows(_ query: ExecutionQuery) -> Int {
+        let page = query.limit + 1
+        return page + min(page, 32)
     }
 
     mutating func add(_ clause: String) { self.clauses.append("(\(clause))") }
