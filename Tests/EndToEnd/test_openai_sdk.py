@@ -81,14 +81,17 @@ def test_timeout(client):
         client.with_options(timeout=0.3).chat.completions.create(model="mock", messages=mocked(hang=True))
 
 
-def test_sdk_retries(start, mock):
+@pytest.mark.parametrize(("attempts", "asked"), [(1, 3), (3, 1)])
+def test_sdk_retries(start, mock, attempts, asked):
+    """What was tried once here the SDK asks three times, each a request of its own; what was tried more often, once."""
     mock.call("POST", "/mock/reset")
-    runtime = start(mock, "backends.default.breaker.consecutive_failures=1000")
+    runtime = start(mock, "backends.default.breaker.consecutive_failures=1000",
+                    f"pools.default.retry.attempts={attempts}")
     client = openai.OpenAI(base_url=f"{runtime.url}/v1", api_key="none", max_retries=2)
     with pytest.raises(openai.InternalServerError):
         client.chat.completions.create(
             model="mock", messages=mocked(wrong_type=True), extra_headers={"x-sluice-timeout-ms": "5000"})
-    assert mock.executions()["distinct"] == 3  # The SDK asked three times; each was a request of its own.
+    assert mock.executions()["distinct"] == asked
     runtime.stop()
 
 

@@ -21,6 +21,9 @@ struct FabricWiring {
     let clock: any TimeSource
     let log: EventLog
     let valkey: ValkeyClient
+    /// For looking on: what is looked at in the background neither holds up work nor decides when its connection is
+    /// given up.
+    let onlooker: ValkeyClient
     /// Where Valkey is, without user and password.
     let place: String
     /// What this process calls itself as a dispatcher.
@@ -68,6 +71,7 @@ struct FabricWiring {
             clock: clock,
             log: log,
             valkey: ValkeyClient(configuration: settings, reactors: reactors, seed: Digest.random()),
+            onlooker: ValkeyClient(configuration: settings, reactors: reactors, seed: Digest.random()),
             place: address.description,
             dispatcherID: "\(Self.servedPools(configuration).first?.name ?? "default"):\(Self.randomName(12))"
         )
@@ -190,7 +194,7 @@ struct FabricWiring {
     func view() -> FabricView {
         let reactors = self.reactors
         return FabricView(
-            link: self.valkey,
+            link: self.onlooker,
             clock: self.clock,
             timer: ReactorWakeTimer(alarm: reactors.alarm(), clock: self.clock),
             pools: Wiring.pools(self.configuration).map(\.name),
