@@ -83,7 +83,8 @@ struct NetworkTests {
         let count = Lock(0)
         try await Self.serve { client in
             var options = CompletionOptions()
-            options.attemptTimeout = .milliseconds(300)
+            // Long enough for the second on a busy machine.
+            options.attemptTimeout = .seconds(2)
             let stream = client.stream(model: "openai/m", messages: [.user("x")], options: options)
             let answer = try await stream.collected()
             #expect(answer.text == "Hello!")

@@ -70,8 +70,10 @@ struct OTLPMetricsTests {
         page.single("marie_llm_dispatch_items_total", .counter, "c", 1)
         let text = String(decoding: OTLPMetrics.write(page, self.origin, as: .json), as: UTF8.self)
         #expect(!text.contains("empty"))
-        #expect(page.families.map(\.instrument).dropFirst() == [
-            "sluice.cost_dollars", "process.cpu", "marie_llm_dispatch_items",
-        ])
+        #expect(
+            page.families.map(\.instrument).dropFirst() == [
+                "sluice.cost_dollars", "process.cpu", "marie_llm_dispatch_items",
+            ]
+        )
     }
 }

@@ -1,6 +1,6 @@
-import SluiceDoctor
 import SluiceBasics
 import SluiceCore
+import SluiceDoctor
 import SluiceSimulator
 import SluiceWire
 
