@@ -306,8 +306,6 @@ def test_it_reads_well(lab, visit, width, theme):
     page.locator(".lane.pending .message").first.click()
     page.get_by_role("dialog", name="Message").locator("table").wait_for()
     page.wait_for_timeout(400)
-    drawer = page.evaluate("(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.drawer'))")
-    assert drawer[0] <= drawer[1], "the message does not fit its drawer"
     shot(page, f"{width}-{theme}-message")
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()

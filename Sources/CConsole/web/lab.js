@@ -12,7 +12,7 @@ export const title = "Lab";
 const speeds = [0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, null];
 const speedWord = (speed) => (speed === null ? "as fast as it can" : `${speed}×`);
 // Faster than this, cards jump: nobody could follow them.
-const movesTo = 2.2;
+const movesTo = 5.5;
 const sendAfter = 60;
 const refreshDrawer = 400;
 
