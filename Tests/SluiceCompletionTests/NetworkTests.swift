@@ -108,7 +108,8 @@ struct NetworkTests {
                 }
             )
         }
-        #expect(count.withLock { $0 } == 2)
+        // More than two where the machine is so busy that the second had no word in time either.
+        #expect(count.withLock { $0 } >= 2)
     }
 
     @Test func `blocking calls from threads of the program's own`() async throws {

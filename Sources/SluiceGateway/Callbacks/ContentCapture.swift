@@ -5,12 +5,13 @@ import SluiceTelemetry
 package final class ContentCapture: CompletionObserver {
     package let wantsContent = true
     package let wantsChunks = false
-    private let shelf: ContentShelf
+    /// One for each exporter: what one has fetched the others still need.
+    private let shelves: [ContentShelf]
     private let maximumBytes: Int
 
     /// - Parameter maximumBytes: of prompts, and of answers; what is longer is cut.
-    package init(_ shelf: ContentShelf, maximumBytes: Int) {
-        self.shelf = shelf
+    package init(_ shelves: [ContentShelf], maximumBytes: Int) {
+        self.shelves = shelves
         self.maximumBytes = maximumBytes
     }
 
@@ -20,6 +21,7 @@ package final class ContentCapture: CompletionObserver {
             input: report.request.flatMap { words.input($0) },
             output: report.answer.flatMap { words.output($0, isStream: report.isStream) }
         )
-        if content.byteCount > 0 { self.shelf.put(report.id, content) }
+        guard content.byteCount > 0 else { return }
+        for shelf in self.shelves { shelf.put(report.id, content) }
     }
 }

@@ -30,9 +30,12 @@ package final class ContentShelf: Sendable {
                 state.order.append(id)
             }
             state.bytes += count
-            while state.bytes > self.maximumBytes || state.contents.count > self.maximumCount {
-                guard state.first < state.order.count else { break }
+            // What has been fetched is no more; its name goes with the next that comes, or when there are too many.
+            while state.first < state.order.count {
                 let oldest = state.order[state.first]
+                let isFull =
+                    state.bytes > self.maximumBytes || state.order.count - state.first > self.maximumCount
+                guard isFull || state.contents[oldest] == nil else { break }
                 state.first += 1
                 if let gone = state.contents.removeValue(forKey: oldest) { state.bytes -= gone.byteCount }
             }
@@ -42,6 +45,9 @@ package final class ContentShelf: Sendable {
             }
         }
     }
+
+    /// Names that are remembered, of what has been fetched too.
+    var nameCount: Int { self.state.withLock { $0.order.count - $0.first } }
 
     package func take(_ id: String) -> CapturedContent? {
         self.state.withLock { state in

@@ -85,9 +85,6 @@ package struct SpanSpool: Sendable {
         }
     }
 
-    /// Replaces what was taken by the same in fewer bytes.
-    package mutating func shrank(by bytes: Int) { self.bytes -= bytes }
-
     private mutating func takeFirst() -> SpanChunk? {
         guard self.first < self.chunks.count else { return nil }
         let chunk = self.chunks[self.first]

@@ -10,7 +10,9 @@ struct ExportWiring {
     private let wiring: Wiring
     private let settings: TelemetrySettings
     private let identity: RuntimeIdentity
-    private let contents: ContentShelf?
+    /// Prompts and answers on their way to OTLP and to ClickHouse, if they are captured.
+    private let otlpContents: ContentShelf?
+    private let clickHouseContents: ContentShelf?
     /// Who has to be told of calls beside them.
     let observers: [any CompletionObserver]
 
@@ -23,13 +25,14 @@ struct ExportWiring {
         identity.version = Version.text
         self.identity = identity
         guard settings.tracing != nil, let limit = settings.contentBytes else {
-            self.contents = nil
+            (self.otlpContents, self.clickHouseContents) = (nil, nil)
             self.observers = []
             return
         }
-        let shelf = ContentShelf()
-        self.contents = shelf
-        self.observers = [ContentCapture(shelf, maximumBytes: limit)]
+        self.otlpContents = settings.otlp.map { _ in ContentShelf() }
+        self.clickHouseContents = settings.clickHouse.map { _ in ContentShelf() }
+        let shelves = [self.otlpContents, self.clickHouseContents].compactMap { $0 }
+        self.observers = [ContentCapture(shelves, maximumBytes: limit)]
     }
 
     /// So long for spans that nobody has taken yet, when the process ends.
@@ -58,16 +61,23 @@ struct ExportWiring {
             let delivery = OTLPDelivery(otlp)
             switch otlp.encoding {
             case .protobuf:
+                let encoder = ProtobufSpanEncoder(resource)
                 exporters.append(
-                    self.exporter(ProtobufSpanEncoder(resource), delivery, client, reactors, clock, log)
+                    self.exporter(encoder, delivery, self.otlpContents, client, reactors, clock, log)
                 )
             case .json:
-                exporters.append(self.exporter(JSONSpanEncoder(resource), delivery, client, reactors, clock, log))
+                let encoder = JSONSpanEncoder(resource)
+                exporters.append(
+                    self.exporter(encoder, delivery, self.otlpContents, client, reactors, clock, log)
+                )
             }
         }
         if let address = self.settings.clickHouse {
             let delivery = self.settings.delivery(address)
-            exporters.append(self.exporter(NativeSpanEncoder(resource), delivery, client, reactors, clock, log))
+            let encoder = NativeSpanEncoder(resource)
+            exporters.append(
+                self.exporter(encoder, delivery, self.clickHouseContents, client, reactors, clock, log)
+            )
         }
         return exporters
     }
@@ -75,6 +85,7 @@ struct ExportWiring {
     private func exporter<Encoder: SpanEncoder>(
         _ encoder: Encoder,
         _ delivery: any SpanDelivery,
+        _ contents: ContentShelf?,
         _ client: any HTTPClient,
         _ reactors: ReactorGroup,
         _ clock: any TimeSource,
@@ -85,7 +96,7 @@ struct ExportWiring {
             encoder: encoder,
             delivery: delivery,
             limits: self.settings.limits,
-            contents: self.contents,
+            contents: contents,
             client: client,
             clock: clock,
             seed: Digest.random(),

@@ -49,10 +49,13 @@ struct MetricWiring {
     }
 
     private func resource(_ variables: OTELVariables) -> [(name: String, value: String)] {
-        var attributes = variables.resource(serviceName: "sluice")
+        // Metrics and spans of one process say the same of it, wherever that was set.
+        let name = self.configuration.text("telemetry.service_name") ?? "sluice"
+        var attributes = variables.resource(serviceName: name)
         func add(_ name: String, _ value: String) {
             if !attributes.contains(where: { $0.name == name }) { attributes.append((name, value)) }
         }
+        for (name, value) in TelemetrySettings(self.configuration).resource { add(name, value) }
         add("service.version", Version.text)
         // Counters of two processes must not be taken for one's.
         add("service.instance.id", Self.newInstance())
