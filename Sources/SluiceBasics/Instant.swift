@@ -31,8 +31,13 @@ package struct Instant: Hashable, Sendable, Comparable {
     }
 
     package static func - (left: Instant, right: Instant) -> Duration {
-        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
-        return .nanoseconds(overflow ? (left < right ? .min : .max) : difference)
+        .nanoseconds(left.nanoseconds(since: right))
+    }
+
+    /// The span since another instant in nanoseconds, saturating; without `Duration`'s 128 bits.
+    package func nanoseconds(since earlier: Instant) -> Int64 {
+        let (difference, overflow) = self.nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        return overflow ? (self < earlier ? .min : .max) : difference
     }
 }
 

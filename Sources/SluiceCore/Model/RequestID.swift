@@ -32,19 +32,30 @@ extension RequestID: CustomStringConvertible {
     private static let prefix = "req_"
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 
+    private static let blank = Array("req_00000000000000000000000000".utf8)
+
     package var description: String {
-        var text = [UInt8](repeating: UInt8(ascii: "_"), count: 30)
-        for (index, byte) in Self.prefix.utf8.enumerated() { text[index] = byte }
+        var text = Self.blank
+        var (high, low) = (self.high, self.low)
         // 128 bits in 26 digits of 5: the first digit holds the top 3.
-        for digit in 0..<26 { text[29 - digit] = Self.alphabet[Int(self.bits(from: digit * 5))] }
+        for place in stride(from: 29, through: 4, by: -1) {
+            text[place] = Self.digit(UInt8(truncatingIfNeeded: low) & 31)
+            low = low >> 5 | high << 59
+            high >>= 5
+        }
         return String(decoding: text, as: UTF8.self)
     }
 
-    private func bits(from position: Int) -> UInt64 {
-        if position >= 64 { return (self.high >> UInt64(position - 64)) & 31 }
-        let low = self.low >> UInt64(position)
-        guard position > 59 else { return low & 31 }
-        return (low | self.high << UInt64(64 - position)) & 31
+    /// As in `alphabet`, without looking it up.
+    private static func digit(_ value: UInt8) -> UInt8 {
+        switch value {
+        case 0..<10: 48 + value
+        case 10..<18: 55 + value
+        case 18..<20: 56 + value
+        case 20..<22: 57 + value
+        case 22..<27: 58 + value
+        default: 59 + value
+        }
     }
 
     /// `nil` when the text is not an id.

@@ -3,8 +3,8 @@ import SluiceCore
 
 /// A request that has ended, as it is handed to whoever keeps or exports it.
 ///
-/// Cheap to make and to pass on: the record is not copied, and nothing is computed yet.
-package struct Execution: Sendable {
+/// An object, since several keep it and pass it on: a record's copy is a count for each of its texts.
+package final class Execution: Sendable {
     /// Final: it will not change any more.
     package let record: RequestRecord
     /// Nanoseconds since 1970 when it was submitted. Every other time of the record is relative to that.
@@ -17,7 +17,7 @@ package struct Execution: Sendable {
 
     /// Nanoseconds since 1970.
     package func unixNanoseconds(_ instant: Instant) -> Int64 {
-        self.submittedAt &+ (instant - self.record.submittedAt).wholeNanoseconds
+        self.submittedAt &+ instant.nanoseconds(since: self.record.submittedAt)
     }
 }
 

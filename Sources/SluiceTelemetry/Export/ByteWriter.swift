@@ -24,6 +24,10 @@ struct ByteWriter: Sendable {
     /// Little-endian base 128 (protobuf, ClickHouse).
     @inline(__always)
     mutating func varint(_ value: UInt64) {
+        if value < 0x80 {
+            self.bytes.append(UInt8(truncatingIfNeeded: value))
+            return
+        }
         var rest = value
         while rest >= 0x80 {
             self.bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -34,8 +38,10 @@ struct ByteWriter: Sendable {
 
     @inline(__always)
     mutating func little(_ value: UInt64) {
-        self.little(UInt32(truncatingIfNeeded: value))
-        self.little(UInt32(truncatingIfNeeded: value >> 32))
+        let start = self.bytes.count
+        self.bytes.append(contentsOf: Self.eight)
+        var span = self.bytes.mutableSpan
+        for place in 0..<8 { span[start + place] = UInt8(truncatingIfNeeded: value &>> UInt64(place * 8)) }
     }
 
     @inline(__always)
@@ -46,13 +52,22 @@ struct ByteWriter: Sendable {
         self.bytes.append(UInt8(truncatingIfNeeded: value >> 24))
     }
 
+    /// Room for what is written in place: one question for room instead of one for each byte.
+    private static let eight = [UInt8](repeating: 0, count: 8)
+    private static let sixteen = [UInt8](repeating: 0, count: 16)
+
     mutating func big(_ value: UInt64) { self.little(value.byteSwapped) }
 
     /// 16 hexadecimal digits.
     mutating func hex(_ value: UInt64) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
-            self.bytes.append(digit < 10 ? 48 + digit : 87 + digit)
+        let start = self.bytes.count
+        self.bytes.append(contentsOf: Self.sixteen)
+        var span = self.bytes.mutableSpan
+        var rest = value
+        for place in stride(from: start + 15, through: start, by: -1) {
+            let digit = UInt8(truncatingIfNeeded: rest) & 15
+            span[place] = digit < 10 ? 48 + digit : 87 + digit
+            rest >>= 4
         }
     }
 
@@ -61,7 +76,7 @@ struct ByteWriter: Sendable {
     mutating func sized(_ value: String) {
         let utf8 = value.utf8
         self.varint(UInt64(utf8.count))
-        self.bytes.append(contentsOf: utf8)
+        self.text(value)
     }
 
     mutating func sized(_ value: [UInt8]) {

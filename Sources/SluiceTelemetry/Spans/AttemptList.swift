@@ -16,7 +16,7 @@ enum AttemptList {
     }
 
     private static func write(_ attempt: AttemptRecord, _ record: RequestRecord, _ json: inout JSONWriter) {
-        func after(_ instant: Instant) -> Int { Int((instant - record.submittedAt).wholeNanoseconds / 1_000) }
+        func after(_ instant: Instant) -> Int { Int(instant.nanoseconds(since: record.submittedAt) / 1_000) }
         json.field("number", attempt.number)
         json.field("backend", attempt.backend)
         if let model = attempt.model { json.field("model", ExecutionSpans.bounded(model)) }

@@ -89,6 +89,7 @@ package struct ExecutionSpans: Sendable {
     ) -> Int {
         let record = execution.record
         let trace = TraceIdentity(record.submission)
+        let id = record.submission.id.description
         let name = self.name(record)
         let end = record.endedAt ?? record.submittedAt
         let isError = record.reason?.outcome != .done
@@ -108,13 +109,13 @@ package struct ExecutionSpans: Sendable {
                 statusMessage: message
             )
         )
-        self.attributes(record, end, decisive, message, content, &writer)
+        self.attributes(record, id, end, decisive, message, content, &writer)
         self.events(execution, end, decisive, message, breakers, &writer)
         writer.end()
         // What a gateway calls attempts on lists is the dispatcher's whole execution.
         guard name != .request, !self.isBeforeLists else { return 1 }
         for attempt in record.attempts.prefix(Self.maximumAttempts) {
-            self.describe(attempt, execution, end, trace, &writer)
+            self.describe(attempt, id, execution, end, trace, &writer)
         }
         return 1 + min(record.attempts.count, Self.maximumAttempts)
     }
@@ -125,6 +126,8 @@ package struct ExecutionSpans: Sendable {
     }
 
     static func microseconds(_ span: Duration) -> Int64 { span.wholeNanoseconds / 1_000 }
+
+    static func microseconds(_ start: Instant, _ end: Instant) -> Int64 { end.nanoseconds(since: start) / 1_000 }
 }
 
 // MARK: Attributes
@@ -132,6 +135,7 @@ package struct ExecutionSpans: Sendable {
 extension ExecutionSpans {
     private func attributes(
         _ record: RequestRecord,
+        _ id: String,
         _ end: Instant,
         _ decisive: AttemptRecord?,
         _ message: String?,
@@ -139,7 +143,6 @@ extension ExecutionSpans {
         _ writer: inout some SpanWriter
     ) {
         let submission = record.submission
-        let id = submission.id.description
         writer.attribute(.requestID, id)
         writer.attribute(.remoteID, submission.remote?.requestID)
         writer.attribute(.pool, submission.pool)
@@ -173,9 +176,9 @@ extension ExecutionSpans {
 
     private func times(_ record: RequestRecord, _ end: Instant, _ writer: inout some SpanWriter) {
         let begin = record.submittedAt
-        writer.attribute(.queued, Self.microseconds((record.startedAt ?? end) - begin))
-        if let first = record.firstByteAt { writer.attribute(.firstToken, Self.microseconds(first - begin)) }
-        if let started = record.startedAt { writer.attribute(.execution, Self.microseconds(end - started)) }
+        writer.attribute(.queued, Self.microseconds(begin, record.startedAt ?? end))
+        if let first = record.firstByteAt { writer.attribute(.firstToken, Self.microseconds(begin, first)) }
+        if let started = record.startedAt { writer.attribute(.execution, Self.microseconds(started, end)) }
     }
 
     private func conventional(
@@ -230,12 +233,12 @@ extension ExecutionSpans {
         if let backend = decisive?.backend { writer.attribute(.marieBackendAddress, self.backends[backend]?.url) }
         writer.attribute(.marieModel, Self.bounded(submission.model))
         let started = record.startedAt ?? end
-        writer.attribute(.marieQueueWait, microseconds: Self.microseconds(started - record.submittedAt))
+        writer.attribute(.marieQueueWait, microseconds: Self.microseconds(record.submittedAt, started))
         writer.attribute(.marieMessageCount, Int64(submission.messageCount))
         if submission.remote != nil { writer.attribute(.marieContractVersion, self.contractVersion) }
         writer.attribute(.marieStatus, isError ? "error" : "ok")
-        writer.attribute(.marieExecution, microseconds: Self.microseconds(end - started))
-        writer.attribute(.marieTotal, microseconds: Self.microseconds(end - record.submittedAt))
+        writer.attribute(.marieExecution, microseconds: Self.microseconds(started, end))
+        writer.attribute(.marieTotal, microseconds: Self.microseconds(record.submittedAt, end))
         guard isError, let reason = record.reason else { return }
         writer.attribute(.marieErrorType, decisive?.failure?.rawValue ?? reason.rawValue)
         writer.attribute(.marieErrorMessage, message)
@@ -295,6 +298,7 @@ extension ExecutionSpans {
 
     private func describe(
         _ attempt: AttemptRecord,
+        _ id: String,
         _ execution: Execution,
         _ end: Instant,
         _ trace: TraceIdentity,
@@ -318,7 +322,7 @@ extension ExecutionSpans {
                 statusMessage: message
             )
         )
-        writer.attribute(.requestID, submission.id.description)
+        writer.attribute(.requestID, id)
         writer.attribute(.attemptNumber, Int64(attempt.number))
         if attempt.isHedge { writer.attribute(.attemptHedge, true) }
         writer.attribute(.backend, attempt.backend)
