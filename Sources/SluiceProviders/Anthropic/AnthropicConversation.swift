@@ -106,9 +106,7 @@ extension AnthropicBody {
         return message.content.contains { !Self.isBlank($0) }
     }
 
-    static func isBlank(_ text: String) -> Bool {
-        text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
-    }
+    static func isBlank(_ text: String) -> Bool { BlankText.isBlank(text) }
 
     static func isBlank(_ part: ContentPart) -> Bool {
         switch part.kind {
@@ -146,7 +144,7 @@ extension AnthropicBody {
             let mark = part.cacheMark ?? (isLast ? message.cacheMark : nil)
             if isLast, isEnd, let text = part.text {
                 // The answer continues this text, and the API refuses space at its end.
-                Self.writeText(Self.trimmed(text), mark, &json)
+                Self.writeText(BlankText.withoutTrailingSpace(text), mark, &json)
             } else if case .refusal(let text) = part.kind {
                 Self.writeText(text, mark, &json)
             } else if case .file = part.kind, self.refusesSampling {
@@ -168,17 +166,6 @@ extension AnthropicBody {
         let isKept = self.dropped.count < ParameterScreen.maximumNames && !self.dropped.contains(name)
         guard self.policy != .error, isKept else { return }
         self.dropped.append(name)
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        var end = text.unicodeScalars.endIndex
-        let scalars = text.unicodeScalars
-        while end > scalars.startIndex {
-            let before = scalars.index(before: end)
-            guard scalars[before].properties.isWhitespace else { break }
-            end = before
-        }
-        return String(scalars[..<end])
     }
 
     private mutating func writeCall(_ call: ToolCall, _ mark: CacheMark?, _ json: inout JSONWriter) {

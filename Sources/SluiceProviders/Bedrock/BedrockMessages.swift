@@ -75,7 +75,7 @@ extension BedrockBody {
         return turns.last { self.request.messages[$0].role == .user }
     }
 
-    static func isBlank(_ text: String) -> Bool { text.unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+    static func isBlank(_ text: String) -> Bool { BlankText.isBlank(text) }
 
     private static func isBlank(_ part: ContentPart) -> Bool { part.text.map { Self.isBlank($0) } ?? false }
 
@@ -129,7 +129,7 @@ extension BedrockBody {
         for (number, part) in message.content.enumerated() {
             // An answer that is begun for the model must not end in white space.
             if isEnd, number == last, let text = part.text {
-                self.writeText(Self.withoutTrailingSpace(text), &json)
+                self.writeText(BlankText.withoutTrailingSpace(text), &json)
                 if let mark = part.cacheMark { self.writeCachePoint(mark, &json) }
             } else {
                 self.write(part, &json)
@@ -137,12 +137,6 @@ extension BedrockBody {
         }
         if let refusal = message.refusal { self.writeText(refusal, &json) }
         for call in message.toolCalls { self.write(call, &json) }
-    }
-
-    private static func withoutTrailingSpace(_ text: String) -> String {
-        let scalars = text.unicodeScalars
-        guard let end = scalars.lastIndex(where: { !$0.properties.isWhitespace }) else { return "" }
-        return String(scalars[...end])
     }
 
     private static func write(_ block: ReasoningBlock, _ json: inout JSONWriter) {
