@@ -37,6 +37,6 @@ package struct LabConfiguration: Sendable {
     /// Simulated time that is asked for at once at top speed.
     static let stride = Duration.seconds(60)
     static let speeds = 0.01...100_000.0
-    /// Wall time that a step of a session may take.
-    static let longestStep = Duration.seconds(5)
+    /// Wall time that a step of a session may take, half of it pauses.
+    static let longestStep = Duration.seconds(10)
 }
