@@ -180,7 +180,7 @@ let package = Package(
             name: "SluiceGatewayTests",
             dependencies: [
                 "SluiceGateway", "SluiceCache", "SluiceEngine", "SluiceTelemetry", "SluiceProviders", "SluiceCore",
-                "SluiceWire", "SluiceSimulator",
+                "SluiceWire", "SluiceSimulator", "SluiceDoctor",
                 "SluiceBasics", "SluiceTestKit",
             ]
         ),

@@ -12,6 +12,11 @@ package struct DoctorSample: Sendable {
     package struct State: Sendable, Equatable {
         package var word: String?
         package var detail: String?
+
+        package init(word: String?, detail: String? = nil) {
+            self.word = word
+            self.detail = detail
+        }
     }
 
     /// Seconds on our own monotonic clock, and since 1970.

@@ -48,6 +48,16 @@ extension Dispatcher {
         }
     }
 
+    /// - Returns: the mode before; `nil` for an unknown pool.
+    package func exchangeMode(_ mode: PoolMode, pool: String) -> PoolMode? {
+        let now = self.clock.now()
+        return self.perform(now) { state, effects in
+            let before = state.machine.mode(pool: pool)
+            _ = state.machine.setMode(mode, pool: pool, now: now, &effects)
+            return before
+        }
+    }
+
     /// As the other, unless somebody has set another mode meanwhile. `false` then, and for an unknown pool.
     package func setMode(_ mode: PoolMode, pool: String, ifIs expected: PoolMode) -> Bool {
         let now = self.clock.now()

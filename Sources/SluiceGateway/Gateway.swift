@@ -36,9 +36,12 @@ package final class Gateway: HTTPHandler {
     private let isDraining = Lock(false)
     let observatory = Observatory()
     let audit: AuditLog
+    let refusals = RefusalPace()
     let shelf: PayloadShelf
     let dead: DeadBox
+    let redrives: RedrivePace
     let liveWatchers = Watchers(maximum: Gateway.maximumLiveWatchers)
+    let exports = Watchers(maximum: Gateway.maximumExports)
     private let attached = Lock<FabricAccess?>(nil)
     let keptExecutions = Lock<(any ExecutionStore)?>(nil)
     /// `nil`: it is switched off.
@@ -89,6 +92,7 @@ package final class Gateway: HTTPHandler {
         let dead = dead ?? DeadBox(clock: clock)
         self.shelf = shelf
         self.dead = dead
+        self.redrives = RedrivePace(rate: dead.limits.redriveRate)
         let callLog = CallLog(calls: configuration.callLogging, showsContent: configuration.showsPrompts)
         self.watch = CallWatch(observers, callLog, clock: clock, log: log, keepsAnswers: shelf.isOn) {
             book.cost($0)?.dollars

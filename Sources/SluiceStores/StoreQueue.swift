@@ -102,21 +102,22 @@ final class StoreQueue<Store>: @unchecked Sendable {
 
     /// What there is to do; `nil` when the queue has been stopped and all of it has been taken.
     ///
+    /// One question at a time: each may take long, and what ends meanwhile has to be written before the next.
+    ///
     /// Executions are waited for, so that many are written together; a question is answered at once, with everything
     /// in it that was recorded before it was asked.
     ///
     /// - Parameters:
     ///   - waits: for something to do; otherwise answers what there is.
     ///   - pauses: however many there are, they are waited with: it makes no sense to try again at once.
-    func next(waits: Bool, pauses: Bool = false) -> (executions: [Execution], questions: [Question])? {
+    func next(waits: Bool, pauses: Bool = false) -> (executions: [Execution], question: Question?)? {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         if waits { self.wait(pauses) }
-        let work = (self.state.executions, self.state.questions)
-        if self.state.isStopped && work.0.isEmpty && work.1.isEmpty { return nil }
+        if self.state.isStopped && self.state.executions.isEmpty && self.state.questions.isEmpty { return nil }
+        let executions = self.state.executions
         self.state.executions = []
-        self.state.questions = []
-        return work
+        return (executions, self.state.questions.isEmpty ? nil : self.state.questions.removeFirst())
     }
 
     private func wait(_ pauses: Bool) {

@@ -79,6 +79,13 @@ struct Program {
         guard let address = ListenAddress(text) else {
             throw UsageError("'\(text)' is not an address such as 127.0.0.1:8402.", command: invocation.command)
         }
+        guard address.isLoopback || invocation.has("insecure") else {
+            throw UsageError(
+                "Whoever reaches \(text) could use the lab, and with it this machine's processor: there are no keys. "
+                    + "Listen on 127.0.0.1, or say --insecure.",
+                command: invocation.command
+            )
+        }
         return LabCommand(
             address: address,
             scenario: invocation.value("scenario"),

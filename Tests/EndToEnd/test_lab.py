@@ -1,6 +1,7 @@
 """The lab in a real browser, alone and in the console; and what it costs the runtime beside it."""
 
 import json
+import subprocess
 import threading
 import time
 import urllib.request
@@ -10,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from console import ARTIFACTS, shifts, watched
-from runtime import Program, free_port, until
+from runtime import SLUICE, Program, free_port, until
 
 PATIENCE = 60_000  # Debug builds on busy machines simulate slowly.
 
@@ -33,6 +34,16 @@ class Lab(Program):
             assert status == 200, frame
             seconds -= 30
         return frame
+
+
+def test_beyond_this_machine_only_when_told_to():
+    words = [SLUICE, "lab", "--listen", f"0.0.0.0:{free_port()}"]
+    refused = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 2 and "--insecure" in refused.stderr
+    program = subprocess.Popen([*words, "--insecure"], stderr=subprocess.PIPE, text=True)
+    assert "sluice lab is at" in program.stderr.readline()
+    program.terminate()
+    assert program.wait(20) == 0
 
 
 @pytest.fixture(scope="module")

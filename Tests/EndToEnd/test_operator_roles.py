@@ -73,6 +73,32 @@ def test_audit_and_undo(start, mock, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_answers_are_for_those_who_asked(start, mock):
+    runtime = start(mock, *settings("api_keys.worker.tenant=acme", "api_keys.boss.tenant=ops"))
+    path = runtime.chat(headers={**key("worker"), "Prefer": "respond-async"})[1]["Location"]
+    until(lambda: runtime.call("GET", path, headers=key("worker"))[2]["state"] == "ended")
+    assert runtime.call("GET", path, headers=key("worker"))[2]["result"]["body"]["choices"]
+    assert runtime.call("GET", path, headers=key("boss"))[2]["result"] == {"status": 200, "withheld": True}
+    shown = runtime.call("POST", path + "/reveal", {"part": "answer"}, key("boss"))[2]
+    assert "choices" in shown["body"]
+
+
+def test_what_failed_at_a_dispatcher_is_driven_again_there(fabric):
+    valkey, mock = fabric.valkey(), fabric.mock()
+    mock.behave(errors={"500": 1})
+    dispatcher = fabric.dispatcher(valkey, mock, "pools.default.retry.attempts=1")
+    gateway = fabric.gateway(valkey)
+    assert gateway.chat()[0] >= 500
+    row = until(lambda: (rows := dispatcher.call("GET", "/api/dead")[2]["rows"]) and rows[0])
+    assert row["redrivable"]
+    mock.behave(errors={})
+    answer = dispatcher.call("POST", "/api/dead/redrive", {"ids": [row["id"]]})[2]
+    assert answer["count"] == 1, answer
+    new = answer["redriven"][0]["to"]
+    done = until(lambda: (r := dispatcher.call("GET", f"/api/requests/{new}")[2])["state"] == "ended" and r)
+    assert done["outcome"] == "done" and done["redriven_from"] == row["id"]
+
+
 def test_other_origins_cannot_act(start, mock):
     runtime = start(mock, *settings())
     for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):

@@ -58,6 +58,27 @@ def test_what_operators_set_outlives_a_reload_of_something_else(tmp_path, mock):
     runtime.stop()
 
 
+def test_a_reload_takes_over_only_what_the_file_says_anew(tmp_path, mock):
+    port = free_port()
+    file = tmp_path / "sluice.yaml"
+    text = f"listen: 127.0.0.1:{port}\npools:\n  default:\n    slots: 8\n"
+    file.write_text(text)
+    runtime = Program(["serve", "--config", str(file)], port, {"OPENAI_API_BASE": f"{mock.url}/v1"})
+    assert runtime.call("PATCH", "/api/pools/default", {"slots": 3})[0] == 200
+    assert runtime.call("PATCH", "/api/log", {"level": "debug"})[0] == 200
+    file.write_text(text + "    max_requests: 99\n")
+    runtime.process.send_signal(signal.SIGHUP)
+    until(lambda: "configuration read again" in runtime.log, 10, "the reload")
+    pool = runtime.call("GET", "/api/pools/default")[2]
+    assert (pool["slots"], pool["maximum_requests"]) == (3, 99)
+    assert runtime.call("GET", "/api/log")[2]["level"] == "debug"
+    row = runtime.call("GET", "/api/audit?who=SIGHUP&action=pool.change")[2]["rows"][0]
+    assert row["after"] == {"maximum_requests": 99} and row["undoable"]
+    assert runtime.call("POST", f"/api/audit/{row['id']}/undo")[0] == 200
+    assert runtime.call("GET", "/api/pools/default")[2]["maximum_requests"] == 10_000
+    runtime.stop()
+
+
 def test_work_that_is_held_back_is_not_sent_at_shutdown(start, mock):
     runtime = start(mock, "drain=1s")
     runtime.call("POST", "/api/pools/default/pause")

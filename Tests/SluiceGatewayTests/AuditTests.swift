@@ -127,6 +127,69 @@ import Testing
         #expect(log.query(AuditLog.Filter(), limit: 1, before: "aud_0") == nil)
     }
 
+    private struct FakeLog: LogSteering {
+        let current = Lock("info")
+        var level: String { self.current.withLock { $0 } }
+        var format: String { "text" }
+        var dropped: Int { 0 }
+        func setLevel(_ level: String) -> Bool {
+            self.current.withLock { $0 = level }
+            return true
+        }
+    }
+
+    @Test func `a level of the log is written down before it hides that, and can be undone`() async {
+        let bench = GatewayBench(keys: self.keys)
+        let log = FakeLog()
+        bench.gateway.attach(log)
+        let change = await bench.send(.patch, "/api/log", #"{"level":"error"}"#, self.fixer)
+        #expect(change.response.status == 200 && log.level == "error")
+        let id = change.response.headers["x-sluice-audit-id"] ?? ""
+        let text = await self.audit(bench)
+        #expect(
+            text.contains(#""action":"log.level","object":"log","before":{"level":"info"},"after":{"level":"error"}"#)
+        )
+        #expect(bench.log.first?.message == "operator action")
+        #expect(await bench.respond(.post, "/api/audit/\(id)/undo", "", self.fixer).status == 200)
+        #expect(log.level == "info")
+        #expect(await bench.respond(.patch, "/api/log", #"{"level":"loud"}"#, self.fixer).status == 400)
+        let second = await bench.respond(.patch, "/api/log", #"{"level":"debug"}"#, self.fixer)
+        _ = log.setLevel("warning")
+        let late = await bench.send(
+            .post,
+            "/api/audit/\(second.headers["x-sluice-audit-id"] ?? "")/undo",
+            "",
+            self.fixer
+        )
+        #expect(late.response.status == 409 && late.text.contains("The log's level has been changed since"))
+    }
+
+    @Test func `attempts at what one may not do are written down, at a pace`() async {
+        let bench = GatewayBench(keys: self.keys)
+        for _ in 0..<5 { #expect(await bench.respond(.post, "/api/dead/purge", "{}", self.fixer).status == 403) }
+        let text = await self.audit(bench, [("action", "refused")])
+        #expect(text.ranges(of: "\"id\":").count == 1)
+        #expect(text.contains(#""who":"fixer","role":"operator""#))
+        #expect(
+            text.contains(#""object":"POST /api/dead/purge","before":null,"after":{"code":"role_too_low"},"count":1"#)
+        )
+        bench.clock.advance(by: .seconds(61))
+        _ = await bench.respond(.post, "/api/dead/purge", "{}", self.fixer)
+        #expect(await self.audit(bench, [("action", "refused")]).contains("\"count\":5"))
+        // However many different ones there are, they do not push out what was done.
+        let pace = RefusalPace()
+        let now = bench.clock.now()
+        #expect((0..<1_000).compactMap { pace.tell("attempt \($0)", at: now) }.count == 20)
+    }
+
+    @Test func `the mode that was is told by whoever changed it`() {
+        let bench = GatewayBench()
+        #expect(bench.dispatcher.exchangeMode(.paused, pool: "default") == .running)
+        #expect(bench.dispatcher.exchangeMode(.draining, pool: "default") == .paused)
+        #expect(bench.dispatcher.exchangeMode(.draining, pool: "nothing") == nil)
+        #expect(bench.pool?.mode == .draining)
+    }
+
     @Test func `an operator's cancel is written down, an owner's is not`() async {
         let owner = APIKey(name: "owner", secret: "sk-o", tenant: "acme")
         let bench = GatewayBench(keys: self.keys + [owner])

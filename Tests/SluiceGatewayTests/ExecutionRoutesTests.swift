@@ -160,6 +160,40 @@ private struct ListStore: ExecutionStore {
         #expect(gone.chunks.withLock { $0.count } == 1)
     }
 
+    @Test func `so many exports run at once, and their places come free`() async throws {
+        let bench = self.bench(3)
+        let answers = [await self.get(bench, "/api/executions/export")]
+        var bodies: [HTTPResponse] = answers
+        for _ in 0..<3 { bodies.append(await self.get(bench, "/api/executions/export")) }
+        let fifth = await self.get(bench, "/api/executions/export")
+        #expect(fifth.status == 503 && self.text(fifth).contains("too_many_exports"))
+        #expect(fifth.headers["retry-after"] == "5")
+        for answer in bodies {
+            guard case .stream(let body) = answer.body else { return #expect(Bool(false), "no stream") }
+            try await body(Collector())
+        }
+        // Neither a HEAD nor a store that fails keeps one.
+        for _ in 0..<9 { #expect(await bench.respond(.head, "/api/executions/export").status == 200) }
+        #expect(await self.get(bench, "/api/executions/export").status == 200)
+        let broken = self.bench(failure: .unavailable("away"))
+        for _ in 0..<9 {
+            #expect(self.text(await self.get(broken, "/api/executions/export")).contains("history_unavailable"))
+        }
+    }
+
+    @Test func `an export ends when its key is taken away`() async throws {
+        let key = APIKey(name: "looker", secret: "sk-1", tenant: "t", role: .viewer)
+        let bench = GatewayBench(keys: [key])
+        bench.gateway.attach(ListStore(rows: ExecutionRows(Self.rows(2_500))))
+        let headers = [("authorization", "Bearer sk-1")]
+        let answer = await bench.respond(.get, "/api/executions/export", "", headers)
+        guard case .stream(let body) = answer.body else { return #expect(Bool(false), "no stream") }
+        bench.gateway.keys.replace([APIKey(name: "other", secret: "sk-2", tenant: "t", role: .viewer)])
+        let collector = Collector()
+        await #expect(throws: GatewayError.self) { try await body(collector) }
+        #expect(collector.text.isEmpty)
+    }
+
     @Test func `CSV is quoted, and is no formula`() async throws {
         let query = [("format", "csv"), ("limit", "1")]
         let answer = await self.get(self.bench(3), "/api/executions/export", query)
@@ -187,5 +221,9 @@ private struct ListStore: ExecutionStore {
         ] { #expect(text.contains(part), "\(part) in \(text)") }
         let other = await bench.send(.get, "/api/requests/req_01M7ZTDRKKSVZE79EQ4TEVZBXX").response
         #expect(other.status == 404)
+        // Whether it is there is not known then.
+        bench.gateway.attach(ListStore(rows: ExecutionRows([row]), failure: .unavailable("away")))
+        let away = await bench.send(.get, "/api/requests/\(row.id)")
+        #expect(away.response.status == 503 && away.text.contains("history_unavailable"))
     }
 }

@@ -34,7 +34,7 @@ import Testing
     @Test func `other fabrics are those that are configured`() async {
         let bench = GatewayBench { $0.console.fabrics = [("west", "https://west.example/sluice/")] }
         let text = await bench.send(.get, "/api/fabrics").text
-        #expect(text.contains(#"{"id":"here","here":true,"url":"./","state":"ready""#))
+        #expect(text.contains(#"{"id":"this process","here":true,"url":"./","state":"ready""#))
         #expect(text.contains(#"{"id":"west","here":false,"url":"https://west.example/sluice/","state":null}"#))
     }
 }

@@ -68,6 +68,37 @@ import Testing
         #expect(complains { $0.mode = .draining })
     }
 
+    @Test func `a backend that takes no more is not stuck, whichever of its pools fills it`() {
+        let breaker = BreakerStatus(
+            backend: "b",
+            state: .closed,
+            consecutiveFailures: 0,
+            opensProbeIn: nil,
+            timesOpened: 0
+        )
+        func pool(_ name: String, inFlight: Int, queued: Int) -> PoolStatus {
+            var pool = PoolStatus(
+                configuration: PoolConfiguration(name: name, backend: "b", slots: 64),
+                breaker: breaker
+            )
+            (pool.inFlight, pool.queued, pool.backendLimit) = (inFlight, queued, 4)
+            pool.waitingReason = .slotsFull
+            return pool
+        }
+        func complains(_ pools: [PoolStatus]) -> Bool {
+            let monitor = HealthMonitor(stuckAfter: .seconds(30))
+            let start = Instant(nanoseconds: 1)
+            _ = monitor.complaint(pools, at: start)
+            return monitor.complaint(pools, at: start + .seconds(30)) != nil
+        }
+        #expect(!complains([pool("p", inFlight: 4, queued: 5)]))
+        #expect(!complains([pool("p", inFlight: 1, queued: 5), pool("q", inFlight: 3, queued: 0)]))
+        #expect(complains([pool("p", inFlight: 3, queued: 5)]))
+        var other = pool("q", inFlight: 60, queued: 0)
+        other.backendLimit = nil
+        #expect(complains([pool("p", inFlight: 1, queued: 5), other]))
+    }
+
     @Test func `progress between two looks is progress`() {
         let breaker = BreakerStatus(
             backend: "b",

@@ -7,21 +7,31 @@ import Testing
 
 @testable import SluiceGateway
 
-struct LaboratoryTests {
+@Suite(.timeLimit(.minutes(3))) struct LaboratoryTests {
     /// Tasks of the lab run as they come; its clock stands still unless it is moved.
     private final class Bench: Sendable {
         let clock = ManualClock()
         let laboratory: Laboratory
+        /// Pauses that have begun.
+        let sleeping = Lock(0)
 
-        init(_ change: (inout LabConfiguration) -> Void = { _ in }) {
+        init(
+            _ change: (inout LabConfiguration) -> Void = { _ in },
+            sleep: @escaping @Sendable (Duration) async -> Void = { _ in await Task.yield() }
+        ) {
             var configuration = LabConfiguration()
             change(&configuration)
             let clock = self.clock
+            let sleeping = self.sleeping
             self.laboratory = Laboratory(
                 configuration,
                 clock: clock,
                 spawn: { work in Running(Task { await work() }) },
-                sleep: { _ in await Task.yield() }
+                sleep: { span in
+                    // The sweep of idle sessions waits too, for longer.
+                    if span < .seconds(1) { sleeping.withLock { $0 += 1 } }
+                    await sleep(span)
+                }
             )
         }
 
@@ -123,6 +133,9 @@ struct LaboratoryTests {
         #expect(await bench.send(.post, "/api/lab/traces", "nonsense").status == 400)
         #expect(await bench.send(.post, "/api/lab/runs", #"{"policies":["best"]}"#).status == 400)
         #expect(await bench.send(.post, "/api/lab/runs", "").status == 400)
+        // No list, though it has members.
+        let object = await bench.send(.post, "/api/lab/runs", #"{"policies":{"a":"fifo"}}"#)
+        #expect(object.status == 400 && object.text.contains("\"param\":\"policies\""))
         let tooMany = #"{"policies":["fifo","fair"],"requests":100001}"#
         #expect(await bench.send(.post, "/api/lab/runs", tooMany).status == 400)
     }
@@ -190,6 +203,38 @@ struct LaboratoryTests {
         let id = try await bench.open(#"{"scenario":{"arrivals":{"trace":"\#(name)"}},"paused":true}"#)
         let frame = await bench.send(.post, "/api/lab/sessions/\(id)/step", #"{"seconds":10}"#)
         #expect(try Self.number(frame.text, "counts", "arrived") == 100)
+    }
+
+    /// Two requests, so long apart that nothing happens in between but the end of steps.
+    private func emptiness(_ bench: Bench) async throws -> String {
+        let lines = [0, 1_000_000_000].map { #"{"arrival_ms":\#($0),"tenant":"t","completion_tokens":50}"# }
+        let trace = await bench.send(.post, "/api/lab/traces", lines.joined(separator: "\n"))
+        let name = try JSON.read(Array(trace.text.utf8)) { $0["trace"]?.string ?? "" }
+        return try await bench.open(#"{"scenario":{"arrivals":{"trace":"\#(name)"}},"paused":true}"#)
+    }
+
+    @Test func `a step looks for so long for things that happen, however many are wanted`() async throws {
+        let bench = Bench()
+        let path = "/api/lab/sessions/\(try await self.emptiness(bench))/step"
+        let frame = await bench.send(.post, path, #"{"events":1000}"#)
+        #expect(frame.status == 200)
+        #expect(try Self.number(frame.text, "counts", "arrived") == 1)
+        #expect(try Self.number(frame.text, "now_s") ?? 0 < 90_000)
+        #expect(try Self.number(frame.text, "now_s") ?? 0 > 80_000)
+    }
+
+    @Test func `steps pause between slices, end with their clients, and are so many at once`() async throws {
+        let gate = Signal()
+        let bench = Bench(sleep: { _ in await gate.waitForCancellation() })
+        let path = "/api/lab/sessions/\(try await self.emptiness(bench))/step"
+        let steps = (0..<4).map { _ in Task { await bench.send(.post, path, #"{"events":1000}"#) } }
+        while bench.sleeping.withLock({ $0 }) < 4 { await Task.yield() }
+        let fifth = await bench.send(.post, path, #"{"events":1}"#)
+        #expect(fifth.status == 503 && fifth.text.contains("lab_busy"))
+        for step in steps { step.cancel() }
+        gate.set()
+        for step in steps { #expect(await step.value.text.contains("client_gone")) }
+        #expect(await bench.send(.post, path, #"{"events":1}"#).status == 200)
     }
 
     @Test func `pages of other sites may not use it`() async {

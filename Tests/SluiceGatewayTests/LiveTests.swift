@@ -31,8 +31,8 @@ import Testing
         let (response, text) = await bench.send(.get, "/api/live", query: [("tenant", "odd"), ("limit", "2")])
         #expect(response.status == 200)
         #expect(text.contains(#""total":5,"queued":4,"in_flight":1,"matched":3,"offset":0,"sampled":false"#))
-        #expect(text.contains(#""place":{"process":"here","stage":"dispatching"}"#))
-        #expect(text.contains(#""place":{"process":"here","stage":"pending"}"#))
+        #expect(text.contains(#""place":{"process":"this process","stage":"dispatching"}"#))
+        #expect(text.contains(#""place":{"process":"this process","stage":"pending"}"#))
         #expect(text.ranges(of: "\"token_estimate\"").count == 2)
         let queued = await bench.send(.get, "/api/live", query: [("state", "pending"), ("sort", "age")]).text
         #expect(queued.contains(#""matched":4"#))
@@ -213,6 +213,14 @@ import Testing
         let none = self.others([1, 2, 3], own: "d1")
         #expect(none.rows.isEmpty)
         #expect(none.pending == 7 && none.inFlight == 3 && none.isSampled)
+    }
+
+    @Test func `one that is seen at two places is told once`() {
+        let both = self.others([1, 2])
+        var own = self.own([3])
+        own.append((own[0].key + 1, own[0].row))
+        let rows = both.merged(own, first: 0, offset: 0, limit: 10)
+        #expect(rows.count == 3 && Set(rows.map(\.id)).count == 3)
     }
 
     @Test func `any part of the merged list is the same as of the whole`() {

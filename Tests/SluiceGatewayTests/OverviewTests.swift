@@ -1,5 +1,6 @@
 import SluiceBasics
 import SluiceCore
+import SluiceDoctor
 import SluiceEngine
 import SluiceTestKit
 import SluiceWire
@@ -33,6 +34,29 @@ import Testing
         #expect(text.contains(#""id":"default","mode":"running","queued":0,"in_flight":0,"slots":1,"utilisation":0"#))
         #expect(text.contains(#""series":{"step_s":5"#))
         #expect(text.contains(#""findings":[]"#))
+    }
+
+    /// What the checks are given is what they would read out of the answers.
+    @Test func `the readings are those of the answers`() async throws {
+        let broken = ScriptedClient.Line.broken(HTTPClientError(.reset, message: "cut", sent: true))
+        let bench = GatewayBench([.answer(200, GatewayBench.answer), broken], maximumRequests: 3) {
+            $0.gatewayName = "east"
+        }
+        _ = await bench.chat()
+        _ = await bench.chat()
+        _ = bench.dispatcher.setMode(.paused, pool: "default")
+        for _ in 0..<4 { _ = await bench.chat([("prefer", "respond-async")]) }
+        bench.clock.advance(by: .milliseconds(1_500))
+        func bytes(_ response: HTTPResponse) -> [UInt8] {
+            if case .bytes(let bytes) = response.body { bytes } else { [] }
+        }
+        let pools = try PoolReading.read(bytes(await bench.gateway.listPools()))
+        #expect(pools.count == 1 && pools[0].queued == 3)
+        #expect(bench.gateway.knownPools().map { bench.gateway.reading($0) } == pools)
+        let runtime = try RuntimeReading.read(bytes(await bench.gateway.runtimeAnswer(limit: 50)))
+        #expect(runtime.requests.count == 3 && runtime.summary.registeredDispatchers == nil)
+        #expect(bench.gateway.runtimeReading(limit: 50) == runtime)
+        bench.dispatcher.cancelAll(cause: .operatorRequest)
     }
 
     @Test func `a series has arrays of one length, and null where nothing is known`() async throws {

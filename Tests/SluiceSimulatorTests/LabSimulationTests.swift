@@ -138,7 +138,8 @@ struct LabSimulationTests {
             for _ in 0..<11 {
                 let next = simulation.frame().pending.first?.message.number
                 while simulation.frame().processing.first.map({ $0.number }) != next {
-                    guard simulation.stepOnce() else { break }
+                    var silent = 86_400
+                    guard case .happened = simulation.stepOnce(silent: &silent) else { break }
                 }
                 #expect(simulation.frame().processing.first?.number == next, "\(policy)")
             }

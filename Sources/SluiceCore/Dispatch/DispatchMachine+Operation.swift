@@ -157,6 +157,7 @@ extension DispatchMachine {
         status.meanServiceTime = pool.service.average
         status.isShedding = pool.shedding.isShedding
         if pool.configuration.scheduling.isAdaptive, let limit = self.backends[pool.backend].concurrency {
+            status.backendLimit = limit.limit
             status.concurrency = ConcurrencyStatus(
                 limit: min(limit.limit, pool.configuration.slots),
                 stretch: limit.stretch,

@@ -74,6 +74,8 @@ package struct PoolStatus: Sendable, Equatable {
     package var meanServiceTime: Duration?
     /// `nil`: as many as there are slots.
     package var concurrency: ConcurrencyStatus?
+    /// Requests in flight at most at the backend, of all its pools that share such a limit; `nil`: this one does not.
+    package var backendLimit: Int?
     /// Whether what is least important is being given up, because the rest waits too long.
     package var isShedding = false
     /// What holds back the head of the queue; `nil` when nothing is queued.

@@ -100,6 +100,21 @@ package struct RuntimeReading: Sendable, Equatable {
     package init() {}
 }
 
+extension RuntimeReading.Dispatcher {
+    /// Nothing is known of it but its name.
+    package static func named(_ id: String) -> Self { Self(id: id) }
+}
+
+extension RuntimeReading.Request {
+    /// Nothing is known of it but its name.
+    package static func named(_ id: String) -> Self { Self(id: id) }
+}
+
+extension RuntimeReading.Pool {
+    /// Nothing is known of it but its name.
+    package static func named(_ id: String) -> Self { Self(id: id) }
+}
+
 extension RuntimeReading {
     /// Rows beyond are not looked at; the gateway sends at most 250 per pool.
     private static let maximumRows = 20_000

@@ -94,8 +94,13 @@ extension Gateway {
     func route(_ request: HTTPRequest) async throws(GatewayError) -> HTTPResponse {
         switch OperatorRoutes.find(request.method, request.path) {
         case .route(let route, let names):
-            let caller = try self.admit(request, to: route)
-            return try await route.answer(self, OperatorRequest(http: request, caller: caller, names: names))
+            do throws(GatewayError) {
+                let caller = try self.admit(request, to: route)
+                return try await route.answer(self, OperatorRequest(http: request, caller: caller, names: names))
+            } catch {
+                if error.status == 403, route.isAction { self.noteRefused(request, route, error.code ?? "") }
+                throw error
+            }
         case .otherMethods(let methods):
             throw .methodNotAllowed(methods.map(\.rawValue).joined(separator: ", "))
         case .unknown:

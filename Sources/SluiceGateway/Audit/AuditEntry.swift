@@ -7,11 +7,13 @@ struct AuditEntry: Sendable {
     /// How it can be undone.
     enum Reversal: Sendable {
         case mode(from: PoolMode, to: PoolMode)
+        case logLevel(from: String, to: String)
         case configuration(from: PoolConfiguration, to: PoolConfiguration)
 
         var inverse: Reversal {
             switch self {
             case .mode(let from, let to): .mode(from: to, to: from)
+            case .logLevel(let from, let to): .logLevel(from: to, to: from)
             case .configuration(let from, let to): .configuration(from: to, to: from)
             }
         }
@@ -80,8 +82,10 @@ final class AuditLog: Sendable {
         self.sink = sink
     }
 
-    /// - Parameter undoes: the entry that this one undoes.
-    func add(_ entry: AuditEntry, undoes: String? = nil) {
+    /// - Parameters:
+    ///   - undoes: the entry that this one undoes.
+    ///   - inFull: what goes to the file in its place, where that is more than memory should hold.
+    func add(_ entry: AuditEntry, undoes: String? = nil, inFull: AuditEntry? = nil) {
         self.state.withLock { state in
             if let undoes, let place = state.places[undoes] { state.entries[place - state.first].undoneBy = entry.id }
             state.places[entry.id] = state.first + state.entries.count
@@ -96,7 +100,7 @@ final class AuditLog: Sendable {
         guard let sink = self.sink else { return }
         var json = JSONWriter(reserving: 512)
         json.object { json in
-            entry.write(to: &json)
+            (inFull ?? entry).write(to: &json)
             if let undoes { json.field("undoes", undoes) }
         }
         sink.append(json.bytes + [UInt8(ascii: "\n")])

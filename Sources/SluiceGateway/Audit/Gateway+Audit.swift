@@ -10,6 +10,7 @@ extension Gateway {
 
     /// Writes down what an operator has done.
     ///
+    /// - Parameter inFull: `before` and `after` for the file, where they are longer than memory should hold.
     /// - Returns: the entry's id, for the header `x-sluice-audit-id`.
     @discardableResult
     func note(
@@ -20,7 +21,8 @@ extension Gateway {
         after: [UInt8]? = nil,
         count: Int? = nil,
         reversal: AuditEntry.Reversal? = nil,
-        undoes: String? = nil
+        undoes: String? = nil,
+        inFull: (before: [UInt8]?, after: [UInt8]?)? = nil
     ) -> String {
         let entry = AuditEntry(
             id: "aud_" + self.newID().description.dropFirst(4),
@@ -35,7 +37,13 @@ extension Gateway {
             count: count,
             reversal: reversal
         )
-        self.audit.add(entry, undoes: undoes)
+        let whole = inFull.map { inFull in
+            var whole = entry
+            whole.before = inFull.before
+            whole.after = inFull.after
+            return whole
+        }
+        self.audit.add(entry, undoes: undoes, inFull: whole)
         // Changes of pools have a line of their own, in their own words.
         guard !action.hasPrefix("pool.") else { return entry.id }
         self.log(
@@ -64,6 +72,23 @@ extension Gateway {
             action: "configuration.reload",
             object: changes.isEmpty ? "nothing has changed" : changes.joined(separator: " "),
             count: changes.count
+        )
+        self.audit.add(entry)
+    }
+
+    /// Writes down what of a pool that has changed.
+    package func noteReload(pool: String, from before: PoolConfiguration, to after: PoolConfiguration) {
+        let entry = AuditEntry(
+            id: "aud_" + self.newID().description.dropFirst(4),
+            at: self.clock.wallClockNanoseconds(),
+            who: "SIGHUP",
+            role: nil,
+            client: "",
+            action: "pool.change",
+            object: pool,
+            before: before.difference(from: after),
+            after: after.difference(from: before),
+            reversal: .configuration(from: before, to: after)
         )
         self.audit.add(entry)
     }
@@ -111,12 +136,13 @@ extension Gateway {
         if let by = entry.undoneBy {
             throw Self.conflict("It has been undone already (\(by)).", code: "already_undone")
         }
-        guard !self.draining else {
+        guard !self.draining || !reversal.isOfPool else {
             throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
         }
         guard self.restore(reversal, pool: entry.object) else {
             throw Self.conflict(
-                "Pool '\(entry.object)' has been changed since; what it was then is in 'before' of \(entry.id).",
+                "\(reversal.subject(entry.object)) has been changed since; what it was then is in 'before' of "
+                    + "\(entry.id).",
                 code: "changed_since"
             )
         }
@@ -134,7 +160,7 @@ extension Gateway {
             json.field("id", entry.id)
             json.field("undone", true)
             json.field("undone_by", audit)
-            if let pool = self.dispatcher.pool(entry.object) {
+            if reversal.isOfPool, let pool = self.dispatcher.pool(entry.object) {
                 json.object("pool") { self.write(self.known(pool), to: &$0) }
             }
         }
@@ -145,6 +171,7 @@ extension Gateway {
     private func restore(_ reversal: AuditEntry.Reversal, pool: String) -> Bool {
         switch reversal {
         case .mode(let from, let to): return self.dispatcher.setMode(from, pool: pool, ifIs: to)
+        case .logLevel(let from, let to): return self.logSteering?.setLevel(from, ifIs: to) ?? false
         case .configuration(let from, let to):
             var isRestored = false
             _ = self.dispatcher.update(pool: pool) { configuration in
@@ -159,6 +186,17 @@ extension Gateway {
     static func conflict(_ message: String, code: String) -> GatewayError {
         GatewayError(status: 409, message: message, type: "invalid_request_error", code: code)
     }
+}
+
+extension AuditEntry.Reversal {
+    fileprivate var isOfPool: Bool {
+        switch self {
+        case .mode, .configuration: true
+        case .logLevel: false
+        }
+    }
+
+    fileprivate func subject(_ object: String) -> String { self.isOfPool ? "Pool '\(object)'" : "The log's level" }
 }
 
 extension HTTPResponse {

@@ -17,12 +17,16 @@ package struct LabConfiguration: Sendable {
     static let mostWatchers = 8
     /// Comparisons at once.
     static let mostRuns = 2
+    /// Steps of sessions at once.
+    static let mostStepping = 4
     /// Longest piece of work without a pause.
     static let slice = Duration.milliseconds(4)
     /// Events between two looks at the clock.
     static let eventsPerLook = 32
     /// Looks in one slice, for clocks that stand still.
     static let mostLooks = 4_096
+    /// The same in one slice of a step, each of so many events.
+    static let mostStepLooks = 256
     /// Least time between two frames.
     static let framePeriod = Duration.milliseconds(100)
     static let seriesPeriod = Duration.milliseconds(500)
@@ -33,6 +37,6 @@ package struct LabConfiguration: Sendable {
     /// Simulated time that is asked for at once at top speed.
     static let stride = Duration.seconds(60)
     static let speeds = 0.01...100_000.0
-    /// Wall time that a step of a session may take.
-    static let longestStep = Duration.seconds(5)
+    /// Wall time that a step of a session may take, half of it pauses.
+    static let longestStep = Duration.seconds(10)
 }

@@ -124,7 +124,10 @@ struct LabOrder: Sendable {
     /// Each policy is the scenario with what the policy says instead.
     mutating func takeRun(_ root: JSONValue) throws(LabFault) {
         try self.takeSettings(root)
-        guard let policies = root["policies"], (1...LabComparison.mostPolicies).contains(policies.count) else {
+        // An object has a count too, but no elements.
+        guard let policies = root["policies"], policies.kind == .array,
+            (1...LabComparison.mostPolicies).contains(policies.count)
+        else {
             throw LabFault("policies", "must be a list of 1 to \(LabComparison.mostPolicies)")
         }
         var fault: LabFault?

@@ -100,6 +100,36 @@ final class LabSession: Sendable {
         }
     }
 
+    /// What is left of a step by events.
+    struct Steps: Sendable {
+        var events: Int
+        /// Wakes that change nothing: a day of steps of a second.
+        var silent = 86_400
+
+        var isDone: Bool { self.events == 0 || self.silent == 0 }
+    }
+
+    /// Goes on by what happens, for a slice at most.
+    func step(_ steps: Steps, _ clock: any TimeSource) -> Steps {
+        self.state.withLock { state in
+            var steps = steps
+            let began = clock.now()
+            var looks = 0
+            while !steps.isDone, looks < LabConfiguration.mostStepLooks, clock.now() - began < LabConfiguration.slice {
+                looks += 1
+                var silent = min(steps.silent, LabConfiguration.eventsPerLook)
+                steps.silent -= silent
+                switch state.simulation.stepOnce(silent: &silent) {
+                case .happened: steps.events -= 1
+                case .silent: break
+                case .never: steps.events = 0
+                }
+                steps.silent += silent
+            }
+            return steps
+        }
+    }
+
     static func span(_ seconds: Double) -> Duration {
         .nanoseconds(Int64(min(9e17, max(0, seconds) * 1e9).rounded()))
     }

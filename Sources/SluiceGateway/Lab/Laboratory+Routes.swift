@@ -128,21 +128,22 @@ extension Laboratory {
         return Self.json(document)
     }
 
-    /// Goes on by events or by simulated seconds, however long that takes within bounds; most of use while paused.
+    /// Goes on by events or by simulated seconds, in slices and within bounds; most of use while paused.
     private func step(_ session: LabSession, _ body: [UInt8]) async throws(GatewayError) -> HTTPResponse {
         let scenario = LabScenario()
         let command = try LabOrder.read(body, over: scenario) { command, root throws(LabFault) in
             try command.takeStep(root)
         }
+        let until = self.clock.now() + LabConfiguration.longestStep
         if let seconds = command.seconds {
             let from = await self.bench { session.state.withLock { $0.simulation.now } }
-            let until = self.clock.now() + LabConfiguration.longestStep
-            while await !self.bench({ session.step(seconds: seconds, self.clock, until, from: from) }) {}
+            try await self.inSlices { session.step(seconds: seconds, self.clock, until, from: from) }
         } else {
-            let steps = command.steps
-            await self.bench {
-                session.state.withLock { state in
-                    for _ in 0..<steps where !state.simulation.stepOnce() { return }
+            let left = Lock(LabSession.Steps(events: command.steps))
+            try await self.inSlices {
+                left.withLock { left in
+                    left = session.step(left, self.clock)
+                    return left.isDone || self.clock.now() >= until
                 }
             }
         }

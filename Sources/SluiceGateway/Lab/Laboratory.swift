@@ -25,6 +25,7 @@ package final class Laboratory: Sendable {
     let start: [UInt8]?
     private let spawn: Spawn
     private let sleep: Sleep
+    private let steps = Watchers(maximum: LabConfiguration.mostStepping)
     private let state: Lock<State>
     private let random: Lock<SeededRandom>
 
@@ -233,6 +234,25 @@ package final class Laboratory: Sendable {
                     code: "lab_run_too_long"
                 )
             }
+            do { try await self.sleep(worked) } catch {}
+        }
+    }
+
+    /// Works in slices with pauses as long, until there is nothing left or the client has gone.
+    ///
+    /// - Parameter slice: on the lab's thread; whether there is nothing left.
+    func inSlices(_ slice: @escaping @Sendable () -> Bool) async throws(GatewayError) {
+        guard self.steps.enter() else {
+            throw .unavailable("As many steps as may be taken at once are already.", code: "lab_busy", retryAfter: 2)
+        }
+        defer { self.steps.leave() }
+        while true {
+            let (isDone, worked) = await self.bench { () -> (Bool, Duration) in
+                let began = self.clock.now()
+                return (slice(), self.clock.now() - began)
+            }
+            if isDone { return }
+            guard !Task.isCancelled else { throw .unavailable("The client has gone.", code: "client_gone") }
             do { try await self.sleep(worked) } catch {}
         }
     }

@@ -39,7 +39,7 @@ extension Gateway {
     var rowView: LiveRowView {
         LiveRowView(
             view: RequestView(now: self.clock.now(), wallClock: self.clock.wallClockNanoseconds()),
-            process: self.configuration.gatewayName ?? "here"
+            process: self.processName
         )
     }
 

@@ -125,6 +125,8 @@ struct LiveFabric: Sendable {
     ///   - own: in order, beginning with place `first` among them.
     func merged(_ own: [(key: Int64, row: LiveRow)], first: Int, offset: Int, limit: Int) -> [LiveRow] {
         var rows: [LiveRow] = []
+        // One that goes from a list to its dispatcher while both are looked at is seen at both.
+        var ids: Set<String> = []
         var ownIndex = 0
         // Where the part of our own begins, those that sort before it have been passed.
         var otherIndex = 0
@@ -143,7 +145,9 @@ struct LiveFabric: Sendable {
             case (_?, nil): takesMine = true
             case (nil, _?): takesMine = false
             }
-            if let row = takesMine ? mine?.row : other?.row, place >= offset { rows.append(row) }
+            if let row = takesMine ? mine?.row : other?.row, place >= offset, ids.insert(row.id).inserted {
+                rows.append(row)
+            }
             if takesMine { ownIndex += 1 } else { otherIndex += 1 }
             place += 1
         }

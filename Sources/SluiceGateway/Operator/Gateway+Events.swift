@@ -101,10 +101,15 @@ extension Gateway {
     }
 
     private func poolsEvent(_ pools: [PoolStatus]) -> [UInt8] {
+        // With their lists, as they were when somebody last looked.
+        let known = Dictionary(self.knownPools().map { ($0.name, $0) }) { first, _ in first }
         var json = JSONWriter(reserving: 2048)
         json.object { json in
             json.array("pools") { json in
-                for pool in pools { json.object { self.write(self.known(pool), to: &$0) } }
+                for pool in pools {
+                    let shown = known[pool.configuration.name]?.showing(pool)
+                    json.object { self.write(shown ?? self.known(pool), to: &$0) }
+                }
             }
         }
         return json.bytes

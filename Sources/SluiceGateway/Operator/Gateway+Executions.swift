@@ -60,9 +60,11 @@ extension Gateway {
     }
 
     /// The newest execution of a request that is kept; `nil` when there is none, or nobody who keeps any answers.
-    package func keptExecution(_ id: String) async -> ExecutionRow? {
-        guard let store = self.keptExecutions.withLock({ $0 }) else { return nil }
-        return try? await store.find(id)
+    ///
+    /// - Throws: when whoever keeps them does not answer: then it is not known whether there is one.
+    package func keptExecution(_ id: String) async throws(GatewayError) -> ExecutionRow? {
+        guard self.keptExecutions.withLock({ $0 }) != nil else { return nil }
+        return try await self.asked { store throws(ExecutionStoreError) in try await store.find(id) }
     }
 
     // MARK: Lists

@@ -8,6 +8,9 @@ import SluiceWire
 
 // GET /api/fleet, GET /api/fabrics: who is there, since when, doing what.
 extension Gateway {
+    /// What this process is called where others have names.
+    var processName: String { self.configuration.gatewayName ?? "this process" }
+
     private static let fleetRows = 250
     private static let maximumProducers = 500
 
@@ -51,7 +54,7 @@ extension Gateway {
         let own = self.configuration.gatewayName
         if self.configuration.takesWork {
             json.object { json in
-                json.field("id", own ?? "here")
+                json.field("id", self.processName)
                 json.field("here", true)
                 json.field("version", self.configuration.version)
                 json.field("fabric_group", self.configuration.fabricGroup)
@@ -88,7 +91,7 @@ extension Gateway {
     private func writeSelf(to json: inout JSONWriter) {
         let pools = self.dispatcher.pools()
         let wall = Double(self.clock.wallClockNanoseconds()) / 1e9
-        json.field("id", self.configuration.gatewayName ?? "embedded")
+        json.field("id", self.processName)
         json.field("state", self.draining ? "draining" : "running")
         json.field("since_at", wall - (self.clock.now() - self.startedAt).inSeconds)
         json.field("last_seen_at", wall)
@@ -227,7 +230,7 @@ extension Gateway {
         json.object { json in
             json.array("fabrics") { json in
                 json.object { json in
-                    json.field("id", self.configuration.fabricGroup ?? "here")
+                    json.field("id", self.configuration.fabricGroup ?? self.processName)
                     json.field("here", true)
                     json.field("url", "./")
                     let isReady = !self.draining && self.fabric?.troubles.isEmpty ?? true

@@ -11,8 +11,17 @@ package protocol LogSteering: Sendable {
     func setLevel(_ level: String) -> Bool
 }
 
+extension LogSteering {
+    /// Unless somebody has set another meanwhile.
+    func setLevel(_ level: String, ifIs expected: String) -> Bool {
+        self.level == expected && self.setLevel(level)
+    }
+}
+
 // GET and PATCH /api/log
 extension Gateway {
+    private static let logLevels = ["debug", "info", "warning", "error"]
+
     func showLog() throws(GatewayError) -> HTTPResponse {
         guard let log = self.logSteering else {
             throw .notFound("This process has no log that can be steered.", code: "no_log")
@@ -30,10 +39,20 @@ extension Gateway {
         let level = try? JSON.read(request.http.body) { $0["level"]?.string }
         guard let name = level ?? nil else { throw .invalid("The field 'level' is needed.", param: "level") }
         guard let log = self.logSteering else { return try self.showLog() }
-        let before = log.level
-        guard log.setLevel(name) else {
+        guard Self.logLevels.contains(name) else {
             throw .invalid("The field 'level' must be debug, info, warning or error.", param: "level")
         }
+        let before = log.level
+        // Before it is set: the new level may hide the line that tells of it.
+        let audit = self.note(
+            "log.level",
+            "log",
+            by: request,
+            before: Self.object([("level", before)]),
+            after: Self.object([("level", name)]),
+            reversal: before == name ? nil : .logLevel(from: before, to: name)
+        )
+        _ = log.setLevel(name)
         self.log(
             LogEntry(
                 .info,
@@ -44,6 +63,6 @@ extension Gateway {
                 ]
             )
         )
-        return try self.showLog()
+        return try self.showLog().naming(audit: audit)
     }
 }

@@ -82,14 +82,21 @@ extension Gateway {
         let clock = Double(self.clock.wallClockNanoseconds()) / 1e9
         var sample = DoctorSample(at: self.clock.now().inSeconds, localTime: clock)
         sample.gatewayTime = clock
-        sample.health = DoctorSample.State(Self.bytes(self.healthz()))
-        sample.readiness = DoctorSample.State(Self.bytes(self.readyz()))
+        let complaint = self.healthComplaint()
+        let readiness = self.readiness()
+        sample.health = DoctorSample.State(word: complaint == nil ? "ok" : "stuck", detail: complaint)
+        sample.readiness = DoctorSample.State(word: readiness.word, detail: readiness.detail)
         sample.failuresByClass = self.telemetry.metrics.failuresByClass
-        do {
-            sample.pools = try PoolReading.read(Self.bytes(self.poolsAnswer(self.knownPools())))
-            sample.runtime = try RuntimeReading.read(Self.bytes(await self.runtimeAnswer(limit: Self.examinedRows)))
-        } catch {
-            sample.runtimeTrouble = "\(error)"
+        sample.pools = self.knownPools().map { self.reading($0) }
+        if self.fabric == nil {
+            sample.runtime = self.runtimeReading(limit: Self.examinedRows)
+        } else {
+            // What other processes say comes as text anyway.
+            do {
+                sample.runtime = try RuntimeReading.read(Self.bytes(await self.runtimeAnswer(limit: Self.examinedRows)))
+            } catch {
+                sample.runtimeTrouble = "\(error)"
+            }
         }
         let view = RequestView(now: self.clock.now(), wallClock: self.clock.wallClockNanoseconds())
         let records = self.telemetry.history.query(HistoryFilter(), limit: Self.examinedEnds).records

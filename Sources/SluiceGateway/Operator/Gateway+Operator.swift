@@ -60,8 +60,7 @@ extension Gateway {
         guard !self.draining else {
             throw .unavailable("This gateway is shutting down; its pools stay as they are.", code: "draining")
         }
-        let before = try self.pool(name).mode
-        _ = self.dispatcher.setMode(mode, pool: name)
+        let before = self.dispatcher.exchangeMode(mode, pool: name) ?? mode
         let audit = self.note(
             "pool.\(Self.verb(mode))",
             name,
@@ -96,7 +95,7 @@ extension Gateway {
         var refusal: GatewayError?
         var reversal: (from: PoolConfiguration, to: PoolConfiguration)?
         // Checked on the configuration as it is when it changes, not as it was when somebody looked.
-        _ = self.dispatcher.update(pool: name) { configuration in
+        let updated = self.dispatcher.update(pool: name) { configuration in
             let before = configuration
             do throws(GatewayError) {
                 try change.apply(to: &configuration)
@@ -106,8 +105,9 @@ extension Gateway {
             }
         }
         if let refusal { throw refusal }
-        // As the dispatcher took it over.
-        let adopted = try self.pool(name).configuration
+        // As the dispatcher took it over: later it may be what somebody else has made of it.
+        let current = try self.pool(name).configuration
+        let adopted = updated?.configuration ?? current
         let before = reversal?.from ?? adopted
         let audit = self.note(
             "pool.change",
@@ -188,14 +188,17 @@ extension Gateway {
         )
     }
 
-    /// A request that the caller may see, live or ended.
+    /// A request that the caller may see: live, among the last that ended, or kept because it failed or for what it
+    /// asked.
     func visible(
         _ request: OperatorRequest
     ) throws(GatewayError) -> (id: RequestID, record: RequestRecord, waiting: WaitingStatus?) {
         let text = request.names[0]
         guard let id = RequestID(text) else { throw Self.unknown(text) }
         let live = self.dispatcher.find(id)
-        guard let record = live?.record ?? self.telemetry.history.find(id),
+        let record =
+            live?.record ?? self.telemetry.history.find(id) ?? self.dead.find(id)?.record ?? self.shelf.find(id)?.record
+        guard let record,
             request.caller.seesAll || request.caller.tenant == record.submission.tenant
         else { throw Self.unknown(text) }
         return (id, record, live?.waiting)
@@ -207,7 +210,7 @@ extension Gateway {
             found = try self.visible(request)
         } catch {
             if let kept = self.keptAnswer(request) { return kept }
-            if let remembered = await self.remembered(request) { return remembered }
+            if let remembered = try await self.remembered(request) { return remembered }
             throw error
         }
         // Who is told of the end is told the result.
@@ -215,12 +218,12 @@ extension Gateway {
             await self.results.settled(found.id)
         }
         let place = await self.whereabouts([found.record])[found.id]
-        return self.answer(found.record, found.waiting, place)
+        return self.answer(found, place, for: request.caller)
     }
 
     /// What only history still knows.
-    private func remembered(_ request: OperatorRequest) async -> HTTPResponse? {
-        guard let id = RequestID(request.names[0]), let row = await self.keptExecution(id.description),
+    private func remembered(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse? {
+        guard let id = RequestID(request.names[0]), let row = try await self.keptExecution(id.description),
             request.caller.seesAll || request.caller.tenant == row.tenant
         else { return nil }
         var json = JSONWriter(reserving: 1024)
@@ -237,7 +240,7 @@ extension Gateway {
         json.object { json in
             json.field("id", id.description)
             json.field("state", RequestState.ended.rawValue)
-            Self.write(result, to: &json)
+            self.write(result, for: request.caller, to: &json)
         }
         return Self.json(json)
     }
@@ -249,11 +252,15 @@ extension Gateway {
 
     func cancelRequest(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let (id, record, _) = try self.visible(request)
-        // Whoever has sent it may take it back.
-        let isOwn = request.caller.keyName != nil && request.caller.tenant == record.submission.tenant
-        if !isOwn { try self.require(.operator, of: request.caller) }
+        // Whoever has sent it may take it back: any key of its tenant, but of those with a role only the very same.
+        let caller = request.caller
+        let isOwn =
+            caller.keyName != nil
+            && (caller.role == nil
+                ? caller.tenant == record.submission.tenant : caller.keyName == record.submission.producer)
+        if !isOwn { try self.require(.operator, of: caller) }
         let answer = self.dispatcher.cancel(id, cause: .operatorRequest)
-        if !isOwn, answer == .cancelled || answer == .cancelling {
+        if caller.role != nil, answer == .cancelled || answer == .cancelling {
             let before = Self.object([("state", record.state.rawValue)])
             self.note("request.cancel", id.description, by: request, before: before)
         }
@@ -272,19 +279,20 @@ extension Gateway {
     }
 
     private func answer(
-        _ record: RequestRecord,
-        _ waiting: WaitingStatus?,
-        _ place: Whereabouts?
+        _ found: (id: RequestID, record: RequestRecord, waiting: WaitingStatus?),
+        _ place: Whereabouts?,
+        for caller: Caller
     ) -> HTTPResponse {
         let now = self.clock.now()
+        let record = found.record
         var json = JSONWriter(reserving: 2048)
         json.object { json in
             RequestView(now: now, wallClock: self.clock.wallClockNanoseconds())
-                .write(record, waiting, place, to: &json)
+                .write(record, found.waiting, place, to: &json)
             self.writeOrigins(record, to: &json)
             if record.submission.respondsLater {
                 if let result = self.results.find(record.submission.id, at: now) {
-                    Self.write(result, to: &json)
+                    self.write(result, for: caller, to: &json)
                 } else {
                     json.nullField("result")
                 }
@@ -307,9 +315,16 @@ extension Gateway {
         json.field("retryable", self.shelf.find(id) != nil || self.dead.find(id)?.call != nil)
     }
 
-    private static func write(_ result: ResultStore.Result, to json: inout JSONWriter) {
+    /// What was answered is for whoever asked. Operators reveal it, which is an admin's right and written down.
+    private func write(_ result: ResultStore.Result, for caller: Caller, to json: inout JSONWriter) {
+        let isOwner =
+            caller.keyName == nil ? !self.configuration.console.isReadOnly : caller.tenant == result.tenant
         json.object("result") { json in
             json.field("status", result.status)
+            guard isOwner else {
+                json.field("withheld", true)
+                return
+            }
             if result.isJSON {
                 json.rawField("body", result.body)
             } else {

@@ -50,22 +50,18 @@ extension Gateway {
         _ live: [LiveRequest],
         to json: inout JSONWriter
     ) {
-        func sum(_ reasons: [OutcomeReason]) -> Int {
-            pools.reduce(0) { total, pool in total + reasons.reduce(0) { $0 + Int(pool.ended[$1] ?? 0) } }
-        }
-        json.field("registered_dispatchers", pools.count)
-        json.field("running_dispatchers", pools.filter { $0.mode == .running }.count)
+        let dropped = RuntimeDrops(pools)
+        // Without a fabric there are none to count: this process runs its work itself.
+        json.nullField("registered_dispatchers")
+        json.nullField("running_dispatchers")
         json.field("pending_request_count", pools.reduce(0) { $0 + $1.queued })
         json.field("pending_request_sample_count", live.filter { $0.record.state == .queued }.count)
         json.field("inflight_request_count", pools.reduce(0) { $0 + $1.inFlight })
         json.field("live_request_sample_limit_per_pool", limit)
-        json.field(
-            "execution_failures",
-            sum([.backend, .malformedResponse, .resultTooLarge, .outcomeUnknown, .attempts])
-        )
-        json.field("malformed_requests_dropped", sum([.malformed]))
-        json.field("offline_producer_requests_dropped", sum([.offlineProducerBeforeDispatch, .clientGone]))
-        json.field("offline_producer_replies_dropped", sum([.offlineProducerBeforeReply]))
+        json.field("execution_failures", dropped.executionFailures)
+        json.field("malformed_requests_dropped", dropped.malformed)
+        json.field("offline_producer_requests_dropped", dropped.offlineRequests)
+        json.field("offline_producer_replies_dropped", dropped.offlineReplies)
     }
 
     static func stage(_ state: RequestState) -> String {
@@ -116,7 +112,7 @@ extension Gateway {
         json.field("waiting_reason", row.waiting?.reason.rawValue)
     }
 
-    private func dispatcherName(_ pool: String) -> String { "\(pool):\(self.configuration.gatewayName ?? "embedded")" }
+    func dispatcherName(_ pool: String) -> String { "\(pool):\(self.configuration.gatewayName ?? "embedded")" }
 
     func writeDispatcher(_ pool: PoolStatus, to json: inout JSONWriter) {
         let ended = pool.ended.filter { $0.key.outcome != .rejected }.reduce(UInt64(0)) { $0 + $1.value }

@@ -20,10 +20,16 @@ final class HealthMonitor: Sendable {
 
     /// What is stuck, in a sentence, or `nil`.
     func complaint(_ pools: [PoolStatus], at now: Instant) -> String? {
+        // What the backend takes at once is shared by its pools.
+        var shared: [String: Int] = [:]
+        for pool in pools where pool.backendLimit != nil {
+            shared[pool.configuration.backend, default: 0] += pool.inFlight
+        }
         for pool in pools {
             let name = pool.configuration.name
+            let isBackendFull = pool.backendLimit.map { shared[pool.configuration.backend, default: 0] >= $0 } ?? false
             let couldRun =
-                pool.queued > 0 && pool.inFlight < pool.configuration.slots && pool.mode != .paused
+                pool.queued > 0 && pool.inFlight < pool.configuration.slots && !isBackendFull && pool.mode != .paused
                 && pool.breaker.state == .closed && (pool.waitingReason.map { !Self.patience.contains($0) } ?? true)
             let stuckFor = self.sights.withLock { sights -> Duration in
                 guard couldRun, let sight = sights[name], sight.started == pool.attemptsStarted else {
@@ -42,8 +48,11 @@ final class HealthMonitor: Sendable {
 }
 
 extension Gateway {
+    /// What is stuck; looking is what progress is measured by.
+    func healthComplaint() -> String? { self.health.complaint(self.dispatcher.pools(), at: self.clock.now()) }
+
     func healthz() -> HTTPResponse {
-        let complaint = self.health.complaint(self.dispatcher.pools(), at: self.clock.now())
+        let complaint = self.healthComplaint()
         var json = JSONWriter()
         json.object { json in
             json.field("status", complaint == nil ? "ok" : "stuck")
@@ -54,14 +63,20 @@ extension Gateway {
         return Self.json(json, status: complaint == nil ? 200 : 503)
     }
 
-    func readyz() -> HTTPResponse {
+    func readiness() -> (isReady: Bool, word: String, detail: String?) {
         let troubles = self.fabric?.troubles ?? []
         let isReady = !self.draining && troubles.isEmpty
+        let word = self.draining ? "draining" : isReady ? "ready" : "not_ready"
+        return (isReady, word, troubles.isEmpty ? nil : troubles.joined(separator: " "))
+    }
+
+    func readyz() -> HTTPResponse {
+        let readiness = self.readiness()
         var json = JSONWriter()
         json.object { json in
-            json.field("status", self.draining ? "draining" : isReady ? "ready" : "not_ready")
-            json.field("detail", troubles.isEmpty ? nil : troubles.joined(separator: " "))
+            json.field("status", readiness.word)
+            json.field("detail", readiness.detail)
         }
-        return Self.json(json, status: isReady ? 200 : 503)
+        return Self.json(json, status: readiness.isReady ? 200 : 503)
     }
 }

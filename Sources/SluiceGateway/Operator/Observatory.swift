@@ -32,12 +32,18 @@ struct ListedPool: Sendable {
 
 /// A pool as operators see it: what waits on its list waits, wherever our own books have it.
 struct ShownPool: Sendable {
-    let status: PoolStatus
+    var status: PoolStatus
     let listed: ListedPool?
     /// Whether its work goes onto a list, so that our own in flight are not.
     let isGateway: Bool
     /// Seconds since 1970.
     let now: Double
+
+    func showing(_ status: PoolStatus) -> ShownPool {
+        var shown = self
+        shown.status = status
+        return shown
+    }
 
     var name: String { self.status.configuration.name }
     var queued: Int { self.status.queued + (self.listed?.pending ?? 0) }

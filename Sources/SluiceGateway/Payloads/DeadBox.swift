@@ -55,6 +55,11 @@ package final class DeadBox: ExecutionSink {
         }
     }
 
+    private struct Early: Sendable {
+        let call: KeptCall
+        let at: Instant
+    }
+
     private struct State: Sendable {
         var entries: [UInt64: Entry] = [:]
         var sequences: [RequestID: UInt64] = [:]
@@ -62,6 +67,9 @@ package final class DeadBox: ExecutionSink {
         var first: UInt64 = 0
         var next: UInt64 = 0
         var bytes = 0
+        /// What those asked whose end is not recorded yet, the first that came first.
+        var early: [RequestID: Early] = [:]
+        var earlyOrder: [RequestID] = []
         /// From whom a request was redriven or retried, and the order in which that is forgotten.
         var origins: [RequestID: RequestID] = [:]
         var originOrder: [RequestID] = []
@@ -73,6 +81,7 @@ package final class DeadBox: ExecutionSink {
     /// Entries looked at while the lock is held.
     private static let entriesAtOnce: UInt64 = 256
     private static let maximumOrigins = 10_000
+    private static let maximumEarly = 1_024
 
     package init(limits: DeadLimits = DeadLimits(), clock: any TimeSource) {
         self.limits = limits
@@ -89,16 +98,25 @@ package final class DeadBox: ExecutionSink {
     // MARK: Coming in
 
     package func record(_ execution: Execution) {
-        guard Self.isDead(execution.record), self.limits.maximumRequests > 0 else { return }
+        guard execution.record.reason?.outcome != .done else { return }
+        let isDead = Self.isDead(execution.record)
         self.state.withLock { state in
             let id = execution.record.submission.id
+            var call = self.takeEarly(id, &state)
+            if !isDead { self.letGo(id, &state) }
+            guard isDead, self.limits.maximumRequests > 0 else { return }
             // Ended, put back, and ended again.
-            if let old = state.sequences[id] { self.remove(old, &state) }
+            if let old = state.sequences[id] {
+                call = call ?? state.entries[old]?.call
+                self.remove(old, &state)
+            }
             let entry = Entry(
                 sequence: state.next,
                 record: execution.record,
-                submittedAt: execution.submittedAt
+                submittedAt: execution.submittedAt,
+                call: call
             )
+            state.bytes += entry.bytes
             state.entries[entry.sequence] = entry
             state.sequences[id] = entry.sequence
             state.next += 1
@@ -106,21 +124,60 @@ package final class DeadBox: ExecutionSink {
         }
     }
 
-    /// What a request asked whose end has been recorded.
+    /// What a request asked that has ended.
+    ///
+    /// The end of one that came from a list is only recorded when its reply is delivered: until then what it asked
+    /// waits here.
     func keep(_ call: Call, of record: RequestRecord) {
-        guard Self.isDead(record), call.body.count <= self.limits.maximumBytes else { return }
+        guard Self.isDead(record), self.limits.maximumRequests > 0, call.body.count <= self.limits.maximumBytes else {
+            return
+        }
         self.state.withLock { state in
-            guard let sequence = state.sequences[record.submission.id], state.entries[sequence]?.call == nil else {
-                return
+            let id = record.submission.id
+            if let sequence = state.sequences[id] {
+                guard state.entries[sequence]?.call == nil else { return }
+                state.entries[sequence]?.call = KeptCall(call)
+            } else {
+                guard record.submission.remote != nil, state.early[id] == nil else { return }
+                state.early[id] = Early(call: KeptCall(call), at: self.clock.now())
+                state.earlyOrder.append(id)
             }
-            state.entries[sequence]?.call = KeptCall(call)
             state.bytes += call.body.count
             self.evict(&state)
         }
     }
 
+    /// Whose end is not recorded yet.
+    var keptEarly: Int { self.state.withLock { $0.early.count } }
+
+    private func takeEarly(_ id: RequestID, _ state: inout State) -> KeptCall? {
+        guard !state.early.isEmpty, let early = state.early.removeValue(forKey: id) else { return nil }
+        state.bytes -= early.call.body.count
+        state.earlyOrder.removeAll { $0 == id }
+        return early.call
+    }
+
+    /// What did another's work has ended without doing it, nor is it dead itself: the other can be driven again.
+    private func letGo(_ id: RequestID, _ state: inout State) {
+        guard !state.origins.isEmpty, let origin = state.origins[id], let sequence = state.sequences[origin],
+            state.entries[sequence]?.redrivenTo == id
+        else { return }
+        state.entries[sequence]?.redrivenTo = nil
+    }
+
+    /// Those whose end is never recorded, because somebody else finds them.
+    private func evictEarly(_ state: inout State, _ now: Instant) {
+        while let first = state.earlyOrder.first {
+            let isOld = state.early[first].map { now - $0.at > self.limits.age } ?? true
+            let isTooMuch = state.bytes > self.limits.maximumBytes && state.entries.isEmpty
+            guard isOld || isTooMuch || state.earlyOrder.count > Self.maximumEarly else { return }
+            _ = self.takeEarly(first, &state)
+        }
+    }
+
     private func evict(_ state: inout State) {
         let now = self.clock.now()
+        defer { self.evictEarly(&state, now) }
         while state.first < state.next {
             guard let oldest = state.entries[state.first] else {
                 state.first += 1
@@ -197,17 +254,28 @@ package final class DeadBox: ExecutionSink {
 
     enum Claim {
         case call(KeptCall)
+        case redriven(RequestID)
         case refused(String)
+
+        var refusal: String? {
+            switch self {
+            case .call: nil
+            case .redriven(let other): "it has been redriven already, as \(other)"
+            case .refused(let why): why
+            }
+        }
     }
 
     /// Takes a request to be driven again, so that nobody else does the same.
-    func claim(_ id: RequestID, as new: RequestID) -> Claim {
+    ///
+    /// - Parameter kept: what it asked, if that is kept elsewhere.
+    func claim(_ id: RequestID, as new: RequestID, kept: KeptCall? = nil) -> Claim {
         self.state.withLock { state in
             guard let sequence = state.sequences[id], let entry = state.entries[sequence] else {
                 return .refused("it is not among the dead any more")
             }
-            if let other = entry.redrivenTo { return .refused("it has been redriven already, as \(other)") }
-            guard let call = entry.call else {
+            if let other = entry.redrivenTo { return .redriven(other) }
+            guard let call = entry.call ?? kept else {
                 return .refused("what it asked is not kept (dead.max_bytes, or it was lost by another process)")
             }
             state.entries[sequence]?.redrivenTo = new
@@ -215,10 +283,21 @@ package final class DeadBox: ExecutionSink {
         }
     }
 
-    /// It could not be driven again after all.
-    func release(_ id: RequestID) {
+    /// What one asked that was taken and waits for its turn; `nil` when it has been purged or let go meanwhile.
+    func claimed(_ id: RequestID, as new: RequestID) -> KeptCall? {
         self.state.withLock { state in
-            if let sequence = state.sequences[id] { state.entries[sequence]?.redrivenTo = nil }
+            guard let entry = state.sequences[id].flatMap({ state.entries[$0] }), entry.redrivenTo == new else {
+                return nil
+            }
+            return entry.call
+        }
+    }
+
+    /// It could not be driven again after all.
+    func release(_ id: RequestID, from new: RequestID) {
+        self.state.withLock { state in
+            guard let sequence = state.sequences[id], state.entries[sequence]?.redrivenTo == new else { return }
+            state.entries[sequence]?.redrivenTo = nil
         }
     }
 

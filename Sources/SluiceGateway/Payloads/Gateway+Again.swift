@@ -13,7 +13,8 @@ extension Gateway {
 
     func retryRequest(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let (id, record, _) = try self.visible(request)
-        guard let kept = self.shelf.find(id)?.call ?? self.dead.find(id)?.call else {
+        let dead = self.dead.find(id)
+        guard let kept = self.shelf.find(id)?.call ?? dead?.call else {
             throw self.notKept("What request '\(id)' asked is not kept")
         }
         guard !self.draining else {
@@ -21,7 +22,16 @@ extension Gateway {
         }
         let edits = try Self.edits(request.http.body)
         let new = self.newID()
-        try self.again(kept, as: new, edits: edits, origin: id)
+        // What is asked once more as it was is what a redrive does, and must not be done by that as well.
+        if dead != nil, edits.isEmpty, case .redriven(let other) = self.dead.claim(id, as: new, kept: kept) {
+            throw Self.conflict("Request '\(id)' has been redriven already, as \(other).", code: "already_redriven")
+        }
+        do throws(GatewayError) {
+            try self.again(kept, as: new, edits: edits, origin: id)
+        } catch {
+            self.dead.release(id, from: new)
+            throw error
+        }
         let audit = self.note(
             "request.retry",
             id.description,
@@ -35,6 +45,7 @@ extension Gateway {
             json.field("id", new.description)
             json.field("location", location)
             json.field("redriven_from", id.description)
+            if let other = dead?.redrivenTo { json.field("redriven_to", other.description) }
         }
         var response = Self.json(json, status: 202).naming(audit: audit)
         response.headers.append("Location", location)
@@ -133,7 +144,7 @@ extension Gateway {
     private static let revealedBytes = 1 << 20
 
     func reveal(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
-        let (id, _, _) = try self.visible(request)
+        let id = try self.revealable(request)
         let asked = try? JSON.read(request.http.body) { $0["part"]?.string }
         guard let part = asked ?? nil, ["request", "answer"].contains(part) else {
             throw .invalid("The field 'part' must be request or answer.", param: "part")
@@ -156,6 +167,12 @@ extension Gateway {
             json.field("bytes", body.count)
         }
         return Self.json(json).naming(audit: audit)
+    }
+
+    /// An answer is kept for its own time, which may be longer than its request is known.
+    private func revealable(_ request: OperatorRequest) throws(GatewayError) -> RequestID {
+        if let id = RequestID(request.names[0]), self.results.find(id, at: self.clock.now()) != nil { return id }
+        return try self.visible(request).id
     }
 
     private func notKept(_ what: String) -> GatewayError {

@@ -138,38 +138,23 @@ extension Gateway {
         guard !self.draining else {
             throw .unavailable("This gateway is shutting down; nothing new is taken.", code: "draining")
         }
-        var driven: [(from: RequestID, to: RequestID)] = []
-        var skipped: [(id: RequestID, why: String)] = []
-        var waiting: [(from: RequestID, to: RequestID, call: KeptCall)] = []
-        for id in selection.ids {
-            let new = self.newID()
-            switch self.dead.claim(id, as: new) {
-            case .refused(let why): skipped.append((id, why))
-            case .call(let call) where driven.count >= self.dead.limits.redriveRate:
-                waiting.append((id, new, call))
-            case .call(let call):
-                if let why = self.drive(id, as: new, call) {
-                    skipped.append((id, why))
-                } else {
-                    driven.append((id, new))
-                }
-            }
-        }
-        let audit = self.note("dead.redrive", selection.words, by: request, count: driven.count + waiting.count)
-        if !waiting.isEmpty { self.driveSlowly(waiting) }
+        let outcome = self.drive(selection.ids)
+        let pairs = outcome.driven + outcome.waiting
+        let audit = self.note(
+            "dead.redrive",
+            selection.words,
+            by: request,
+            after: Self.audited(pairs, outcome.skipped.count, most: Self.auditedInMemory),
+            count: pairs.count,
+            inFull: (before: nil, after: Self.audited(pairs, outcome.skipped.count, most: .max))
+        )
+        self.driveSlowly()
         var json = JSONWriter(reserving: 96 * (selection.ids.count + 1))
         json.object { json in
-            json.field("count", driven.count + waiting.count)
-            json.array("redriven") { json in
-                for (from, to) in driven + waiting.map({ (from: $0.from, to: $0.to) }) {
-                    json.object { json in
-                        json.field("from", from.description)
-                        json.field("to", to.description)
-                    }
-                }
-            }
+            json.field("count", pairs.count)
+            Self.write(pairs, to: &json)
             json.array("skipped") { json in
-                for (id, why) in skipped {
+                for (id, why) in outcome.skipped {
                     json.object { json in
                         json.field("id", id.description)
                         json.field("why", why)
@@ -177,41 +162,112 @@ extension Gateway {
                 }
             }
             // Of `redriven`, the last: they follow at `rate` a second.
-            json.field("waiting", waiting.count)
-            json.field("rate", self.dead.limits.redriveRate)
+            json.field("waiting", outcome.waiting.count)
+            json.field("rate", self.redrives.rate)
             json.field("matched", selection.total)
         }
-        return Self.json(json, status: waiting.isEmpty ? 200 : 202).naming(audit: audit)
+        return Self.json(json, status: outcome.waiting.isEmpty ? 200 : 202).naming(audit: audit)
+    }
+
+    /// What became of those that were to be driven again.
+    private struct Redrive {
+        var driven: [RedrivePace.Pair] = []
+        var waiting: [RedrivePace.Pair] = []
+        var skipped: [(id: RequestID, why: String)] = []
+    }
+
+    private func drive(_ ids: [RequestID]) -> Redrive {
+        var outcome = Redrive()
+        for id in ids {
+            let pair = RedrivePace.Pair(from: id, to: self.newID())
+            let claim = self.dead.claim(id, as: pair.to)
+            guard case .call(let call) = claim else {
+                outcome.skipped.append((id, claim.refusal ?? ""))
+                continue
+            }
+            if self.redrives.enter(at: self.clock.now()) {
+                if let why = self.drive(pair, call) {
+                    outcome.skipped.append((id, why))
+                } else {
+                    outcome.driven.append(pair)
+                }
+            } else if self.redrives.wait(pair) {
+                outcome.waiting.append(pair)
+            } else {
+                self.dead.release(id, from: pair.to)
+                outcome.skipped.append((id, "as many as may wait to be redriven do already"))
+            }
+        }
+        return outcome
     }
 
     /// - Returns: why not.
-    private func drive(_ id: RequestID, as new: RequestID, _ call: KeptCall) -> String? {
+    private func drive(_ pair: RedrivePace.Pair, _ call: KeptCall) -> String? {
         do throws(GatewayError) {
-            try self.again(call, as: new, edits: [], origin: id)
+            try self.again(call, as: pair.to, edits: [], origin: pair.from)
             return nil
         } catch {
-            self.dead.release(id)
+            self.dead.release(pair.from, from: pair.to)
             return error.message
         }
     }
 
-    /// So many a second and no more: what has failed once for want of room should not do so again.
-    private func driveSlowly(_ waiting: [(from: RequestID, to: RequestID, call: KeptCall)]) {
-        let rate = max(1, self.dead.limits.redriveRate)
+    /// So many a second and no more. What has been purged when its turn comes is not sent.
+    private func driveSlowly() {
+        guard self.redrives.begins() else { return }
         _ = self.spawn {
-            for (index, next) in waiting.enumerated() {
-                if index % rate == 0 {
-                    do { try await self.sleep(.seconds(1)) } catch {
-                        return waiting[index...].forEach { self.dead.release($0.from) }
-                    }
+            repeat {
+                do { try await self.sleep(.seconds(1)) } catch {
+                    return self.redrives.giveUp().forEach { self.dead.release($0.from, from: $0.to) }
                 }
-                if let why = self.drive(next.from, as: next.to, next.call) {
+                self.redrives.beginSecond(at: self.clock.now())
+                while let pair = self.redrives.next() {
+                    guard let call = self.dead.claimed(pair.from, as: pair.to) else {
+                        self.redrives.giveBack()
+                        continue
+                    }
+                    guard let why = self.drive(pair, call) else { continue }
                     self.log(
-                        LogEntry(.warning, "not redriven", [("request", next.from.description), ("detail", why)])
+                        LogEntry(.warning, "not redriven", [("request", pair.from.description), ("detail", why)])
                     )
+                }
+            } while !self.redrives.ends()
+        }
+    }
+
+    private static func write(_ pairs: some Sequence<RedrivePace.Pair>, to json: inout JSONWriter) {
+        json.array("redriven") { json in
+            for pair in pairs {
+                json.object { json in
+                    json.field("from", pair.from.description)
+                    json.field("to", pair.to.description)
                 }
             }
         }
+    }
+
+    // MARK: For the audit
+
+    /// Requests that an entry names in memory; all of them go to the file.
+    private static let auditedInMemory = 100
+
+    private static func audited(_ pairs: [RedrivePace.Pair], _ skipped: Int, most: Int) -> [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            Self.write(pairs.prefix(most), to: &json)
+            if pairs.count > most { json.field("more", pairs.count - most) }
+            json.field("skipped", skipped)
+        }
+        return json.bytes
+    }
+
+    private static func audited(_ ids: [RequestID], most: Int) -> [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            json.array("ids") { json in for id in ids.prefix(most) { json.value(id.description) } }
+            if ids.count > most { json.field("more", ids.count - most) }
+        }
+        return json.bytes
     }
 
     // MARK: Purge
@@ -219,15 +275,22 @@ extension Gateway {
     func purge(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let selection = try self.selection(request.http.body)
         if selection.isDryRun { return Self.count(selection.total) }
-        var count = 0
+        var purged: [RequestID] = []
         var skipped: [RequestID] = []
         for id in selection.ids {
-            if self.dead.purge(id) { count += 1 } else { skipped.append(id) }
+            if self.dead.purge(id) { purged.append(id) } else { skipped.append(id) }
         }
-        let audit = self.note("dead.purge", selection.words, by: request, count: count)
+        let audit = self.note(
+            "dead.purge",
+            selection.words,
+            by: request,
+            before: Self.audited(purged, most: Self.auditedInMemory),
+            count: purged.count,
+            inFull: (before: Self.audited(purged, most: .max), after: nil)
+        )
         var json = JSONWriter()
         json.object { json in
-            json.field("count", count)
+            json.field("count", purged.count)
             json.array("skipped") { json in
                 for id in skipped {
                     json.object { json in

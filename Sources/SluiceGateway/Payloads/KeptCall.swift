@@ -31,7 +31,7 @@ struct CallKeeper: Sendable {
     func began(_ call: Call) { self.shelf.keep(call) }
 
     func ended(_ call: Call, _ record: RequestRecord, answer: [UInt8]?) {
-        self.shelf.ended(record.submission.id, answer: answer)
+        self.shelf.ended(record, answer: answer)
         self.dead.keep(call, of: record)
     }
 }

@@ -7,6 +7,8 @@ import SluiceWire
 package final class PayloadShelf: Sendable {
     struct Entry: Sendable {
         let call: KeptCall
+        /// How it ended; `nil` while it lives.
+        var record: RequestRecord?
         var answer: [UInt8]?
         let keptAt: Instant
 
@@ -38,7 +40,7 @@ package final class PayloadShelf: Sendable {
 
     func keep(_ call: Call) {
         guard self.isOn else { return }
-        let entry = Entry(call: KeptCall(call), answer: nil, keptAt: self.clock.now())
+        let entry = Entry(call: KeptCall(call), keptAt: self.clock.now())
         guard entry.bytes <= self.maximumBytes else { return }
         self.state.withLock { state in
             let id = call.submission.id
@@ -53,10 +55,13 @@ package final class PayloadShelf: Sendable {
     }
 
     /// - Parameter answer: left out where it does not fit.
-    func ended(_ id: RequestID, answer: [UInt8]?) {
-        guard self.isOn, let answer, answer.count <= self.maximumBytes / 2 else { return }
+    func ended(_ record: RequestRecord, answer: [UInt8]?) {
+        guard self.isOn else { return }
+        let id = record.submission.id
         self.state.withLock { state in
-            guard state.entries[id]?.answer == nil, state.entries[id] != nil else { return }
+            guard state.entries[id] != nil else { return }
+            state.entries[id]?.record = record
+            guard state.entries[id]?.answer == nil, let answer, answer.count <= self.maximumBytes / 2 else { return }
             state.entries[id]?.answer = answer
             state.bytes += answer.count
             self.evict(&state, self.clock.now())

@@ -79,20 +79,28 @@ package struct LabSimulation: Sendable {
         return happened
     }
 
-    /// Lets the next thing happen that is more than the end of a step; `false` when nothing ever will.
-    package mutating func stepOnce() -> Bool {
-        let before = self.totals
-        let running = self.running
-        // Wakes that change nothing are passed over.
-        for _ in 0..<Self.mostSilentSteps {
-            guard self.step(before: .distantFuture) else { return false }
-            if self.totals != before || self.running != running { return true }
-        }
-        return true
+    /// What came of looking for the next thing that happens.
+    package enum Look: Sendable {
+        case happened
+        /// Nothing so far.
+        case silent
+        /// Nothing ever will.
+        case never
     }
 
-    /// A day of steps of a second.
-    private static let mostSilentSteps = 86_400
+    /// Lets the next thing happen that is more than the end of a step. Wakes that change nothing are passed over.
+    ///
+    /// - Parameter silent: how many of those may be; taken from.
+    package mutating func stepOnce(silent: inout Int) -> Look {
+        let before = self.totals
+        let running = self.running
+        while silent > 0 {
+            guard self.step(before: .distantFuture) else { return .never }
+            if self.totals != before || self.running != running { return .happened }
+            silent -= 1
+        }
+        return .silent
+    }
 
     private mutating func step(before target: Instant) -> Bool {
         let agenda = self.agenda.first

@@ -16,6 +16,10 @@ package final class ClickHouseExecutionStore: ExecutionStore {
         case failed(again: Instant, words: String)
     }
 
+    private let asked = Lock(0)
+    /// Questions at once; each holds a connection for as long as ClickHouse takes.
+    private static let mostQuestions = 16
+
     private let readiness = Lock(Readiness.unknown)
     private static let pause = Duration.seconds(5)
     /// Time to make a row of every span that is there already.
@@ -140,6 +144,10 @@ package final class ClickHouseExecutionStore: ExecutionStore {
         _ sql: String,
         _ parameters: [(name: String, value: String)]
     ) async throws(ExecutionStoreError) -> [ArraySlice<UInt8>] {
+        guard self.enter() else {
+            throw .unavailable("History in ClickHouse is busy with other questions. Try again in a few seconds.")
+        }
+        defer { self.asked.withLock { $0 -= 1 } }
         try await self.ready()
         do throws(ClickHouseClient.Failure) {
             return try await self.client.rows(sql, parameters)
@@ -153,6 +161,14 @@ package final class ClickHouseExecutionStore: ExecutionStore {
                 throw .unavailable(self.explained(error))
             default: throw .unavailable(self.explained(error))
             }
+        }
+    }
+
+    private func enter() -> Bool {
+        self.asked.withLock { asked in
+            guard asked < Self.mostQuestions else { return false }
+            asked += 1
+            return true
         }
     }
 

@@ -22,7 +22,7 @@ package final class MemoryExecutionStore: ExecutionStore {
         _ = StoreThread.start { [weak self] in
             while let work = queue.next(waits: true) {
                 guard let self else { return }
-                for question in work.questions { question(self) }
+                work.question?(self)
             }
         }
     }

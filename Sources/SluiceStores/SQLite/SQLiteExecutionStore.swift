@@ -122,7 +122,7 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
         var more = false
         while let work = self.queue.next(waits: !more, pauses: !self.troubles.allows(self.clock.now())) {
             self.write(work.executions)
-            for question in work.questions { question(self) }
+            work.question?(self)
             more = self.retain()
         }
         self.history?.finish()

@@ -8,6 +8,7 @@ extension CommandTree {
             + "backend is called. The console of a runtime has the same page.",
         options: [
             OptionShape("listen", value: "address", "Address (SLUICE_LAB_LISTEN; default: 127.0.0.1:8402)."),
+            OptionShape("insecure", "Listen beyond this machine, where whoever reaches it may use it."),
             OptionShape("scenario", value: "file", "Begin with this scenario, a JSON file; see docs/lab.md."),
             OptionShape("trace", value: "file", "Let these requests arrive, as sluice simulate --record writes them."),
             OptionShape("open", "Open the page in the browser."),

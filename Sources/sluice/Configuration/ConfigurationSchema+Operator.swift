@@ -71,7 +71,7 @@ extension ConfigurationSchema {
             path: "dead.redrive_rate",
             kind: .integer(1...10_000),
             fallback: "20",
-            help: "Requests of one redrive that are sent a second."
+            help: "Redriven requests that are sent a second, of all redrives together."
         ),
     ]
 }

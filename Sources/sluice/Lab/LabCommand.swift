@@ -21,6 +21,9 @@ struct LabCommand {
 
     private static let scenarioLimit = 1 << 20
     private static let traceLimit = 1 << 28
+    /// Traces larger than this come with `--trace`.
+    private static let bodyLimit = 64 << 20
+    private static let mostConnections = 64
 
     private struct Failure: Error {
         var message: String
@@ -75,7 +78,8 @@ struct LabCommand {
 
     private func listen(_ laboratory: Laboratory, _ reactors: ReactorGroup) throws -> HTTPServer {
         var server = HTTPServerConfiguration(host: self.address.host, port: self.address.port)
-        server.maximumBodyBytes = Self.traceLimit
+        server.maximumBodyBytes = Self.bodyLimit
+        server.maximumConnectionsPerReactor = Self.mostConnections
         let face = LabFace(laboratory, version: Version.text, isLocal: self.address.isLoopback)
         return try HTTPServer(configuration: server, reactors: reactors, handler: face)
     }

@@ -49,20 +49,18 @@ final class Reload: Sendable {
         guard problems.isEmpty else { return self.refuse(ConfigurationProblems(problems: problems).text) }
         self.gateway.keys.replace(keys)
         self.gateway.spending.replace(SpendingWiring(configuration: effective).rules())
-        self.log.setLevel(configuration.text("log.level") ?? "info")
+        // Where the file says what it said before, what operators have set since stays.
+        if changes.live.contains("log.level") { self.log.setLevel(configuration.text("log.level") ?? "info") }
         let pools = Wiring(configuration: before, role: self.role).pools()
         for pool in Wiring(configuration: configuration, role: self.role).pools() {
-            // Where the file says what it said before, what operators have set since stays.
-            guard pools.first(where: { $0.name == pool.name }) != pool else { continue }
-            guard let running = self.dispatcher.pool(pool.name)?.configuration else { continue }
-            var wanted = pool
-            // The backend, the targets and the lease stay as they were at the start.
-            wanted.backend = running.backend
-            wanted.route = running.route
-            wanted.lease = running.lease
-            guard running != wanted else { continue }
-            let adopted = wanted
-            _ = self.dispatcher.update(pool: pool.name) { $0 = adopted }
+            guard let old = pools.first(where: { $0.name == pool.name }), old != pool else { continue }
+            var running: PoolConfiguration?
+            let adopted = self.dispatcher.update(pool: pool.name) { configuration in
+                running = configuration
+                configuration.take(from: pool, whatDiffersFrom: old)
+            }
+            guard let running, let adopted = adopted?.configuration, running != adopted else { continue }
+            self.gateway.noteReload(pool: pool.name, from: running, to: adopted)
         }
         self.current.withLock { $0 = effective }
         self.gateway.noteReload(changes.live)

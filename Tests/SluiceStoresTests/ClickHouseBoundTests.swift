@@ -1,0 +1,51 @@
+import SluiceBasics
+import SluiceTelemetry
+import SluiceTestKit
+import SluiceWire
+import Testing
+
+@testable import SluiceStores
+
+@Suite(.timeLimit(.minutes(3))) struct ClickHouseBoundTests {
+    /// A server that does not answer until it is told to go away.
+    private struct Silence: HTTPClient {
+        let asked = Lock(0)
+        let end = Signal()
+
+        private func wait() async -> HTTPClientError {
+            self.asked.withLock { $0 += 1 }
+            await self.end.waitForCancellation()
+            return HTTPClientError(.reset, message: "cut", sent: true)
+        }
+
+        func execute(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
+            throw await self.wait()
+        }
+
+        func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientStream {
+            throw await self.wait()
+        }
+    }
+
+    @Test func `it is asked so many questions at once, and one more is told to come back`() async {
+        let client = Silence()
+        let store = ClickHouseExecutionStore(
+            ClickHouseHistoryConfiguration(url: "http://history"),
+            client: client,
+            clock: ManualClock(),
+            log: { _ in }
+        )
+        let asks = (0..<16).map { number in Task { try? await store.find("req_\(number)") } }
+        while client.asked.withLock({ $0 }) < 16 { await Task.yield() }
+        await #expect(
+            throws: ExecutionStoreError.unavailable(
+                "History in ClickHouse is busy with other questions. Try again in a few seconds."
+            )
+        ) { try await store.find("req_16") }
+        #expect(client.asked.withLock { $0 } == 16)
+        client.end.set()
+        for ask in asks { _ = await ask.value }
+        // Places come free; what is asked then is told why there is no answer.
+        await #expect(throws: ExecutionStoreError.self) { try await store.find("req_17") }
+    }
+}
