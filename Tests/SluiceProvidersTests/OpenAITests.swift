@@ -50,6 +50,17 @@ struct OpenAIClassifierTests {
         return failure.failureClass
     }
 
+    @Test func `usage that nobody can have had is bounded`() {
+        let most = "9223372036854775807"
+        for names in ["prompt_tokens completion_tokens", "input_tokens output_tokens"] {
+            let names = names.split(separator: " ")
+            let usage = "{\"\(names[0])\":\(most),\"\(names[1])\":\(most),\"cache_read_input_tokens\":\(most)}"
+            let found = try? JSON.read(Array("{\"usage\":\(usage)}".utf8)) { OpenAIClassifier.usage(of: $0) }
+            #expect(found?.completion == 1 << 40)
+            #expect((found?.prompt).map { $0 >= 1 << 40 && $0 <= 3 << 40 } == true)
+        }
+    }
+
     @Test func `takes a good answer and its usage`() {
         let body = #"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#
         let result = OpenAIClassifier.classify(self.answer(200, body), now: 0)

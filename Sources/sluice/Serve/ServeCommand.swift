@@ -101,7 +101,10 @@ struct ServeCommand {
             limit: configuration.duration("drain"),
             terminal: self.terminal
         )
-        self.end(stops, shutdown, reactors, outlet, clock) { file?.close() }
+        self.end(stops, shutdown, reactors, outlet, clock) {
+            guard let lost = file?.close(), lost > 0 else { return }
+            self.terminal.errorLine("history: \(lost) ended requests could not be written")
+        }
         lab?.stop()
         return ExitCode.success
     }

@@ -146,6 +146,7 @@ import Testing
             payloadBytes: int("sluice.payload_bytes") ?? 0,
             messageCount: int("sluice.message_count") ?? 0,
             attempts: Self.attempts(values["sluice.attempt_list"] ?? "[]"),
+            attemptCount: int("sluice.attempts") ?? 0,
             traceID: TraceIdentity.hex(span.head.traceHigh) + TraceIdentity.hex(span.head.traceLow),
             spanID: TraceIdentity.hex(span.head.span)
         )
