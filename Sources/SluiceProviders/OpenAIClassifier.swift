@@ -110,8 +110,19 @@ package enum OpenAIClassifier {
             completion: bounded(completion),
             cached: max(read, count(details?["cached_tokens"])),
             cacheWritten: max(written, count(details?["cache_write_tokens"])),
-            reasoning: count(spoken?["reasoning_tokens"] ?? spoken?["thinking_tokens"])
+            reasoning: count(spoken?["reasoning_tokens"] ?? spoken?["thinking_tokens"]),
+            model: Self.model(root)
         )
+    }
+
+    /// Longest name of a model that is taken from an answer, in bytes.
+    private static let longestModel = 256
+
+    private static func model(_ root: JSONValue) -> String? {
+        guard let model = root["model"], (1...Self.longestModel).contains(model.stringByteCount ?? 0) else {
+            return nil
+        }
+        return model.string
     }
 
     /// Whether there is something for the client beside the error.

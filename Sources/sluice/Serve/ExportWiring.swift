@@ -21,7 +21,7 @@ struct ExportWiring {
         let settings = TelemetrySettings(wiring.configuration)
         self.settings = settings
         var identity = identity
-        identity.serviceName = wiring.configuration.text("telemetry.service_name") ?? "sluice"
+        identity.serviceName = settings.serviceName
         identity.version = Version.text
         self.identity = identity
         guard settings.tracing != nil, let limit = settings.contentBytes else {
