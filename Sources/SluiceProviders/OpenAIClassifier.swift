@@ -96,7 +96,9 @@ package enum OpenAIClassifier {
         let prompt = usage["prompt_tokens"]?.int ?? usage["input_tokens"]?.int
         let completion = usage["completion_tokens"]?.int ?? usage["output_tokens"]?.int
         guard prompt != nil || completion != nil else { return nil }
-        let count = { (value: JSONValue?) in min(1 << 40, max(0, value?.int ?? 0)) }
+        // Whoever adds them up need not fear what a backend says.
+        let bounded = { (count: Int?) in min(1 << 40, max(0, count ?? 0)) }
+        let count = { (value: JSONValue?) in bounded(value?.int) }
         let read = count(usage["cache_read_input_tokens"])
         let written = count(usage["cache_creation_input_tokens"])
         let details = usage["prompt_tokens_details"] ?? usage["input_tokens_details"]
@@ -104,12 +106,23 @@ package enum OpenAIClassifier {
         // Anthropic counts what its cache took or gave beside the rest of the prompt, others as a part of it.
         let isApart = usage["prompt_tokens"] == nil && details == nil
         return TokenUsage(
-            prompt: max(0, prompt ?? 0).addingReportingOverflow(isApart ? read + written : 0).partialValue,
-            completion: max(0, completion ?? 0),
+            prompt: bounded(prompt) + (isApart ? read + written : 0),
+            completion: bounded(completion),
             cached: max(read, count(details?["cached_tokens"])),
             cacheWritten: max(written, count(details?["cache_write_tokens"])),
-            reasoning: count(spoken?["reasoning_tokens"] ?? spoken?["thinking_tokens"])
+            reasoning: count(spoken?["reasoning_tokens"] ?? spoken?["thinking_tokens"]),
+            model: Self.model(root)
         )
+    }
+
+    /// Longest name of a model that is taken from an answer, in bytes.
+    private static let longestModel = 256
+
+    private static func model(_ root: JSONValue) -> String? {
+        guard let model = root["model"], (1...Self.longestModel).contains(model.stringByteCount ?? 0) else {
+            return nil
+        }
+        return model.string
     }
 
     /// Whether there is something for the client beside the error.

@@ -132,6 +132,7 @@ package struct StreamInspector: Sendable {
     /// Anthropic tells the prompt's tokens at the beginning and the answer's at the end.
     private mutating func note(_ usage: TokenUsage?) {
         guard var usage else { return }
+        usage.model = usage.model ?? self.usage?.model
         if usage.prompt == 0, let before = self.usage {
             usage.prompt = before.prompt
             usage.cached = before.cached

@@ -94,6 +94,7 @@ final class StoreQueue<Store>: @unchecked Sendable {
 
     var waiting: Int { self.locked { $0.executions.count } }
     var lost: Int { self.locked { $0.lost } }
+    var isStopped: Bool { self.locked { $0.isStopped } }
 
     func stop() {
         self.locked { $0.isStopped = true }

@@ -5,9 +5,12 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import sqlite3
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -90,6 +93,8 @@ def answers(runtime):
                 # Relative times are of the moment of the question.
                 if "bucket_s" not in query:
                     bucket["at"] = None
+                if "from=" in query:
+                    bucket.pop("rate", None)
         result[query] = [body["groups"], body["truncated"]]
     for row in rows(runtime, "?limit=1000"):
         result[row["id"]] = runtime.call("GET", f"{PATH}/{row['id']}")[2]
@@ -264,18 +269,99 @@ def test_another_file_is_left_alone(mock, tmp_path):
     assert sqlite3.connect(file).execute("SELECT count(*) FROM precious").fetchone() == (0,)
 
 
-def test_a_full_disk_stops_no_request(mock, start, tmp_path):
+def full_disk(mock, start, tmp_path):
+    """A runtime whose files may not grow any more."""
     def limited():
         # Files may not grow beyond this; the signal that comes with it is ignored, writes fail.
         import signal
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 
     runtime = start(mock, f"history.path={tmp_path / 'history.db'}", "log.requests=none", preexec=limited)
     until(lambda: runtime.chat()[0] == 200 and "history cannot be" in runtime.log, 60, "a full disk")
     for _ in range(20):
         assert runtime.chat()[0] == 200
     runtime.settle()
+    return runtime
+
+
+def test_a_full_disk_stops_no_request_and_what_is_lost_is_said(mock, start, tmp_path):
+    runtime = full_disk(mock, start, tmp_path)
+    runtime.stop()
+    assert re.search(r"history: [1-9][0-9]* ended requests could not be written", runtime.log), runtime.log[-2000:]
+
+
+def test_at_the_end_it_is_tried_once_more(mock, start, tmp_path):
+    runtime = full_disk(mock, start, tmp_path)
+    count = sum(int(line.split()[-1]) for line in runtime.call("GET", "/metrics")[2].decode().splitlines()
+                if line.startswith("sluice_requests_ended_total{"))
+    # There is room again, and the end comes before it was noticed.
+    resource.prlimit(runtime.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    runtime.stop()
+    assert "could not be written" not in runtime.log
+    written = sqlite3.connect(tmp_path / "history.db").execute("SELECT count(*) FROM executions").fetchone()
+    assert written == (count,)
+
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+
+def test_history_in_clickhouse_has_all_requests_whatever_is_sampled(mock, start):
+    with ClickHouse() as house:
+        runtime = start(mock, "history.store=clickhouse", f"clickhouse.url={house.url}", "clickhouse.table=our.spans",
+                        "telemetry.interval=50ms", "telemetry.sampler=always_off", "history.timeout=60s",
+                        "pools.default.slots=1", "pools.default.max_requests=1")
+        assert runtime.mocked({"traceparent": TRACEPARENT})[0] == 200
+        assert runtime.mocked()[0] == 200
+        slow = threading.Thread(target=lambda: runtime.mocked({"x-sluice-timeout-ms": "1000"}, hang=True))
+        slow.start()
+        until(lambda: runtime.pool()["in_flight"] == 1)
+        assert runtime.chat("too much")[0] in (429, 503)
+        slow.join()
+
+        def found():
+            status, _, body = runtime.call("GET", PATH)
+            return body["rows"] if status == 200 and len(body["rows"]) == 4 else None
+
+        ended = until(found, 60, "rows of requests that nobody sampled")
+        assert sorted(row["outcome"] for row in ended) == ["done", "done", "expired", "rejected"]
+        assert [row["trace_id"] for row in ended].count(TRACEPARENT[3:35]) == 1
+        figures = runtime.call("GET", PATH + "/aggregate?from=-1h&metrics=count,rate")[2]["groups"][0]["buckets"][0]
+        assert figures["count"] == 4 and 4 / 3700 < figures["rate"] < 4 / 3500
+
+
+def test_following_shows_what_comes_late(mock, start):
+    with ClickHouse() as house:
+        house.query("CREATE DATABASE otel")
+        house.query(TRACES)
+        runtime = start(mock, "history.store=clickhouse", f"clickhouse.url={house.url}", "history.timeout=60s",
+                        "telemetry.disabled=true")
+        now = time.time_ns() // 1_000_000_000
+
+        def ended(name, ago):
+            at = (now - ago) * 1_000_000_000
+            house.insert("otel.otel_traces", [{
+                "Timestamp": str(at), "Duration": 1_000_000, "TraceId": "ab" * 16, "SpanId": "cd" * 8,
+                "SpanName": "LLMDispatch.completion",
+                "SpanAttributes": {"sluice.request.id": name, "sluice.outcome": "done", "sluice.reason": "ok"}}])
+
+        until(lambda: runtime.call("GET", PATH)[0] == 200, 60, "a history")
+        for number in range(3):
+            ended(f"req_known_{number}", 8 - number)
+        with subprocess.Popen([SLUICE, "history", "--url", runtime.url, "--follow", "--limit", "1", "--to", "-1s"],
+                              stdout=subprocess.PIPE, text=True) as follower:
+            try:
+                first = follower.stdout.readline()
+                assert "req_known_" in first
+                time.sleep(1.5)
+                ended("req_newer", 2)
+                assert "req_newer" in follower.stdout.readline()
+                ended("req_late", 9)
+                assert "req_late" in follower.stdout.readline()
+                ended("req_newest", 1)
+                assert "req_newest" in follower.stdout.readline()
+            finally:
+                follower.kill()
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,20 @@ struct DispatcherSweepTests {
         #expect(node.engine.checkBooks() == nil)
     }
 
+    @Test func `what is lost belongs to its caller's trace`() {
+        var envelope = self.world.envelope("a")
+        envelope.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        let dead = self.world.node("dead", slots: 100)
+        dead.run()
+        self.world.push(envelope)
+        self.world.advance(by: .seconds(2))
+        dead.client.cut()
+        let node = self.survivor(.drop)
+        self.world.advance(by: .seconds(23))
+        #expect(node.counts.lost == 1)
+        #expect(node.observer.ended.map(\.submission.traceparent) == [envelope.traceparent])
+    }
+
     @Test func `a notice that Valkey does not take is given again`() {
         self.die(with: ["a"])
         let node = self.survivor(.drop)

@@ -50,6 +50,37 @@ struct OpenAIClassifierTests {
         return failure.failureClass
     }
 
+    @Test func `usage that nobody can have had is bounded`() {
+        let most = "9223372036854775807"
+        for names in ["prompt_tokens completion_tokens", "input_tokens output_tokens"] {
+            let names = names.split(separator: " ")
+            let usage = "{\"\(names[0])\":\(most),\"\(names[1])\":\(most),\"cache_read_input_tokens\":\(most)}"
+            let found = try? JSON.read(Array("{\"usage\":\(usage)}".utf8)) { OpenAIClassifier.usage(of: $0) }
+            #expect(found?.completion == 1 << 40)
+            #expect((found?.prompt).map { $0 >= 1 << 40 && $0 <= 3 << 40 } == true)
+        }
+    }
+
+    @Test func `the model that answered is known from where usage is`() {
+        let body = #"{"model":"m-2026","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#
+        let usage = TokenUsage(prompt: 3, completion: 4, model: "m-2026")
+        #expect(OpenAIClassifier.classify(self.answer(200, body), now: 0) == .success(status: 200, usage: usage))
+        let long = body.replacing("m-2026", with: String(repeating: "m", count: 257))
+        let other = TokenUsage(prompt: 3, completion: 4)
+        #expect(OpenAIClassifier.classify(self.answer(200, long), now: 0) == .success(status: 200, usage: other))
+        for events in [
+            #"data: {"model":"m-2026","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"# + "\n\n",
+            #"data: {"type":"response.completed","response":{"model":"m-2026","usage":{"input_tokens":3,"#
+                + #""output_tokens":4,"input_tokens_details":{}}}}"# + "\n\n",
+            #"data: {"type":"message_start","message":{"model":"m-2026","usage":{"input_tokens":3}}}"# + "\n\n"
+                + #"data: {"type":"message_delta","usage":{"output_tokens":4}}"# + "\n\n",
+        ] {
+            var inspector = StreamInspector()
+            inspector.feed(Array(events.utf8))
+            #expect(inspector.usage == usage)
+        }
+    }
+
     @Test func `takes a good answer and its usage`() {
         let body = #"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#
         let result = OpenAIClassifier.classify(self.answer(200, body), now: 0)

@@ -51,7 +51,7 @@ import Testing
                 number("sluice.cost_nanodollars", row.cost.map { Int($0) })
                 number("sluice.payload_bytes", row.payloadBytes)
                 number("sluice.message_count", row.messageCount)
-                number("sluice.attempts", row.attempts.count)
+                number("sluice.attempts", row.attemptCount)
                 if !row.attempts.isEmpty {
                     field("sluice.attempt_list", String(decoding: row.attemptListJSON(), as: UTF8.self))
                 }
@@ -66,37 +66,130 @@ import Testing
         ENGINE = MergeTree ORDER BY Timestamp
         """
 
+    /// A store and a client of an engine whose database is as a collector leaves it.
+    private struct House {
+        var client: ClickHouseClient
+        var store: ClickHouseExecutionStore
+        var log: Lock<[String]>
+        var reactors: ReactorGroup
+
+        init(spans: String = "otel_traces") async throws {
+            self.reactors = try ReactorGroup(count: 1)
+            try self.reactors.start()
+            var configuration = ClickHouseHistoryConfiguration(url: ClickHouseExecutionStoreTests.url ?? "")
+            configuration.keep = .seconds(3650 * 86_400)
+            configuration.timeout = .seconds(60)
+            configuration.spans = spans
+            let http = ReactorHTTPClient(configuration: HTTPClientConfiguration(), reactors: self.reactors)
+            self.client = ClickHouseClient(configuration: configuration, client: http)
+            let log = Lock<[String]>([])
+            self.log = log
+            self.store = ClickHouseExecutionStore(
+                configuration,
+                client: http,
+                clock: SystemClock(),
+                log: { line in log.withLock { $0.append("\(line)") } }
+            )
+            let table = ClickHouseExecutionStoreTests.spans.replacing("otel_traces", with: "`\(spans)`")
+            for statement in ["DROP DATABASE IF EXISTS otel", "CREATE DATABASE otel", table] {
+                try await self.client.run(statement, timeout: .seconds(60))
+            }
+        }
+
+        func insert(_ rows: some Collection<ExecutionRow>) async throws {
+            let lines = rows.map { ClickHouseExecutionStoreTests.span($0) }.joined(separator: [UInt8(ascii: "\n")])
+            let table = self.client.configuration.spans
+            let insert = Array("INSERT INTO otel.`\(table)` FORMAT JSONEachRow\n".utf8) + lines
+            try await self.client.run(String(decoding: insert, as: UTF8.self), timeout: .seconds(60))
+        }
+
+        func run(_ statement: String) async throws { try await self.client.run(statement, timeout: .seconds(60)) }
+    }
+
     @Test(.enabled(if: Self.url != nil), arguments: [1, 2] as [UInt64])
     func `it answers as a look at all rows does`(seed: UInt64) async throws {
-        let reactors = try ReactorGroup(count: 1)
-        try reactors.start()
-        defer { reactors.stop() }
-        var configuration = ClickHouseHistoryConfiguration(url: Self.url ?? "")
-        configuration.keep = .seconds(3650 * 86_400)
-        configuration.timeout = .seconds(60)
-        let http = ReactorHTTPClient(configuration: HTTPClientConfiguration(), reactors: reactors)
-        let client = ClickHouseClient(configuration: configuration, client: http)
-        for statement in ["DROP DATABASE IF EXISTS otel", "CREATE DATABASE otel", Self.spans] {
-            try await client.run(statement, timeout: .seconds(60))
-        }
-        let log = Lock<[String]>([])
-        let store = ClickHouseExecutionStore(
-            configuration,
-            client: http,
-            clock: SystemClock(),
-            log: { line in log.withLock { $0.append("\(line)") } }
-        )
+        let house = try await House(spans: seed == 1 ? "otel_traces" : "spans-of.others")
+        defer { house.reactors.stop() }
         try await ExecutionStoreConformance(seed: seed, rows: 400, questions: 80).check { rows in
-            // Some are there before the view, some come after it.
-            for (index, part) in [rows.prefix(100), rows.dropFirst(100)].enumerated() {
-                let lines = part.map { Self.span($0) }.joined(separator: [UInt8(ascii: "\n")])
-                let insert = Array("INSERT INTO otel.otel_traces FORMAT JSONEachRow\n".utf8) + lines
-                try await client.run(String(decoding: insert, as: UTF8.self), timeout: .seconds(60))
-                if index == 0 { await store.prepare() }
-            }
-            return store
+            // Some are there before the view, some come after it; and some come twice.
+            try await house.insert(rows.prefix(100))
+            await house.store.prepare()
+            try await house.insert(rows.dropFirst(100))
+            try await house.insert(stride(from: 0, to: rows.count, by: 8).map { rows[$0] })
+            return house.store
         }
-        #expect(log.withLock { $0.count } == 1, "\(log.withLock { $0 })")
+        #expect(house.log.withLock { $0.count } == 1, "\(house.log.withLock { $0 })")
+    }
+
+    @Test(.enabled(if: Self.url != nil))
+    func `a table that was taken away is made anew, with what the spans say`() async throws {
+        let house = try await House()
+        defer { house.reactors.stop() }
+        var random = RandomExecutions(seed: 5)
+        let rows = random.rows(50)
+        try await house.insert(rows)
+        await house.store.prepare()
+        #expect(try await house.store.statistics().rows == 50)
+        // The view stays.
+        try await house.run("DROP TABLE otel.sluice_executions SYNC")
+        await #expect(throws: ExecutionStoreError.self) { try await house.store.statistics() }
+        #expect(try await house.store.statistics().rows == 50)
+        try await house.run("DROP VIEW otel.sluice_executions_from_spans SYNC")
+        try await house.run("DROP TABLE otel.sluice_executions SYNC")
+        await #expect(throws: ExecutionStoreError.self) { try await house.store.statistics() }
+        #expect(try await house.store.statistics().rows == 50)
+    }
+
+    @Test(.enabled(if: Self.url != nil))
+    func `spans of many days are read, and none that would go at once`() async throws {
+        let house = try await House()
+        defer { house.reactors.stop() }
+        var random = RandomExecutions(seed: 6)
+        var rows = random.rows(201)
+        // The first is older than what is kept: 3650 days; the others ended on a day each.
+        for index in rows.indices {
+            let days = index == 0 ? 3_700 : Int64(index)
+            rows[index].endedAt = SystemClock().wallClockNanoseconds() / 1_000 - days * 86_400_000_000
+            rows[index].submittedAt = rows[index].endedAt - rows[index].total
+        }
+        try await house.insert(rows)
+        #expect(try await house.store.statistics().rows == 200)
+    }
+
+    @Test(.enabled(if: Self.url != nil))
+    func `spans that could not be read at first are read later`() async throws {
+        let house = try await House()
+        defer { house.reactors.stop() }
+        var random = RandomExecutions(seed: 7)
+        try await house.insert(random.rows(50))
+        // The first attempt ends with the reading of what is there; its view goes with it.
+        let fails = Lock(true)
+        let real = house.client.client
+        let failing = ClickHouseExecutionStore(
+            house.client.configuration,
+            client: Relayed { request async throws(HTTPClientError) in
+                let statement = String(decoding: request.body, as: UTF8.self)
+                if statement.hasPrefix("INSERT"), fails.withLock({ $0 }) {
+                    return HTTPClientResponse(status: 500, body: Array("Code: 159. Timeout exceeded".utf8))
+                }
+                return try await real.execute(request)
+            },
+            clock: SystemClock(),
+            log: { _ in }
+        )
+        await #expect(throws: ExecutionStoreError.self) { try await failing.statistics() }
+        // Another process finds that it is not done.
+        #expect(try await house.store.statistics().rows == 50)
+    }
+
+    private struct Relayed: HTTPClient {
+        let answer: @Sendable (HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse
+        func execute(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
+            try await self.answer(request)
+        }
+        func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientStream {
+            throw HTTPClientError(.reset, message: "not here", sent: false)
+        }
     }
 
     /// A server of which a test says what it answers.
@@ -145,12 +238,35 @@ import Testing
         }
     }
 
+    /// Table and view are there; nothing else is.
+    private static func found(_ request: HTTPClientRequest) -> [UInt8] {
+        let isAboutTables = String(decoding: request.body, as: UTF8.self).contains("system.tables")
+        return isAboutTables ? Array("{\"name\":\"t\"}\n{\"name\":\"v\"}\n".utf8) : []
+    }
+
+    @Test(arguments: [
+        "{\"ended_at_us\":1,\"submitted_at_us\":1}\n{\"ended_at_us\":1,\"subm",
+        "{\"ended_at_us\":1}\n", "Code: 241. DB::Exception: Memory limit exceeded\n",
+        "{\"ended_at_us\":1,\"submitted_at_us\":1}\nCode: 159. DB::Exception: Timeout exceeded\n",
+    ])
+    func `an answer that broke off is none`(body: String) async throws {
+        let seen = Lock<[String]>([])
+        let store = self.store { request in
+            seen.withLock { $0.append(request.url) }
+            let found = Self.found(request)
+            return HTTPClientResponse(status: 200, body: found.isEmpty ? Array(body.utf8) : found)
+        }
+        await #expect(throws: ExecutionStoreError.self) { try await store.page(ExecutionQuery()) }
+        await #expect(throws: ExecutionStoreError.self) { try await store.find("x") }
+        #expect(seen.withLock { $0.allSatisfy { $0.contains("wait_end_of_query=1") } })
+    }
+
     @Test func `text that others say never becomes part of a statement`() async throws {
         let hostile = "a'); DROP TABLE x; -- \\ \t\n{p0:String}"
         let seen = Lock<[HTTPClientRequest]>([])
         let store = self.store { request in
             seen.withLock { $0.append(request) }
-            return HTTPClientResponse(status: 200, body: Array("{\"name\":\"v\"}\n".utf8))
+            return HTTPClientResponse(status: 200, body: Self.found(request))
         }
         var query = ExecutionQuery()
         for field in ExecutionField.allCases { query.matches[field] = ExecutionMatch(anyOf: [hostile]) }

@@ -43,6 +43,7 @@ struct RandomExecutions {
                 self.time += 1
                 row.id = earlier.id
                 row.endedAt = self.time
+                row.submittedAt = self.time - row.total
             }
             rows.append(row)
         }
@@ -112,6 +113,8 @@ struct RandomExecutions {
                 )
             )
         }
+        // Of many the list has only the first.
+        row.attemptCount = row.attempts.count + (self.random.unit() < 0.1 ? 100 : 0)
     }
 
     // MARK: Questions

@@ -229,22 +229,4 @@ import Testing
         let error = #expect(throws: ExecutionStoreError.self) { try self.store(self.configuration(path)) }
         #expect(error?.message.contains("another process has it open") == true)
     }
-
-    @Test func `a question that takes too long is given up`() async throws {
-        var configuration = self.configuration(self.path("slow"))
-        let filling = try self.store(configuration)
-        var random = RandomExecutions(seed: 8)
-        let rows = random.rows(5_000)
-        try await filling.insert(rows)
-        filling.close()
-        configuration.timeout = .zero
-        let store = try self.store(configuration)
-        defer { store.close() }
-        var query = ExecutionQuery()
-        query.sort = .latency
-        query.text = "found in none of them"
-        let wanted = query
-        let error = await #expect(throws: ExecutionStoreError.self) { _ = try await store.page(wanted) }
-        #expect(error?.message.contains("takes longer") == true)
-    }
 }

@@ -19,6 +19,7 @@ struct MetricExporterTests {
         let clock = ManualClock()
         let telemetry: Telemetry
         var answerBody: [UInt8] { [0x0A, 0x02, 0x08, 0x05] }
+        var greatestBody: [UInt8] { [0x0A, 0x0A, 0x08] + [UInt8](repeating: 0xFF, count: 8) + [0x7F] }
 
         init(_ answers: [Int]) {
             self.state = Lock(State(answers: answers))
@@ -31,7 +32,8 @@ struct MetricExporterTests {
                 return state.answers.isEmpty ? 200 : state.answers.removeFirst()
             }
             guard status > 0 else { throw HTTPClientError(.connectRefused, message: "refused", sent: false) }
-            return HTTPClientResponse(status: status, body: status == 206 ? self.answerBody : [])
+            let body = status == 206 ? self.answerBody : status == 207 ? self.greatestBody : []
+            return HTTPClientResponse(status: status, body: body)
         }
 
         func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientStream {
@@ -114,6 +116,13 @@ struct MetricExporterTests {
         let text = String(decoding: PrometheusText.write(page, as: .prometheus), as: UTF8.self)
         #expect(text.contains("sluice_telemetry_metric_points_rejected_total 5\n"))
         #expect(text.contains("sluice_telemetry_metric_exports_total{result=\"delivered\"} 1\n"))
+    }
+
+    @Test func `a receiver that wants nothing at all is counted too`() async {
+        let bench = Bench([207, 207, 207])
+        let exporter = bench.exporter(sleeps: 3)
+        await exporter.run { bench.page() }
+        #expect(exporter.figures == .init(delivered: 3, lost: 0, rejectedPoints: 3 << 40))
     }
 
     @Test func `the last reading goes out at the end, once`() async {

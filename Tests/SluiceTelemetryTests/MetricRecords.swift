@@ -19,6 +19,7 @@ enum MetricRecords {
         traceparent: String? = nil,
         milliseconds: Int64 = 110,
         usage: TokenUsage? = nil,
+        remote: RemoteOrigin? = nil,
         failures: [FailureClass?] = [nil]
     ) -> RequestRecord {
         var submission = Submission(
@@ -31,6 +32,7 @@ enum MetricRecords {
             deadline: .distantFuture
         )
         submission.traceparent = traceparent
+        submission.remote = remote
         var record = RequestRecord(submission: submission, submittedAt: .zero)
         record.startedAt = Self.at(10)
         record.firstByteAt = Self.at(10 + (milliseconds - 10) / 2)

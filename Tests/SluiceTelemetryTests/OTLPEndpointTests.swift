@@ -56,11 +56,4 @@ struct OTLPEndpointTests {
         }
         #expect(problem?.variable == name)
     }
-
-    @Test func `the service has the name that its own variable says`() {
-        let variables = OTELVariables(["OTEL_RESOURCE_ATTRIBUTES": "team=a%20b,service.name=x,nonsense"])
-        #expect(variables.resource(serviceName: "sluice").map(\.value) == ["x", "a b"])
-        let named = OTELVariables(["OTEL_RESOURCE_ATTRIBUTES": "service.name=x", "OTEL_SERVICE_NAME": "y"])
-        #expect(named.resource(serviceName: "sluice").map(\.value) == ["y"])
-    }
 }

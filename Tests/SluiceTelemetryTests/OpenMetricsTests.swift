@@ -41,8 +41,19 @@ struct OpenMetricsTests {
         #expect(!MetricRecords.text(self.telemetry, .prometheus).contains("trace_id"))
     }
 
-    @Test func `a trace that begins here is named as its span names it`() throws {
-        let record = MetricRecords.record()
+    @Test func `whatever backends count, there is a page`() {
+        let most = TokenUsage(prompt: .max, completion: .max)
+        for _ in 0..<3 { self.telemetry.ended(MetricRecords.record(usage: most)) }
+        #expect(
+            self.lines.contains { $0.hasPrefix(#"sluice_tenant_tokens_total{tenant="t",model="m",kind="prompt"}"#) }
+        )
+        #expect(self.lines.last == "# EOF")
+    }
+
+    @Test(arguments: [false, true])
+    func `a trace that begins here is named as its span names it`(isRemote: Bool) throws {
+        let origin = RemoteOrigin(requestID: "r", submittedAt: .zero)
+        let record = MetricRecords.record(remote: isRemote ? origin : nil)
         self.telemetry.ended(record)
         let line = try #require(self.lines.first { $0.hasPrefix(#"sluice_total_seconds_bucket{pool="p",le="0.25"}"#) })
         let trace = TraceIdentity(record.submission)

@@ -81,13 +81,23 @@ package struct TokenUsage: Sendable, Equatable {
     package var cacheWritten: Int
     /// Of the completion: reasoning.
     package var reasoning: Int
+    /// Who has answered, as the backend calls it; `nil` where it does not say.
+    package var model: String?
 
-    package init(prompt: Int, completion: Int, cached: Int = 0, cacheWritten: Int = 0, reasoning: Int = 0) {
+    package init(
+        prompt: Int,
+        completion: Int,
+        cached: Int = 0,
+        cacheWritten: Int = 0,
+        reasoning: Int = 0,
+        model: String? = nil
+    ) {
         self.prompt = prompt
         self.completion = completion
         self.cached = cached
         self.cacheWritten = cacheWritten
         self.reasoning = reasoning
+        self.model = model
     }
 }
 

@@ -162,6 +162,7 @@ extension FabricDispatcher {
                 operation: "",
                 messageCount: record?.messageCount ?? 0,
                 deadline: now,
+                traceparent: record?.traceparent,
                 remote: RemoteOrigin(requestID: id, submittedAt: now - .seconds(min(age, 315_360_000)))
             ),
             .dispatcherCrash,

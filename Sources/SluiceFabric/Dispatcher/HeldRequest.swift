@@ -120,7 +120,8 @@ final class HeldRequest: Sendable {
             dispatchProfileKey: envelope.dispatchProfileKey,
             estimatedCostUnits: envelope.estimatedCostUnits,
             messageCount: envelope.call.messageCount,
-            takesNotice: envelope.extras != nil
+            takesNotice: envelope.extras != nil,
+            traceparent: envelope.traceparent
         )
         self.stage = Lock(Stage(stage: .dispatching, since: poppedAt, attempt: 1))
     }

@@ -186,12 +186,15 @@ extension Relay {
     /// A translated stream knows it also when the client did not ask.
     private static func usage(_ opening: Opening, _ inspector: StreamInspector) -> TokenUsage? {
         guard let usage = (opening.stream.body as? TranslatedBody)?.usage else { return inspector.usage }
+        // As in answers that are not translated: whoever adds them up need not fear what a backend says.
+        let bounded = { (count: Int?) in min(1 << 40, max(0, count ?? 0)) }
         return TokenUsage(
-            prompt: max(0, usage.promptTokens),
-            completion: max(0, usage.completionTokens),
-            cached: max(0, usage.cachedTokens ?? 0),
-            cacheWritten: max(0, usage.cacheWriteTokens ?? 0),
-            reasoning: max(0, usage.reasoningTokens ?? 0)
+            prompt: bounded(usage.promptTokens),
+            completion: bounded(usage.completionTokens),
+            cached: bounded(usage.cachedTokens),
+            cacheWritten: bounded(usage.cacheWriteTokens),
+            reasoning: bounded(usage.reasoningTokens),
+            model: inspector.usage?.model
         )
     }
 

@@ -8,6 +8,8 @@ package struct ClickHouseHistoryConfiguration: Sendable {
     package var user = "default"
     package var password = ""
     package var database = "otel"
+    /// The table of spans that rows are derived from.
+    package var spans = ClickHouseSchema.standardSpans
     /// Time for one question.
     package var timeout = Duration.seconds(10)
     /// How long rows are kept in a table that is made here; whole days.
@@ -41,15 +43,26 @@ struct ClickHouseClient: Sendable {
     private static let maximumAnswer = 32 << 20
     private static let maximumWords = 300
 
-    /// Rows as JSON, one on each line.
+    /// Rows as JSON objects, one on each line.
+    ///
+    /// The server answers when it has all of it: it cannot fail any more once it has begun.
+    ///
+    /// - Throws: `Failure`, also for an answer with anything else in it.
     func rows(
         _ sql: String,
         _ parameters: [(name: String, value: String)] = []
     ) async throws(Failure) -> [ArraySlice<UInt8>] {
         let seconds = max(1, Int(self.configuration.timeout.inSeconds.rounded(.up)))
-        let settings = " SETTINGS max_execution_time = \(seconds), output_format_json_quote_64bit_integers = 0"
+        // Rows of one request lie in one partition: each of them is merged by itself for FINAL.
+        let settings =
+            " SETTINGS max_execution_time = \(seconds), output_format_json_quote_64bit_integers = 0, "
+            + "do_not_merge_across_partitions_select_final = 1"
         let body = try await self.run(sql + settings, parameters, timeout: self.configuration.timeout + .seconds(1))
-        return body.split(separator: UInt8(ascii: "\n"))
+        let lines = body.split(separator: UInt8(ascii: "\n"))
+        for line in lines where line.first != UInt8(ascii: "{") || line.last != UInt8(ascii: "}") {
+            throw Failure(code: 0, words: "the answer broke off: \(Self.words(Array(line)))")
+        }
+        return lines
     }
 
     @discardableResult
@@ -58,7 +71,7 @@ struct ClickHouseClient: Sendable {
         _ parameters: [(name: String, value: String)] = [],
         timeout: Duration
     ) async throws(Failure) -> [UInt8] {
-        var url = self.configuration.url + "/?default_format=JSONEachRow"
+        var url = self.configuration.url + "/?default_format=JSONEachRow&wait_end_of_query=1"
         for (name, value) in parameters { url += "&param_\(name)=" + Self.escaped(value) }
         let request = HTTPClientRequest(
             url: url,

@@ -21,6 +21,8 @@ package final class ClickHouseExecutionStore: ExecutionStore {
     private static let mostQuestions = 16
 
     private let readiness = Lock(Readiness.unknown)
+    /// Spans from before the view have not been read, though it may be there.
+    private let owesBackfill = Lock(false)
     private static let pause = Duration.seconds(5)
     /// Time to make a row of every span that is there already.
     private static let backfillTimeout = Duration.seconds(600)
@@ -63,19 +65,29 @@ package final class ClickHouseExecutionStore: ExecutionStore {
     }
 
     private func create() async throws(ClickHouseClient.Failure) {
-        let database = self.client.configuration.database
+        let (database, spans) = (self.client.configuration.database, self.client.configuration.spans)
         let timeout = self.client.configuration.timeout
         let found = try await self.client.rows(
-            "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}",
-            [("database", database), ("name", ClickHouseSchema.view)]
+            "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ({table:String}, "
+                + "{view:String})",
+            [("database", database), ("table", ClickHouseSchema.table), ("view", ClickHouseSchema.view(of: spans))]
         )
         // Its own account may not be allowed to make tables; then somebody else has made them.
-        guard found.isEmpty else { return }
+        guard found.count < 2 || self.owesBackfill.withLock({ $0 }) else { return }
         let days = max(1, Int(self.client.configuration.keep.inSeconds / 86_400))
-        for statement in ClickHouseSchema.creation(database, days: days) {
+        for statement in ClickHouseSchema.creation(database, spans: spans, days: days) {
             try await self.client.run(statement, timeout: timeout)
         }
-        try await self.client.run(ClickHouseSchema.backfill(database), timeout: Self.backfillTimeout)
+        self.owesBackfill.withLock { $0 = true }
+        do throws(ClickHouseClient.Failure) {
+            let backfill = ClickHouseSchema.backfill(database, spans: spans, days: days)
+            try await self.client.run(backfill, timeout: Self.backfillTimeout)
+        } catch {
+            // It is the view that says to every process that all is done.
+            _ = try? await self.client.run(ClickHouseSchema.removal(database, spans: spans), timeout: timeout)
+            throw error
+        }
+        self.owesBackfill.withLock { $0 = false }
         self.log(
             LogEntry(.info, "history in ClickHouse was set up", [("table", "\(database).\(ClickHouseSchema.table)")])
         )
@@ -89,7 +101,8 @@ package final class ClickHouseExecutionStore: ExecutionStore {
         let sql =
             "SELECT \(ClickHouseRow.selection) FROM \(self.table)" + statement.condition
             + ClickHouseStatement.ordering(query)
-        let found = try await self.ask(sql, statement.parameters).compactMap { ClickHouseRow.row($0) }
+        var found: [ExecutionRow] = []
+        for line in try await self.ask(sql, statement.parameters) { found.append(try Self.row(line)) }
         // A span that was inserted twice is still two rows until parts are merged; they stand side by side.
         var rows: [ExecutionRow] = []
         for row in found where rows.last.map({ $0.id == row.id && $0.endedAt == row.endedAt }) != true {
@@ -108,7 +121,16 @@ package final class ClickHouseExecutionStore: ExecutionStore {
         let sql =
             "SELECT \(ClickHouseRow.selection) FROM \(self.table)" + statement.condition
             + " ORDER BY ended_at DESC LIMIT 1"
-        return try await self.ask(sql, statement.parameters).first.flatMap { ClickHouseRow.row($0) }
+        return try await self.ask(sql, statement.parameters).first.map { line throws(ExecutionStoreError) in
+            try Self.row(line)
+        }
+    }
+
+    private static func row(_ line: ArraySlice<UInt8>) throws(ExecutionStoreError) -> ExecutionRow {
+        guard let row = ClickHouseRow.row(line) else {
+            throw .unavailable("ClickHouse answered with what is no row of \(ClickHouseSchema.table).")
+        }
+        return row
     }
 
     package func aggregate(
@@ -123,7 +145,7 @@ package final class ClickHouseExecutionStore: ExecutionStore {
 
     package func statistics() async throws(ExecutionStoreError) -> ExecutionStatistics {
         let counted = try await self.ask(
-            "SELECT count() AS n, toUnixTimestamp64Micro(min(ended_at)) AS oldest FROM \(self.table)",
+            "SELECT count() AS n, toUnixTimestamp64Micro(min(ended_at)) AS oldest FROM \(self.table) FINAL",
             []
         )
         let sized = try await self.ask(
@@ -180,7 +202,7 @@ package final class ClickHouseExecutionStore: ExecutionStore {
             case _ where ClickHouseClient.Failure.authentication.contains(failure.code):
                 "check clickhouse.user and clickhouse.password"
             case ClickHouseClient.Failure.unknownDatabase, ClickHouseClient.Failure.unknownTable:
-                "there is no \(configuration.database).\(ClickHouseSchema.spans): check clickhouse.database, and that "
+                "there is no \(configuration.database).\(configuration.spans): check clickhouse.database, and that "
                     + "spans are exported (the first one makes the table)"
             case 0: "check clickhouse.url, and that the server runs and its HTTP interface can be reached from here"
             default: "check the rights of clickhouse.user on database \(configuration.database)"

@@ -4,6 +4,7 @@ import SluiceWire
 /// Figures that the server computes: the same as a tally's, from the same rounded spans of time.
 struct ClickHouseFigures {
     private let aggregation: ExecutionAggregation
+    /// Asked with FINAL: a span that was inserted twice counts once.
     private let table: String
     private let spans: [ExecutionSpan]
 
@@ -35,7 +36,7 @@ struct ClickHouseFigures {
         let statement = ClickHouseStatement(self.aggregation.query)
         let names = by.joined(separator: ", ")
         let sql =
-            "SELECT \(names) FROM \(self.table)\(statement.condition) GROUP BY \(names) ORDER BY count() DESC, "
+            "SELECT \(names) FROM \(self.table) FINAL\(statement.condition) GROUP BY \(names) ORDER BY count() DESC, "
             + by.map { "toString(\($0))" }.joined(separator: ", ") + " LIMIT \(self.aggregation.maximumGroups + 1)"
         return (sql, statement.parameters)
     }
@@ -66,7 +67,7 @@ struct ClickHouseFigures {
         columns += self.spans.map { self.percentiles($0) }
         let grouped = by + (self.aggregation.bucket == nil ? [] : ["bucket"])
         let sql =
-            "SELECT \(columns.joined(separator: ", ")) FROM \(self.table)\(statement.condition)"
+            "SELECT \(columns.joined(separator: ", ")) FROM \(self.table) FINAL\(statement.condition)"
             + (grouped.isEmpty ? "" : " GROUP BY " + grouped.joined(separator: ", "))
             + " LIMIT \(ExecutionAggregation.maximumCells + 1)"
         return (sql, statement.parameters)
@@ -128,6 +129,8 @@ struct ClickHouseFigures {
         try? JSON.read(Array(line)) { json in
             func number(_ name: String) -> Int64 { json[named: name]?.int.map { Int64($0) } ?? 0 }
             var cell = ExecutionCell()
+            let at = number("bucket")
+            cell.seconds = self.aggregation.seconds(of: at)
             cell.count = number("n")
             cell.failed = number("failures")
             cell.promptTokens = number("prompts")
@@ -139,7 +142,7 @@ struct ClickHouseFigures {
                     return true
                 }
             }
-            return .init(at: number("bucket"), cell: cell)
+            return .init(at: at, cell: cell)
         }
     }
 }

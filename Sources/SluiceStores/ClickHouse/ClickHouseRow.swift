@@ -53,6 +53,7 @@ enum ClickHouseRow {
             row.messageCount = count("message_count") ?? 0
             row.traceID = text("trace_id")
             row.spanID = text("span_id")
+            row.attemptCount = count("attempts") ?? 0
             row.attempts = ExecutionRow.attempts(json: Array(text("attempt_list").utf8))
             return row
         }

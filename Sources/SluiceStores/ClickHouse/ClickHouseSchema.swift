@@ -1,11 +1,11 @@
 /// The table that history is read from, and the view that fills it from spans.
 ///
-/// Spans may come from here or through an OpenTelemetry collector: whoever inserts into `otel_traces`, the view derives
-/// rows from what he inserts. The same span inserted twice becomes one row, at the latest when its parts are merged.
+/// Spans may come from here or through an OpenTelemetry collector: whoever inserts into the table of spans, the view
+/// derives rows from what he inserts. The same span inserted twice becomes one row, at the latest when its parts are
+/// merged.
 enum ClickHouseSchema {
     static let table = "sluice_executions"
-    static let view = "sluice_executions_from_spans"
-    static let spans = "otel_traces"
+    static let standardSpans = "otel_traces"
     static let spanName = "LLMDispatch.completion"
 
     /// The columns, their types, and what they are of a span.
@@ -50,6 +50,11 @@ enum ClickHouseSchema {
         ("span_id", "String CODEC(ZSTD(1))", "SpanId"),
     ]
 
+    /// Each table of spans has a view of its own: another table is another view, and what is in it is read.
+    static func view(of spans: String) -> String {
+        "sluice_executions_from_" + (spans == Self.standardSpans ? "spans" : spans)
+    }
+
     private static func text(_ attribute: String) -> String { "SpanAttributes['\(attribute)']" }
     private static func number(_ attribute: String) -> String { "toInt64OrNull(SpanAttributes['\(attribute)'])" }
 
@@ -61,7 +66,7 @@ enum ClickHouseSchema {
     /// Statements that make what is not there.
     ///
     /// - Parameter days: how long rows are kept.
-    static func creation(_ database: String, days: Int) -> [String] {
+    static func creation(_ database: String, spans: String, days: Int) -> [String] {
         let columns = Self.columns.map { "    \($0.name) \($0.type)" }.joined(separator: ",\n")
         return [
             """
@@ -73,26 +78,35 @@ enum ClickHouseSchema {
             TTL toDateTime(ended_at) + toIntervalDay(\(days)) SETTINGS ttl_only_drop_parts = 1
             """,
             """
-            CREATE MATERIALIZED VIEW IF NOT EXISTS `\(database)`.\(Self.view) TO `\(database)`.\(Self.table) AS
-            \(Self.derivation(database))
+            CREATE MATERIALIZED VIEW IF NOT EXISTS `\(database)`.`\(Self.view(of: spans))`
+            TO `\(database)`.\(Self.table) AS
+            \(Self.derivation(database, spans))
             """,
         ]
     }
 
-    /// What spans are there already, from before the view.
-    static func backfill(_ database: String) -> String {
+    /// What spans are there already, from before the view; none that would go again at once.
+    static func backfill(_ database: String, spans: String, days: Int) -> String {
         let names = Self.columns.map(\.name).joined(separator: ", ")
-        let insert = "INSERT INTO `\(database)`.\(Self.table) (\(names)) \(Self.derivation(database))"
+        // A partition for each day: there may be more than the server takes in one go unless it is told to.
+        let insert =
+            "INSERT INTO `\(database)`.\(Self.table) (\(names)) SETTINGS max_partitions_per_insert_block = 0 "
+            + "\(Self.derivation(database, spans)) AND Timestamp >= now() - toIntervalDay(\(days))"
         // What follows an INSERT's first line may be taken for its data.
         return String(insert.map { $0 == "\n" ? " " : $0 })
     }
 
-    private static func derivation(_ database: String) -> String {
+    /// Without it the next start makes it, and reads what is there, anew.
+    static func removal(_ database: String, spans: String) -> String {
+        "DROP VIEW IF EXISTS `\(database)`.`\(Self.view(of: spans))`"
+    }
+
+    private static func derivation(_ database: String, _ spans: String) -> String {
         let sources = Self.columns.map { "    \($0.source) AS \($0.name)" }.joined(separator: ",\n")
         return """
             SELECT
             \(sources)
-            FROM `\(database)`.\(Self.spans)
+            FROM `\(database)`.`\(spans)`
             WHERE SpanName = '\(Self.spanName)' AND SpanAttributes['sluice.request.id'] != ''
             """
     }

@@ -19,12 +19,14 @@ package final class MemoryExecutionStore: ExecutionStore {
         self.offset = clock.wallClockNanoseconds() &- clock.now().nanoseconds
         let queue = StoreQueue<MemoryExecutionStore>(maximumWaiting: 0, linger: .zero)
         self.queue = queue
-        _ = StoreThread.start { [weak self] in
+        let thread = StoreThread.start { [weak self] in
             while let work = queue.next(waits: true) {
                 guard let self else { return }
                 work.question?(self)
             }
         }
+        // Without a thread nobody would answer: whoever asks is told at once.
+        if thread == nil { queue.stop() }
     }
 
     deinit { self.queue.stop() }

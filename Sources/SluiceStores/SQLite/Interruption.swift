@@ -2,7 +2,11 @@ import SluiceBasics
 
 /// Somebody who has asked and may go away before there is an answer.
 final class Asker: Sendable {
+    /// When he gives up, the time in the queue included.
+    let deadline: Instant
     private let hasGone = Lock(false)
+
+    init(until deadline: Instant) { self.deadline = deadline }
 
     var isGone: Bool { self.hasGone.withLock { $0 } }
 
@@ -13,23 +17,16 @@ final class Asker: Sendable {
 final class Interruption {
     private let clock: any TimeSource
     private var asker: Asker?
-    private var deadline = Instant.distantFuture
 
     init(clock: any TimeSource) { self.clock = clock }
 
-    /// Until `end`, statements are given up when their time has passed or nobody waits for them any longer.
-    func begin(for asker: Asker, within limit: Duration) {
-        self.asker = asker
-        self.deadline = self.clock.now() + limit
-    }
+    /// Until `end`, statements are given up when the asker's time has passed or nobody waits for them any longer.
+    func begin(for asker: Asker) { self.asker = asker }
 
-    func end() {
-        self.asker = nil
-        self.deadline = .distantFuture
-    }
+    func end() { self.asker = nil }
 
     var isDue: Bool {
         guard let asker else { return false }
-        return asker.isGone || self.clock.now() >= self.deadline
+        return asker.isGone || self.clock.now() >= asker.deadline
     }
 }

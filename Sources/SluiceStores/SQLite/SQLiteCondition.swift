@@ -17,7 +17,8 @@ struct SQLiteCondition {
             if let column = Self.named[field] {
                 try self.add(column, match, names)
             } else {
-                self.add(field == .requestID ? "ifnull(remote_id, '')" : "ifnull(trace_id, '')", match)
+                // Every row has a trace, and its index is of the bare column.
+                self.add(field == .requestID ? "ifnull(remote_id, '')" : "trace_id", match)
             }
         }
         self.add("total > ", query.latencyOver)

@@ -50,10 +50,15 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
     }
 
     /// Writes what waits, and closes the file. Not for a reactor's thread.
-    package func close() {
+    ///
+    /// - Returns: how many executions could not be written any more.
+    @discardableResult
+    package func close() -> Int {
+        let lost = self.queue.lost
         self.queue.stop()
         if let thread { pthread_join(thread, nil) }
         self.thread = nil
+        return self.queue.lost - lost
     }
 
     package func record(_ execution: Execution) { self.queue.append(execution) }
@@ -97,7 +102,7 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
     private func ask<Answer: Sendable>(
         _ work: @escaping @Sendable (SQLiteHistory) throws -> Answer
     ) async throws(ExecutionStoreError) -> Answer {
-        let asker = Asker()
+        let asker = Asker(until: self.clock.now() + self.configuration.timeout)
         let answer = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Outcome<Answer>, Never>) in
                 let isTaken = self.queue.ask { store in
@@ -133,10 +138,13 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
         _ asker: Asker,
         _ work: (SQLiteHistory) throws -> Answer
     ) -> Outcome<Answer> {
+        // Whoever has waited in the queue for all of his time, or has gone, gets nothing read for him.
+        if asker.isGone { return .failure(.unavailable("The question was withdrawn.")) }
+        guard self.clock.now() < asker.deadline else { return .failure(self.tooLong) }
         guard let history = self.usable() else {
             return .failure(.unavailable("History in \(self.configuration.path) cannot be opened; see the log."))
         }
-        self.interruption.begin(for: asker, within: self.configuration.timeout)
+        self.interruption.begin(for: asker)
         defer { self.interruption.end() }
         do {
             return .success(try work(history))
@@ -144,15 +152,17 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
             return .failure(error)
         } catch let error as SQLiteError {
             if error.isInterrupted {
-                return .failure(
-                    .tooMuch("That takes longer than \(self.configuration.timeout). Ask for less time or filter more.")
-                )
+                return .failure(self.tooLong)
             }
             self.trouble(error, "answered")
             return .failure(.unavailable("History in \(self.configuration.path): \(Self.words(error))"))
         } catch {
             return .failure(.unavailable("History in \(self.configuration.path) failed."))
         }
+    }
+
+    private var tooLong: ExecutionStoreError {
+        .tooMuch("That takes longer than \(self.configuration.timeout). Ask for less time or filter more.")
     }
 
     /// Rows of one commit.
@@ -162,7 +172,9 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
         var rest = executions[...]
         while !rest.isEmpty {
             let part = rest.prefix(Self.writtenAtOnce)
-            guard self.troubles.allows(self.clock.now()), let history = self.usable() else { break }
+            // At the end there is no later: it is tried once more, however short ago it failed.
+            let mayTry = self.troubles.allows(self.clock.now()) || self.queue.isStopped
+            guard mayTry, let history = self.usable() else { break }
             do throws(SQLiteError) {
                 try history.write(part, self.identity)
                 self.troubles.end()

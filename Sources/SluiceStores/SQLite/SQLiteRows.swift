@@ -45,7 +45,7 @@ final class SQLiteRows {
         self.insert.bind(16, row.queued)
         self.insert.bind(17, row.promptTokens.map { Int64($0) })
         self.insert.bind(18, row.completionTokens.map { Int64($0) })
-        self.insert.bind(19, Int64(row.attempts.count))
+        self.insert.bind(19, Int64(row.attemptCount))
         self.insert.bind(20, row.cost)
         self.insert.bind(21, row.firstToken)
         self.insert.bind(22, row.id)
@@ -111,6 +111,7 @@ final class SQLiteRows {
         row.queued = read.number(15)
         row.promptTokens = read.optional(16).map { Int($0) }
         row.completionTokens = read.optional(17).map { Int($0) }
+        row.attemptCount = Int(read.number(18))
         row.cost = read.optional(19)
         row.firstToken = read.optional(20)
         row.id = read.text(21)

@@ -24,6 +24,7 @@ enum SQLiteSchema {
             """,
         ],
         ["CREATE INDEX executions_by_id ON executions(id)"],
+        ["CREATE INDEX executions_by_trace ON executions(trace_id)"],
     ]
 
     static var version: Int64 { Int64(self.steps.count) }

@@ -16,6 +16,8 @@ extension ExecutionAggregation {
         for (name, value) in parameters where Self.ownNames.contains(name) {
             try aggregation.set(name, value)
         }
+        // Until now: a rate is over a time that has an end.
+        if let from = aggregation.query.from, aggregation.query.to == nil, from < now { aggregation.query.to = now }
         if aggregation.bucket != nil { try aggregation.bound(now) }
         return aggregation
     }

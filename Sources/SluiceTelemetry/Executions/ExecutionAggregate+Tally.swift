@@ -221,6 +221,7 @@ package struct ExecutionTally: Sendable {
             .map { ExecutionAggregate.Group(key: names($0.key), buckets: []) }
         for (place, index) in self.places {
             var cell = self.cells[index].cell
+            cell.seconds = self.aggregation.seconds(of: place.at)
             for span in self.spans {
                 cell.percentiles[span.rawValue] = self.cells[index].spans[span.rawValue]
                     .percentiles(ExecutionSpan.percentiles)

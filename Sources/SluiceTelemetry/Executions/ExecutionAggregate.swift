@@ -76,6 +76,13 @@ package struct ExecutionAggregation: Sendable, Equatable {
         return Double(to - from) / 1e6
     }
 
+    /// Seconds that the rate of the bucket that begins at a time is over: those of them that are asked about.
+    package func seconds(of start: Int64) -> Double? {
+        guard let bucket else { return self.seconds }
+        let (from, to) = (max(start, self.query.from ?? start), min(start + bucket, self.query.to ?? start + bucket))
+        return Double(max(0, to - from)) / 1e6
+    }
+
     /// The beginning of the bucket that a time is in.
     package func start(of time: Int64) -> Int64 { self.bucket.map { time / $0 * $0 } ?? 0 }
 }
@@ -124,16 +131,20 @@ package struct ExecutionCell: Sendable, Equatable {
     package var completionTokens: Int64 = 0
     /// Billionths of a dollar.
     package var cost: Int64 = 0
+    /// What its rate is over, where that is known.
+    package var seconds: Double?
     /// Microseconds by span and percentile; empty where the span was not asked for or no row has it.
     package var percentiles: [[Int64]] = [[], [], []]
 
     package init() {}
 
     /// `nil` when it is not known.
+    ///
+    /// - Parameter seconds: what a rate is over, if the cell does not know.
     package func value(of metric: ExecutionMetric, seconds: Double?) -> Double? {
         switch metric {
         case .count: return Double(self.count)
-        case .rate: return seconds.flatMap { $0 > 0 ? Double(self.count) / $0 : nil }
+        case .rate: return (self.seconds ?? seconds).flatMap { $0 > 0 ? Double(self.count) / $0 : nil }
         case .tokens: return Double(self.promptTokens &+ self.completionTokens)
         case .promptTokens: return Double(self.promptTokens)
         case .completionTokens: return Double(self.completionTokens)

@@ -56,7 +56,9 @@ package struct ExecutionCursor: Sendable, Equatable {
         guard parts.count == 7, parts[0] == Self.version, let fingerprint = UInt64(parts[1], radix: 36),
             let from = Self.optional(parts[2]), let to = Self.optional(parts[3]),
             let value = Int64(parts[4], radix: 36), let endedAt = Int64(parts[5], radix: 36),
-            let id = Self.id(parts[6])
+            let id = Self.id(parts[6]),
+            // Whoever goes on from there counts with these.
+            [from, to, endedAt].allSatisfy({ $0.map { WallTime.range.contains($0) } ?? true })
         else { return nil }
         self.position = ExecutionPosition(value: value, endedAt: endedAt, id: id)
         self.from = from

@@ -7,7 +7,7 @@ extension ExecutionQuery {
         if let latencyUnder, row.total >= latencyUnder { return false }
         if let queueOver, row.queued <= queueOver { return false }
         if let tokensOver, row.tokens <= tokensOver { return false }
-        if let attemptsOver, Int64(row.attempts.count) <= attemptsOver { return false }
+        if let attemptsOver, Int64(row.attemptCount) <= attemptsOver { return false }
         for (field, match) in self.matches {
             let value = row.text(of: field)
             if !match.anyOf.isEmpty, !match.anyOf.contains(value) { return false }

@@ -1,7 +1,7 @@
 /// Times as people and programs write them.
 package enum WallTime {
     /// Far enough from the ends of the range that nothing overflows: the years 1970 to 2242.
-    private static let range: ClosedRange<Int64> = 0...(1 << 53)
+    static let range: ClosedRange<Int64> = 0...(1 << 53)
 
     /// Seconds since 1970 with or without fraction, RFC 3339 (with `Z` or an offset), or a span before now as `-15m`.
     ///

@@ -56,6 +56,8 @@ package struct ExecutionRow: Sendable, Equatable {
     package var payloadBytes: Int
     package var messageCount: Int
     package var attempts: [Attempt]
+    /// All that were made; of many only the first are in the list.
+    package var attemptCount: Int
     /// 32 and 16 hexadecimal digits.
     package var traceID: String
     package var spanID: String
@@ -119,6 +121,7 @@ extension ExecutionRow {
                     retryDelay: attempt.retryDelay.map { $0.wholeNanoseconds / 1_000 }
                 )
             },
+            attemptCount: record.attempts.count,
             traceID: trace.traceText,
             spanID: trace.spanText
         )

@@ -4,6 +4,8 @@ import SluiceWire
 extension ExecutionRow {
     /// More are not written: a list is part of every row.
     private static let maximumAttempts = 1_000
+    /// Of either sign; what is beyond is not read: whoever shows times adds them up.
+    private static let greatestNumber = 1 << 53
 
     /// `[{"number":1,"backend":"...","started_us":0,...}]`; what is not known is left out.
     package func attemptListJSON() -> [UInt8] {
@@ -34,9 +36,13 @@ extension ExecutionRow {
     package static func attempts(json: [UInt8]) -> [Attempt] {
         var attempts: [Attempt] = []
         guard !json.isEmpty else { return attempts }
+        func bounded(_ number: Int?) -> Int? {
+            number.flatMap { (-Self.greatestNumber...Self.greatestNumber).contains($0) ? $0 : nil }
+        }
         try? JSON.read(json) { root in
             root.forEachElement { value in
-                guard let number = value["number"]?.int, let started = value["started_us"]?.int else { return true }
+                guard let number = bounded(value["number"]?.int), let started = bounded(value["started_us"]?.int)
+                else { return true }
                 attempts.append(
                     Attempt(
                         number: number,
@@ -44,12 +50,12 @@ extension ExecutionRow {
                         model: value["model"]?.string,
                         isHedge: value["hedge"]?.bool ?? false,
                         startedAfter: Int64(started),
-                        firstByteAfter: value["first_byte_us"]?.int.map { Int64($0) },
-                        endedAfter: value["ended_us"]?.int.map { Int64($0) },
-                        status: value["status"]?.int,
+                        firstByteAfter: bounded(value["first_byte_us"]?.int).map { Int64($0) },
+                        endedAfter: bounded(value["ended_us"]?.int).map { Int64($0) },
+                        status: bounded(value["status"]?.int),
                         failure: value["failure"]?.string,
                         message: value["message"]?.string,
-                        retryDelay: value["retry_us"]?.int.map { Int64($0) }
+                        retryDelay: bounded(value["retry_us"]?.int).map { Int64($0) }
                     )
                 )
                 return attempts.count < Self.maximumAttempts
@@ -79,6 +85,7 @@ extension ExecutionRow {
         payloadBytes: 0,
         messageCount: 0,
         attempts: [],
+        attemptCount: 0,
         traceID: "",
         spanID: ""
     )

@@ -76,6 +76,10 @@ package struct ClickHouseDelivery: SpanDelivery {
     private let timeToLive: Duration?
     private let creates: Bool
     private static let maximumAnswer = 64 << 10
+    /// TIMEOUT_EXCEEDED, READONLY, TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY,
+    /// NOT_ENOUGH_SPACE, TOO_MANY_PARTS, ACCESS_DENIED, AUTHENTICATION_FAILED, KEEPER_EXCEPTION: the server's state,
+    /// whatever the batch is.
+    private static let states: Set = ["159", "164", "202", "241", "242", "243", "252", "497", "516", "999"]
 
     /// - Parameters:
     ///   - timeToLive: of rows in a table that is created; `nil`: for ever.
@@ -118,14 +122,17 @@ package struct ClickHouseDelivery: SpanDelivery {
     package func verdict(_ answer: HTTPClientResponse, now: Int) -> SpanVerdict {
         if (200..<300).contains(answer.status) { return .taken(rejected: 0, message: nil) }
         let words = SpanVerdict.words(answer)
-        switch answer.headers["x-clickhouse-exception-code"] {
+        let code = answer.headers["x-clickhouse-exception-code"] ?? ""
         // UNKNOWN_TABLE, UNKNOWN_DATABASE.
-        case "60", "81": return .unprepared(words)
-        default: break
-        }
+        if code == "60" || code == "81" { return .unprepared(words) }
         switch answer.status {
         // A key that is wrong now may be right soon, and a proxy in front has troubles of its own.
-        case 401, 403, 408, 429, 500...599: return .later(after: SpanVerdict.patience(answer.headers), message: words)
+        case 401, 403, 408, 429, 500...599:
+            return .later(
+                after: SpanVerdict.patience(answer.headers),
+                message: words,
+                isAboutBatch: answer.status == 500 && !Self.states.contains(code)
+            )
         default: return .refused(words)
         }
     }

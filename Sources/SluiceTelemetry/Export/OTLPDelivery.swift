@@ -73,7 +73,8 @@ package struct OTLPDelivery: SpanDelivery {
         case 429, 502, 503, 504:
             return .later(
                 after: SpanVerdict.patience(answer.headers),
-                message: "status \(answer.status)"
+                message: "status \(answer.status)",
+                isAboutBatch: false
             )
         default: return .refused(SpanVerdict.words(answer))
         }

@@ -135,14 +135,6 @@ package struct OTELVariables: Sendable {
 
     package var isDisabled: Bool { self.text("OTEL_SDK_DISABLED")?.lowercased() == "true" }
 
-    /// What is said of the process: `OTEL_RESOURCE_ATTRIBUTES`, and the service's name, which has its own variable.
-    package func resource(serviceName: String) -> [(name: String, value: String)] {
-        var pairs = self.text("OTEL_RESOURCE_ATTRIBUTES").map { Self.pairs($0) } ?? []
-        let inPairs = pairs.first { $0.name == "service.name" }?.value
-        pairs.removeAll { $0.name == "service.name" }
-        return [("service.name", self.text("OTEL_SERVICE_NAME") ?? inPairs ?? serviceName)] + pairs
-    }
-
     /// - Throws: for what is no count of milliseconds from 1 to a day.
     package static func milliseconds(_ text: String, _ variable: String) throws(OTLPEndpoint.Problem) -> Duration {
         guard let number = Int(text), number > 0, number <= 86_400_000 else {

@@ -18,14 +18,16 @@ package protocol SpanDelivery: Sendable {
     var joins: Bool { get }
     func request(_ body: [UInt8], isCompressed: Bool) -> HTTPClientRequest
     func verdict(_ answer: HTTPClientResponse, now epochSeconds: Int) -> SpanVerdict
-    /// What has to be asked, in order, before the first spans are sent, and whenever `unprepared` was the verdict.
+    /// What has to be asked, in order, whenever `unprepared` was the verdict.
     var preparations: [HTTPClientRequest] { get }
 }
 
 package enum SpanVerdict: Sendable, Equatable {
     /// All but some, which are lost.
     case taken(rejected: Int, message: String?)
-    case later(after: Duration?, message: String)
+    /// - Parameter isAboutBatch: it may be the batch's own fault; otherwise it is the other side's state, and the
+    ///   batch can wait for a better one as long as it takes.
+    case later(after: Duration?, message: String, isAboutBatch: Bool)
     /// Never, as it is.
     case refused(String)
     /// The other side lacks what `preparations` make.
@@ -51,6 +53,7 @@ package struct ExportLimits: Sendable, Equatable {
     package var queue = 32_768
     /// Of these in one go: bounds how long a thread is held.
     package var chunk = 128
+    /// A request ends with the execution that reaches one of these.
     package var batchSpans = 8_192
     package var batchBytes = 4 << 20
     /// Longest time before a span is sent.

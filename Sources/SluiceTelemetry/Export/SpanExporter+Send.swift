@@ -5,28 +5,25 @@ import SluiceWire
 extension SpanExporter {
     /// A wait for the next try is cut into pieces, so that an end of the program does not have to wait for it.
     private static var sleepStep: Duration { .milliseconds(100) }
-    /// A batch that is answered so often with an error of the other side will not be taken any more.
-    private static var mostServerErrors: Int { 32 }
+    /// A batch of which so many answers speak will not be taken any more.
+    private static var mostObjections: Int { 32 }
 
     private enum Outcome {
         case taken
-        case later(Duration?, String)
+        case later(Duration?, String, isAboutBatch: Bool)
         case lost
     }
 
     /// Only one task at a time does this. Ends when there is too little for a batch, and nothing is due.
     func send() async {
-        var serverErrors = 0
+        var objections = 0
         while let batch = self.nextBatch() {
-            switch await self.deliver(batch, serverErrors) {
+            switch await self.deliver(batch, objections) {
             case .taken, .lost:
-                serverErrors = 0
-                self.state.withLock { state in
-                    state.spool.forget(batch)
-                    state.due = max(0, state.due - batch.count)
-                }
-            case .later(let patience, let message):
-                serverErrors += 1
+                objections = 0
+                self.state.withLock { $0.spool.forget(batch) }
+            case .later(let patience, let message, let isAboutBatch):
+                if isAboutBatch { objections += 1 }
                 let backoff = self.putBack(batch)
                 self.warn(message)
                 await self.pause(max(backoff, patience ?? .zero))
@@ -45,6 +42,8 @@ extension SpanExporter {
             let isFull = state.spool.spans >= limits.batchSpans || state.spool.bytes >= limits.batchBytes
             guard isFull || state.due > 0 else { return nil }
             let batch = state.spool.take(spans: limits.batchSpans, bytes: limits.batchBytes, joins: joins)
+            // What becomes due while these are on their way is told by chunks that wait: these are none of them.
+            state.due = min(max(0, state.due - batch.count), state.spool.count)
             return batch.isEmpty ? nil : batch
         }
     }
@@ -54,6 +53,7 @@ extension SpanExporter {
         let limits = self.limits
         return self.state.withLock { state in
             state.spool.putBack(batch)
+            state.due += batch.count
             state.failures += 1
             state.figures.failures += 1
             let doubled = limits.leastBackoff * (1 << min(16, state.failures - 1))
@@ -71,32 +71,39 @@ extension SpanExporter {
 
     // MARK: One batch
 
-    private func deliver(_ batch: [SpanChunk], _ serverErrors: Int) async -> Outcome {
-        if let failure = await self.prepare() { return .later(nil, failure) }
+    private func deliver(_ batch: [SpanChunk], _ objections: Int) async -> Outcome {
+        var verdict = await self.verdict(batch)
+        if case .unprepared(let message) = verdict {
+            let preparations = self.delivery.preparations
+            // It is for others to make what is not there.
+            guard !preparations.isEmpty else { return .later(nil, message, isAboutBatch: false) }
+            if let failure = await self.prepare(preparations) { return .later(nil, failure, isAboutBatch: false) }
+            verdict = await self.verdict(batch)
+        }
+        return self.outcome(verdict, batch, objections)
+    }
+
+    private func verdict(_ batch: [SpanChunk]) async -> SpanVerdict {
         let (body, isCompressed) = Self.body(batch)
         do throws(HTTPClientError) {
             let answer = try await self.client.execute(self.delivery.request(body, isCompressed: isCompressed))
             let now = Int(self.clock.wallClockNanoseconds() / 1_000_000_000)
-            return self.outcome(self.delivery.verdict(answer, now: now), batch, serverErrors)
+            return self.delivery.verdict(answer, now: now)
         } catch {
-            return .later(nil, error.message)
+            return .later(after: nil, message: error.message, isAboutBatch: false)
         }
     }
 
-    /// One compressed piece makes all of them so.
+    /// Either all of its chunks are compressed, or none is.
     private static func body(_ batch: [SpanChunk]) -> ([UInt8], isCompressed: Bool) {
         if batch.count == 1 { return (batch[0].bytes, batch[0].isCompressed) }
-        let isCompressed = batch.contains { $0.isCompressed }
         var body: [UInt8] = []
         body.reserveCapacity(batch.reduce(0) { $0 + $1.bytes.count })
-        for var chunk in batch {
-            if isCompressed { chunk.compress() }
-            body.append(contentsOf: chunk.bytes)
-        }
-        return (body, isCompressed)
+        for chunk in batch { body.append(contentsOf: chunk.bytes) }
+        return (body, batch.first?.isCompressed ?? false)
     }
 
-    private func outcome(_ verdict: SpanVerdict, _ batch: [SpanChunk], _ serverErrors: Int) -> Outcome {
+    private func outcome(_ verdict: SpanVerdict, _ batch: [SpanChunk], _ objections: Int) -> Outcome {
         let spans = batch.reduce(0) { $0 + $1.spans }
         switch verdict {
         case .taken(let rejected, let message):
@@ -104,12 +111,13 @@ extension SpanExporter {
             self.succeeded(spans - lost, lost)
             if let message { self.say(.warning, "spans refused", [("spans", String(lost)), ("detail", message)]) }
             return .taken
-        case .later(let patience, let message):
-            guard serverErrors >= Self.mostServerErrors else { return .later(patience, message) }
-            return self.refuse(spans, message)
+        case .later(let patience, let message, let isAboutBatch):
+            if isAboutBatch, objections >= Self.mostObjections { return self.refuse(spans, message) }
+            return .later(patience, message, isAboutBatch: isAboutBatch)
         case .unprepared(let message):
-            self.state.withLock { $0.isPrepared = false }
-            return serverErrors >= Self.mostServerErrors ? self.refuse(spans, message) : .later(.zero, message)
+            // All was made, and it is still lacking.
+            if objections >= Self.mostObjections { return self.refuse(spans, message) }
+            return .later(nil, message, isAboutBatch: true)
         case .refused(let message):
             return self.refuse(spans, message)
         }
@@ -122,9 +130,8 @@ extension SpanExporter {
     }
 
     /// - Returns: what is wrong, if the other side cannot be made ready now.
-    private func prepare() async -> String? {
-        guard !self.state.withLock({ $0.isPrepared }) else { return nil }
-        for request in self.delivery.preparations {
+    private func prepare(_ preparations: [HTTPClientRequest]) async -> String? {
+        for request in preparations {
             do throws(HTTPClientError) {
                 let answer = try await self.client.execute(request)
                 guard (200..<300).contains(answer.status) else { return SpanVerdict.words(answer) }
@@ -132,7 +139,6 @@ extension SpanExporter {
                 return error.message
             }
         }
-        self.state.withLock { $0.isPrepared = true }
         return nil
     }
 

@@ -34,13 +34,25 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
         var isEncoding = false
         var isTimed = false
         var isSending = false
-        /// So many chunks are sent however few they are.
+        /// When the queue is empty, all that waits is due.
+        var isFlushWanted = false
+        /// Of the chunks that wait the first so many are sent however few they are.
         var due = 0
         var isClosing = false
         /// Since the last success.
         var failures = 0
-        var isPrepared = false
         var lostBefore = 0
+    }
+
+    /// The encoder, and how many spans it has been told of since it last gave a document.
+    private struct Desk: Sendable {
+        var encoder: Encoder
+        var spans = 0
+
+        mutating func seal() -> SpanChunk {
+            defer { self.spans = 0 }
+            return SpanChunk(bytes: self.encoder.seal(), spans: self.spans)
+        }
     }
 
     package var name: String { self.delivery.name }
@@ -54,8 +66,10 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
     private let spans: ExecutionSpans
     private let contents: ContentShelf?
     private let spawn: Spawn
-    private let encoder: Lock<Encoder>
+    private let desk: Lock<Desk>
     private static var mostBreakers: Int { 64 }
+    /// So long after its end a request's prompt and answer are there, where they are captured.
+    private static var contentDelay: Duration { .milliseconds(100) }
     private static var drainStep: Duration { .milliseconds(20) }
 
     /// - Parameters:
@@ -76,7 +90,7 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
     ) {
         self.spans = spans
         self.contents = contents
-        self.encoder = Lock(encoder)
+        self.desk = Lock(Desk(encoder: encoder))
         self.delivery = delivery
         self.limits = limits
         self.client = client
@@ -91,33 +105,30 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
 
     // MARK: What happens
 
-    private enum Next: Sendable {
-        case nothing
-        case encode
-        case wait
-    }
-
     package func record(_ execution: Execution) {
         guard self.spans.wants(execution) else { return }
-        let next = self.state.withLock { state -> Next in
+        let (encodes, waits) = self.state.withLock { state -> (Bool, Bool) in
             guard state.queue.count < self.limits.queue else {
                 state.figures.lostInQueue += 1
-                return .nothing
+                return (false, false)
             }
             state.queue.append(execution)
-            if state.queue.count >= self.limits.chunk, !state.isEncoding {
-                state.isEncoding = true
-                return .encode
-            }
-            guard !state.isTimed else { return .nothing }
-            state.isTimed = true
-            return .wait
+            let encodes = state.queue.count >= self.limits.chunk && !state.isEncoding && self.isFirstRipe(state)
+            if encodes { state.isEncoding = true }
+            defer { state.isTimed = true }
+            return (encodes, !state.isTimed)
         }
-        switch next {
-        case .nothing: break
-        case .encode: _ = self.spawn { await self.encode() }
-        case .wait: _ = self.spawn { await self.wait() }
-        }
+        if encodes { _ = self.spawn { await self.encode() } }
+        if waits { _ = self.spawn { await self.wait() } }
+    }
+
+    private func isFirstRipe(_ state: State) -> Bool {
+        self.contents == nil || state.queue.first.map { self.isRipe($0, self.clock.now()) } ?? false
+    }
+
+    /// Prompt and answer are put on their shelf after the end has been told.
+    private func isRipe(_ execution: Execution, _ now: Instant) -> Bool {
+        execution.record.endedAt.map { $0 + Self.contentDelay <= now } ?? true
     }
 
     package func changed(_ event: PoolEvent) {
@@ -152,57 +163,95 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
     private func flush() async {
         let mayEncode = self.state.withLock { state in
             state.isTimed = false
+            // Whoever encodes sees it when the queue is empty.
+            state.isFlushWanted = true
             defer { state.isEncoding = true }
             return !state.isEncoding
         }
         if mayEncode { await self.encode() }
-        self.state.withLock { $0.due = $0.spool.count }
-        self.startSending()
     }
 
     /// Only one task at a time does this.
     private func encode() async {
-        while true {
-            let (taken, breakers) = self.state.withLock { state -> ([Execution], [BreakerChange]) in
-                if state.queue.isEmpty { state.isEncoding = false }
-                let taken = state.queue
-                state.queue = []
-                return (taken, state.breakers)
-            }
-            guard !taken.isEmpty else { return }
+        while let (taken, breakers) = self.takeQueued() {
             var start = 0
             while start < taken.count {
                 let slice = taken[start..<min(start + self.limits.chunk, taken.count)]
-                self.add(self.chunk(slice, breakers))
+                self.add(self.chunks(slice, breakers))
                 start += slice.count
                 // Whatever else this thread has to do goes first.
                 await Task.yield()
             }
             self.startSending()
         }
+        self.startSending()
     }
 
-    private func chunk(_ slice: ArraySlice<Execution>, _ breakers: [BreakerChange]) -> SpanChunk {
-        let isOutage = self.state.withLock { $0.failures > 0 }
-        var chunk = self.encoder.withLock { encoder in
-            var count = 0
+    /// - Returns: `nil` at the end of the queue; whoever got it encodes no more.
+    private func takeQueued() -> ([Execution], [BreakerChange])? {
+        while true {
+            let (taken, breakers, seals, waits) = self.state.withLock {
+                state -> ([Execution], [BreakerChange], Bool, Bool) in
+                let taken = self.takeRipe(&state)
+                guard taken.isEmpty else { return (taken, state.breakers, false, false) }
+                if state.isFlushWanted {
+                    // What the encoder still has is part of it.
+                    state.isFlushWanted = false
+                    return (taken, state.breakers, true, false)
+                }
+                state.isEncoding = false
+                // What is too young has its turn later.
+                let waits = !state.queue.isEmpty && !state.isTimed
+                if waits { state.isTimed = true }
+                return (taken, state.breakers, false, waits)
+            }
+            guard taken.isEmpty else { return (taken, breakers) }
+            if waits { _ = self.spawn { await self.wait() } }
+            guard seals else { return nil }
+            self.add(self.desk.withLock { $0.spans > 0 ? [$0.seal()] : [] })
+            self.state.withLock { $0.due = $0.spool.count }
+        }
+    }
+
+    private func takeRipe(_ state: inout State) -> [Execution] {
+        var taken: [Execution] = []
+        if self.contents == nil || state.isClosing {
+            swap(&taken, &state.queue)
+            return taken
+        }
+        let now = self.clock.now()
+        let ripe = state.queue.firstIndex { !self.isRipe($0, now) } ?? state.queue.count
+        taken = Array(state.queue.prefix(ripe))
+        state.queue.removeFirst(ripe)
+        return taken
+    }
+
+    /// Documents that are full, and where documents are put together what is left: so none waits for its last.
+    private func chunks(_ slice: ArraySlice<Execution>, _ breakers: [BreakerChange]) -> [SpanChunk] {
+        self.desk.withLock { desk in
+            var chunks: [SpanChunk] = []
             for execution in slice {
                 let submission = execution.record.submission
                 let content = self.contents?.take(submission.remote?.requestID ?? submission.id.description)
-                count += self.spans.describe(execution, content: content, breakers: breakers, to: &encoder)
+                desk.spans += self.spans.describe(execution, content: content, breakers: breakers, to: &desk.encoder)
+                let isFull =
+                    desk.spans >= self.limits.batchSpans || desk.encoder.byteCount >= self.limits.batchBytes
+                if isFull { chunks.append(desk.seal()) }
             }
-            return SpanChunk(bytes: encoder.seal(), spans: count)
+            if self.delivery.joins, desk.spans > 0 { chunks.append(desk.seal()) }
+            return chunks
         }
-        switch self.delivery.compression {
-        case .none: break
-        case .outage: if isOutage { chunk.compress() }
-        case .gzip: chunk.compress()
-        }
-        return chunk
     }
 
-    private func add(_ chunk: SpanChunk) {
-        self.state.withLock { $0.figures.lostInSpool += $0.spool.add(chunk) }
+    private func add(_ chunks: [SpanChunk]) {
+        for var chunk in chunks {
+            switch self.delivery.compression {
+            case .none: break
+            case .outage: if self.state.withLock({ $0.failures > 0 }) { chunk.compress() }
+            case .gzip: chunk.compress()
+            }
+            self.state.withLock { $0.figures.lostInSpool += $0.spool.add(chunk) }
+        }
     }
 
     func startSending() {
@@ -228,7 +277,7 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
             self.state.withLock { $0.due = $0.spool.count }
             self.startSending()
         }
-        return self.state.withLock { $0.spool.spans + $0.queue.count }
+        return self.state.withLock { $0.spool.spans + $0.queue.count } + self.desk.withLock { $0.spans }
     }
 
     private var isBusy: Bool {

@@ -48,7 +48,8 @@ package struct SpanSpool: Sendable {
         return lost
     }
 
-    /// What one request may carry. It counts until `forget` or `putBack`.
+    /// What one request may carry. It counts until `forget` or `putBack`. Chunks that are compressed are not put
+    /// together with others: nothing is compressed twice, however often it is sent.
     ///
     /// - Parameter joins: whether chunks may be put together at all.
     package mutating func take(spans: Int, bytes: Int, joins: Bool) -> [SpanChunk] {
@@ -57,7 +58,9 @@ package struct SpanSpool: Sendable {
         while self.first < self.chunks.count {
             let next = self.chunks[self.first]
             let isTooMuch = taken.spans + next.spans > spans || taken.bytes + next.bytes.count > bytes
-            if !batch.isEmpty, !joins || isTooMuch { break }
+            if let head = batch.first {
+                guard joins, !isTooMuch, head.isCompressed == next.isCompressed else { break }
+            }
             guard let chunk = self.takeFirst() else { break }
             taken.spans += chunk.spans
             taken.bytes += chunk.bytes.count

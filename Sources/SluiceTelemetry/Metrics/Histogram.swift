@@ -45,6 +45,8 @@ package final class BucketBounds: Sendable {
 package struct Exemplar: Sendable {
     let request: RequestID
     let traceparent: String?
+    /// Whether it came from a list: its span is another than that of who put it there.
+    let isRemote: Bool
     /// In the unit that is recorded.
     let value: Int64
     let at: Instant
@@ -54,11 +56,14 @@ package struct Exemplar: Sendable {
         if let caller = submission.traceparent, Self.saysUnsampled(caller) { return nil }
         self.request = submission.id
         self.traceparent = submission.traceparent
+        self.isRemote = submission.remote != nil
         self.value = value
         self.at = at
     }
 
-    var trace: TraceIdentity { TraceIdentity(request: self.request, traceparent: self.traceparent) }
+    var trace: TraceIdentity {
+        TraceIdentity(request: self.request, traceparent: self.traceparent, isRemote: self.isRemote)
+    }
 
     /// The lowest bit of the flags, which end at a fixed place.
     private static func saysUnsampled(_ traceparent: String) -> Bool {

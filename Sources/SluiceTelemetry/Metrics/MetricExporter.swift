@@ -40,6 +40,8 @@ package final class MetricExporter: Sendable {
     /// Pauses between them lie between these, unless the receiver says otherwise.
     private static let leastPause = Duration.seconds(1)
     private static let mostPause = Duration.seconds(8)
+    /// More points no reading has, whatever a receiver says.
+    private static let mostRejected = 1 << 40
 
     /// - Parameters:
     ///   - interval: between readings, at least 100 ms.
@@ -140,7 +142,7 @@ package final class MetricExporter: Sendable {
     private func delivered(_ rejected: Int) {
         let wasFailing = self.state.withLock { state in
             state.figures.delivered += 1
-            state.figures.rejectedPoints += rejected
+            state.figures.rejectedPoints &+= min(rejected, Self.mostRejected)
             defer { state.isFailing = false }
             return state.isFailing
         }

@@ -63,7 +63,7 @@ extension Metrics {
             }
         }
         page.family("sluice_tenant_tokens_total", .counter, "Tokens by tenant and model, as backends counted them.")
-        for (spender, figures) in spenders where figures.promptTokens + figures.completionTokens > 0 {
+        for (spender, figures) in spenders where figures.promptTokens > 0 || figures.completionTokens > 0 {
             page.sample(labels(spender, ("kind", "prompt")), Double(figures.promptTokens))
             page.sample(labels(spender, ("kind", "completion")), Double(figures.completionTokens))
         }

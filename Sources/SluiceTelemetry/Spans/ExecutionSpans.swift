@@ -193,6 +193,7 @@ extension ExecutionSpans {
         }
         self.place(decisive?.backend, &writer)
         if let usage = record.usage {
+            writer.attribute(.responseModel, usage.model)
             writer.attribute(.inputTokens, Int64(usage.prompt))
             writer.attribute(.outputTokens, Int64(usage.completion))
             writer.attribute(.cachedTokens, Int64(usage.cached))

@@ -32,6 +32,8 @@ package struct InflightRecord: Sendable, Equatable {
     package var messageCount: Int?
     /// Whether the producer is told at once if the request is lost: it knows Sluice's extras.
     package var takesNotice = false
+    /// The caller's, so that the end of a request that is lost belongs to its trace.
+    package var traceparent: String?
 
     package init(
         dispatcherID: String,
@@ -49,7 +51,8 @@ package struct InflightRecord: Sendable, Equatable {
         dispatchProfileKey: String? = nil,
         estimatedCostUnits: Int? = nil,
         messageCount: Int? = nil,
-        takesNotice: Bool = false
+        takesNotice: Bool = false,
+        traceparent: String? = nil
     ) {
         self.dispatcherID = dispatcherID
         self.producerID = producerID
@@ -67,6 +70,7 @@ package struct InflightRecord: Sendable, Equatable {
         self.estimatedCostUnits = estimatedCostUnits
         self.messageCount = messageCount
         self.takesNotice = takesNotice
+        self.traceparent = traceparent
     }
 
     /// How the record of this dispatcher begins. Scripts compare it, so that a dispatcher never removes the entry of
@@ -97,6 +101,7 @@ package struct InflightRecord: Sendable, Equatable {
             if let units = self.estimatedCostUnits { json.field("estimated_cost_units", units) }
             if let count = self.messageCount { json.field("message_count", count) }
             if self.takesNotice { json.field("notice", true) }
+            if let traceparent = self.traceparent { json.field("traceparent", traceparent) }
         }
         return json.bytes
     }
@@ -126,7 +131,8 @@ package struct InflightRecord: Sendable, Equatable {
                 ),
                 estimatedCostUnits: try fields.optionalInteger("estimated_cost_units", in: 0...1_000_000_000_000),
                 messageCount: try fields.optionalInteger("message_count", in: 0...1_000_000_000),
-                takesNotice: try fields.flag("notice")
+                takesNotice: try fields.flag("notice"),
+                traceparent: try fields.optionalString("traceparent", maximumBytes: EnvelopeLimits.traceBytes)
             )
         }
     }

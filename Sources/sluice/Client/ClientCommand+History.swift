@@ -123,23 +123,41 @@ extension ClientCommand {
         return Timestamp.text(nanoseconds: Int64(seconds * 1e9))
     }
 
-    /// The last rows, and then, again and again, what has ended since the last of them, oldest first.
+    /// Rows may come so long after they ended where they come as spans from elsewhere, in seconds.
+    private static let latest = 10.0
+
+    /// The last rows, and then, again and again, what has come since, oldest first.
     private func followHistory(_ parameters: [(name: String, value: String)]) throws {
-        let beginning = parameters + [("sort", "-ended")] + (self.invocation.has("limit") ? [] : [("limit", "10")])
-        var rows =
-            try self.historyRows(beginning.filter { $0.name != "sort" } + [("sort", "-ended")]).reversed() as [Row]
-        let filters = parameters.filter { !["from", "sort", "limit"].contains($0.name) }
-        var last = Double(SystemClock().wallClockNanoseconds() / 1_000) / 1e6
-        var shown: Set<String> = []
+        // It has no end.
+        let filters = parameters.filter { !["from", "to"].contains($0.name) }
+        let beginning = filters + parameters.filter { $0.name == "from" }
+        let limit = self.invocation.value("limit") ?? "10"
+        var page = try self.historyPage(beginning + [("sort", "-ended"), ("limit", limit)])
+        (page.rows, page.next) = (page.rows.reversed(), nil)
+        var last = page.rows.last?.endedAt ?? Double(SystemClock().wallClockNanoseconds() / 1_000) / 1e6
+        for row in page.rows { self.terminal.line(row.text) }
+        // What is there already and ended before these is not shown later either.
+        let first = page.rows.first?.endedAt ?? 0
+        var isFirstRound = true
+        var shown = Dictionary(page.rows.map { ($0.key, $0.endedAt) }) { first, _ in first }
         while true {
-            for row in rows where shown.insert("\(row.id) \(row.endedAt)").inserted { self.terminal.line(row.text) }
-            if let newest = rows.last {
-                last = newest.endedAt
-                // The last moment is asked for again: more may have ended in it.
-                shown = Set(rows.filter { $0.endedAt == last }.map { "\($0.id) \($0.endedAt)" })
-            }
+            // The last moment is asked for again in any case: more may have ended in it.
+            let from = page.comesLate ? max(0, last - Self.latest) : last
+            shown = shown.filter { $0.value >= from }
+            repeat {
+                // A cursor holds the time that its list begins with.
+                page = try self.historyPage(
+                    filters + [("from", String(from)), ("sort", "ended"), ("limit", "1000")]
+                        + (page.next.map { [("cursor", $0)] } ?? [])
+                )
+                for row in page.rows {
+                    last = max(last, row.endedAt)
+                    guard shown.updateValue(row.endedAt, forKey: row.key) == nil else { continue }
+                    if !isFirstRound || row.endedAt >= first { self.terminal.line(row.text) }
+                }
+            } while page.next != nil
+            isFirstRound = false
             self.client.pause(.seconds(1))
-            rows = try self.historyRows(filters + [("from", String(last)), ("sort", "ended"), ("limit", "1000")])
         }
     }
 
@@ -147,21 +165,30 @@ extension ClientCommand {
         var id: String
         var endedAt: Double
         var text: String
+
+        /// A request that was put back ends again.
+        var key: String { "\(self.id) \(self.endedAt)" }
     }
 
-    private func historyRows(_ parameters: [(name: String, value: String)]) throws -> [Row] {
+    private struct Page {
+        var rows: [Row] = []
+        var next: String?
+        var comesLate = false
+    }
+
+    private func historyPage(_ parameters: [(name: String, value: String)]) throws -> Page {
         let body = try self.get(.get, "/api/executions" + Self.query(parameters))
         return try JSON.read(body) { root in
-            var rows: [Row] = []
+            var page = Page(next: root["next_cursor"]?.string, comesLate: root["store"]?.string == "clickhouse")
             root["rows"]?.forEachElement { row in
                 let text =
                     self.asJSON
                     ? String(decoding: row.compactBytes, as: UTF8.self)
                     : self.historyRow(row).map { $0.paint($0.text) }.joined(separator: "  ")
-                rows.append(Row(id: row["id"]?.string ?? "", endedAt: row["ended_at"]?.double ?? 0, text: text))
+                page.rows.append(Row(id: row["id"]?.string ?? "", endedAt: row["ended_at"]?.double ?? 0, text: text))
                 return true
             }
-            return rows
+            return page
         }
     }
 

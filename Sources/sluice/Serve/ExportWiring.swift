@@ -21,7 +21,7 @@ struct ExportWiring {
         let settings = TelemetrySettings(wiring.configuration)
         self.settings = settings
         var identity = identity
-        identity.serviceName = wiring.configuration.text("telemetry.service_name") ?? "sluice"
+        identity.serviceName = settings.serviceName
         identity.version = Version.text
         self.identity = identity
         guard settings.tracing != nil, let limit = settings.contentBytes else {
@@ -63,12 +63,12 @@ struct ExportWiring {
             case .protobuf:
                 let encoder = ProtobufSpanEncoder(resource)
                 exporters.append(
-                    self.exporter(encoder, delivery, self.otlpContents, client, reactors, clock, log)
+                    self.exporter(self.spans, encoder, delivery, self.otlpContents, client, reactors, clock, log)
                 )
             case .json:
                 let encoder = JSONSpanEncoder(resource)
                 exporters.append(
-                    self.exporter(encoder, delivery, self.otlpContents, client, reactors, clock, log)
+                    self.exporter(self.spans, encoder, delivery, self.otlpContents, client, reactors, clock, log)
                 )
             }
         }
@@ -76,13 +76,14 @@ struct ExportWiring {
             let delivery = self.settings.delivery(address)
             let encoder = NativeSpanEncoder(resource)
             exporters.append(
-                self.exporter(encoder, delivery, self.clickHouseContents, client, reactors, clock, log)
+                self.exporter(self.kept, encoder, delivery, self.clickHouseContents, client, reactors, clock, log)
             )
         }
         return exporters
     }
 
     private func exporter<Encoder: SpanEncoder>(
+        _ spans: ExecutionSpans,
         _ encoder: Encoder,
         _ delivery: any SpanDelivery,
         _ contents: ContentShelf?,
@@ -92,7 +93,7 @@ struct ExportWiring {
         _ log: EventLog
     ) -> any SpanExporting {
         SpanExporter(
-            self.spans,
+            spans,
             encoder: encoder,
             delivery: delivery,
             limits: self.settings.limits,
@@ -106,7 +107,7 @@ struct ExportWiring {
         )
     }
 
-    private var spans: ExecutionSpans {
+    var spans: ExecutionSpans {
         ExecutionSpans(
             identity: self.identity,
             sampler: self.settings.sampler,
@@ -115,6 +116,15 @@ struct ExportWiring {
             isBeforeLists: self.wiring.role == .gateway,
             contractVersion: DispatchContract.version
         )
+    }
+
+    /// For ClickHouse. Where history is derived from them it is of all requests, whatever is sampled.
+    var kept: ExecutionSpans {
+        var spans = self.spans
+        guard HistoryWiring.kind(self.wiring.configuration) == "clickhouse" else { return spans }
+        spans.sampler = SpanSampler(ratio: 1, respectsParent: false)
+        spans.includesRejected = true
+        return spans
     }
 
     /// By backend. One that goes by the model's name is in many places, and has none.

@@ -67,6 +67,7 @@ struct HistoryWiring {
         settings.user = self.configuration.text("clickhouse.user") ?? settings.user
         settings.password = self.configuration.text("clickhouse.password") ?? ""
         settings.database = self.configuration.text("clickhouse.database") ?? settings.database
+        settings.spans = self.configuration.text("clickhouse.table") ?? settings.spans
         settings.timeout = self.configuration.duration("history.timeout")
         settings.keep = self.configuration.duration("history.keep")
         let wiring = Wiring(configuration: self.configuration, role: self.role)

@@ -4,7 +4,7 @@ import SluiceTelemetry
 import SluiceTransport
 import SluiceWire
 
-/// Sends metrics to an OpenTelemetry receiver, as `OTEL_*` says it.
+/// Sends metrics to an OpenTelemetry receiver, as `OTEL_*` says it, or `telemetry.otlp`.
 struct MetricWiring {
     let configuration: Configuration
     let environment: [String: String]
@@ -23,15 +23,17 @@ struct MetricWiring {
         _ clock: any TimeSource,
         _ log: EventLog
     ) throws(OTLPEndpoint.Problem) -> MetricExporter? {
-        guard let endpoint = try OTLPEndpoint.read(.metrics, self.environment) else { return nil }
-        let variables = OTELVariables(self.environment)
+        let settings = TelemetrySettings(self.configuration)
+        let environment = settings.metricVariables(self.environment)
+        guard let endpoint = try OTLPEndpoint.read(.metrics, environment) else { return nil }
+        let variables = OTELVariables(environment)
         let name = "OTEL_METRIC_EXPORT_INTERVAL"
         var interval = Self.interval
         if let text = variables.text(name) { interval = try OTELVariables.milliseconds(text, name) }
         return MetricExporter(
             endpoint: endpoint,
             origin: MetricOrigin(
-                attributes: self.resource(variables),
+                attributes: self.resource(settings),
                 scopeVersion: Version.text,
                 startedAt: metrics.startedAt
             ),
@@ -48,14 +50,13 @@ struct MetricWiring {
         { await exporter?.end({ await gateway.metricPage() }, within: Self.lastLimit) }
     }
 
-    private func resource(_ variables: OTELVariables) -> [(name: String, value: String)] {
-        // Metrics and spans of one process say the same of it, wherever that was set.
-        let name = self.configuration.text("telemetry.service_name") ?? "sluice"
-        var attributes = variables.resource(serviceName: name)
+    /// Metrics and spans of one process say the same of it, wherever that was set.
+    func resource(_ settings: TelemetrySettings) -> [(name: String, value: String)] {
+        var attributes = [(name: "service.name", value: settings.serviceName)]
         func add(_ name: String, _ value: String) {
             if !attributes.contains(where: { $0.name == name }) { attributes.append((name, value)) }
         }
-        for (name, value) in TelemetrySettings(self.configuration).resource { add(name, value) }
+        for (name, value) in settings.resource { add(name, value) }
         add("service.version", Version.text)
         // Counters of two processes must not be taken for one's.
         add("service.instance.id", Self.newInstance())

@@ -101,7 +101,7 @@ struct ServeCommand {
             limit: configuration.duration("drain"),
             terminal: self.terminal
         )
-        self.end(stops, shutdown, reactors, outlet, clock) { file?.close() }
+        self.end(stops, shutdown, reactors, outlet, clock) { self.close(file) }
         lab?.stop()
         return ExitCode.success
     }
@@ -214,6 +214,11 @@ struct ServeCommand {
     }
 
     /// - Parameter last: what has to be done when nothing runs any more.
+    private func close(_ history: SQLiteExecutionStore?) {
+        guard let lost = history?.close(), lost > 0 else { return }
+        self.terminal.errorLine("history: \(lost) ended requests could not be written")
+    }
+
     private func end(
         _ stops: StopRequests,
         _ shutdown: Shutdown,

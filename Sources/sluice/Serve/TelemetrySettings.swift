@@ -86,8 +86,51 @@ struct TelemetrySettings {
         }
     }
 
+    /// `service.name` of everything that is exported: what it is called, or what is said of it besides.
+    var serviceName: String {
+        let setting = self.configuration.setting("telemetry.service_name")
+        let named = setting.flatMap { $0.source == .standard ? nil : self.configuration.text($0.path) }
+        let besides = self.resource.first { $0.name == "service.name" && !$0.value.isEmpty }?.value
+        return named ?? besides ?? self.configuration.text("telemetry.service_name") ?? "sluice"
+    }
+
+    /// OpenTelemetry's variables for metrics, with what the file or a flag says where there is none.
+    func metricVariables(_ environment: [String: String]) -> [String: String] {
+        var variables = environment
+        func fill(_ name: String, _ path: String, _ text: (ConfigurationValue) -> String?) {
+            guard variables[name]?.isEmpty ?? true, let setting = self.configuration.setting(path) else { return }
+            switch setting.source {
+            // A variable of spans alone says nothing of metrics; one of both is there already.
+            case .environment(let name) where name.hasPrefix("OTEL_"): return
+            case .standard: return
+            default: variables[name] = text(setting.value)
+            }
+        }
+        fill("OTEL_SDK_DISABLED", "telemetry.disabled") { $0 == .toggle(true) ? "true" : nil }
+        for (name, path) in [
+            ("ENDPOINT", "endpoint"), ("PROTOCOL", "protocol"), ("COMPRESSION", "compression"),
+        ] {
+            fill("OTEL_EXPORTER_OTLP_\(name)", "telemetry.otlp.\(path)") { _ in
+                self.configuration.text("telemetry.otlp.\(path)")
+            }
+        }
+        fill("OTEL_EXPORTER_OTLP_TIMEOUT", "telemetry.otlp.timeout") { _ in
+            String(Int(self.configuration.duration("telemetry.otlp.timeout").inMilliseconds))
+        }
+        fill("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.otlp.headers") { _ in
+            let headers = self.configuration.table("telemetry.otlp.headers")
+            return headers.map { "\($0.name)=\(Self.encoded(Self.decoded($0.value)))" }.joined(separator: ",")
+        }
+        return variables
+    }
+
     var resource: [(name: String, value: String)] {
         self.configuration.table("telemetry.resource").map { ($0.name, Self.decoded($0.value)) }
+    }
+
+    /// What would end a value in a variable.
+    private static func encoded(_ text: String) -> String {
+        text.replacing("%", with: "%25").replacing(",", with: "%2C").replacing(" ", with: "%20")
     }
 
     /// Values in OpenTelemetry's variables are percent-encoded.

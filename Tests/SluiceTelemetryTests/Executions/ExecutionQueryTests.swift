@@ -76,6 +76,43 @@ import Testing
         #expect(throws: ExecutionQueryError.self) { try self.read([("pool", "a"), ("cursor", text)]) }
     }
 
+    @Test func `a cursor of times that no list has is refused`() throws {
+        for (from, to, endedAt) in [
+            (nil, nil, Int64.max), (nil, nil, -1), (nil, nil, .min), (.max, nil, 0), (.min, nil, 0), (nil, .max, 0),
+            (nil, 1 << 53 + 1, 0),
+        ] as [(Int64?, Int64?, Int64)] {
+            var query = ExecutionQuery()
+            (query.from, query.to) = (from, to)
+            let place = ExecutionPosition(value: 0, endedAt: endedAt, id: "x")
+            let forged = ExecutionCursor(place, of: query).text
+            #expect(ExecutionCursor(forged) == nil)
+            let error = #expect(throws: ExecutionQueryError.self) { try self.read([("cursor", forged)]) }
+            #expect(error?.parameter == "cursor")
+        }
+    }
+
+    @Test func `a rate is over the time that is asked about`() throws {
+        func read(_ parameters: [(String, String)]) throws -> ExecutionAggregation {
+            try ExecutionAggregation.read(parameters.map { (name: $0.0, value: $0.1) }, now: Self.now)
+        }
+        let whole = try read([("from", "-10m")])
+        #expect(whole.query.to == Self.now && whole.seconds == 600 && whole.seconds(of: 0) == 600)
+        #expect(try read([]).seconds == nil)
+        // 07:58:30 to 08:00:00, in minutes: half of the first, the second; and 08:00 has not begun.
+        let minutes = try read([("from", "-90s"), ("bucket_s", "60")])
+        let first = minutes.start(of: Self.now - 90_000_000)
+        #expect(minutes.seconds(of: first) == 30 && minutes.seconds(of: first + 60_000_000) == 60)
+        #expect(minutes.seconds(of: first + 120_000_000) == 0)
+        var rows: [ExecutionRow] = []
+        for offset in [-80, -40, -20] as [Int64] {
+            var row = ExecutionRow.empty
+            row.endedAt = Self.now + offset * 1_000_000
+            rows.append(row)
+        }
+        let cells = try ExecutionRows(rows).aggregate(minutes).groups[0].buckets.map(\.cell)
+        #expect(cells.map { $0.value(of: .rate, seconds: minutes.seconds) } == [1.0 / 30, 2.0 / 60])
+    }
+
     @Test func `figures are asked within bounds`() throws {
         func read(_ parameters: [(String, String)]) throws -> ExecutionAggregation {
             try ExecutionAggregation.read(parameters.map { (name: $0.0, value: $0.1) }, now: Self.now)
@@ -142,5 +179,15 @@ import Testing
         #expect(ExecutionRow.attempts(json: row.attemptListJSON()) == row.attempts)
         #expect(ExecutionRow.attempts(json: Array("{\"number\":1".utf8)) == [])
         #expect(ExecutionRow.attempts(json: Array("[1,{}]".utf8)) == [])
+        // Of numbers that no attempt has the sum with another would be none.
+        let far = ExecutionRow.attempts(
+            json: Array(
+                """
+                [{"number":1,"started_us":9223372036854775807},{"number":-9223372036854775808,"started_us":0},
+                {"number":2,"started_us":5,"ended_us":-9223372036854775808,"first_byte_us":9223372036854775807}]
+                """.utf8
+            )
+        )
+        #expect(far.map(\.number) == [2] && far[0].endedAfter == nil && far[0].firstByteAfter == nil)
     }
 }

@@ -6,94 +6,16 @@ import Testing
 
 @testable import SluiceTelemetry
 
-/// A receiver that takes spans, or not.
-private final class Receiver: HTTPClient {
-    struct State: Sendable {
-        var answers: [HTTPClientResponse] = []
-        var standard: HTTPClientResponse? = HTTPClientResponse(status: 200)
-        var requests: [HTTPClientRequest] = []
-        var spans = 0
-    }
-
-    let state = Lock(State())
-
-    var requests: [HTTPClientRequest] { self.state.withLock { $0.requests } }
-    /// Of requests that were answered with 200.
-    var spans: Int { self.state.withLock { $0.spans } }
-
-    /// `nil`: nobody is there.
-    func answer(_ standard: HTTPClientResponse?) { self.state.withLock { $0.standard = standard } }
-    func once(_ answers: HTTPClientResponse...) { self.state.withLock { $0.answers = answers } }
-
-    func execute(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientResponse {
-        let answer = self.state.withLock { state -> HTTPClientResponse? in
-            state.requests.append(request)
-            let answer = state.answers.isEmpty ? state.standard : state.answers.removeFirst()
-            if answer?.status == 200 { state.spans += Self.count(request) }
-            return answer
-        }
-        guard let answer else { throw HTTPClientError(.connectRefused, message: "nobody is there", sent: false) }
-        return answer
-    }
-
-    func stream(_ request: HTTPClientRequest) async throws(HTTPClientError) -> HTTPClientStream {
-        throw HTTPClientError(.malformed, message: "not here", sent: false)
-    }
-
-    /// Spans of an uncompressed document of OTLP.
-    private static func count(_ request: HTTPClientRequest) -> Int {
-        guard request.headers["content-encoding"] == nil else { return 0 }
-        var count = 0
-        var document = ProtobufReader(request.body[...])
-        while case .bytes(let resourceSpans)? = document.next()?.value {
-            var parts = ProtobufReader(resourceSpans)
-            while let part = parts.next() {
-                guard part.number == 2, case .bytes(let scopeSpans) = part.value else { continue }
-                var spans = ProtobufReader(scopeSpans)
-                while let span = spans.next() { if span.number == 2 { count += 1 } }
-            }
-        }
-        return count
-    }
-}
-
 @Suite struct SpanExporterTests {
-    private let world = VirtualWorld()
-    private let receiver = Receiver()
-    private let lines = Lock<[String]>([])
+    private let ground = ExporterGround()
+    private var world: VirtualWorld { self.ground.world }
+    private var receiver: SpanReceiver { self.ground.receiver }
+    private var said: [String] { self.ground.lines.withLock { $0 } }
 
     private func exporter(
         _ change: (inout ExportLimits) -> Void = { _ in }
     ) -> SpanExporter<ProtobufSpanEncoder> {
-        var limits = ExportLimits()
-        change(&limits)
-        let identity = RuntimeIdentity(version: "1")
-        let world = self.world
-        let clock = world.clock
-        let lines = self.lines
-        return SpanExporter(
-            ExecutionSpans(identity: identity),
-            encoder: ProtobufSpanEncoder(SpanResource(identity)),
-            delivery: OTLPDelivery(OTLPSettings(url: "http://collector:4318/v1/traces")),
-            limits: limits,
-            client: self.receiver,
-            clock: clock,
-            seed: 7,
-            spawn: { operation in
-                world.spawn(operation)
-                return Nobody()
-            },
-            sleep: { span in
-                await withCheckedContinuation { continuation in
-                    clock.wake(at: clock.now() + span) { continuation.resume() }
-                }
-            },
-            log: { entry in lines.withLock { $0.append(entry.message) } }
-        )
-    }
-
-    private final class Nobody: Cancellable {
-        func cancel() {}
+        self.ground.exporter(change)
     }
 
     private func record(_ count: Int, _ exporter: SpanExporter<ProtobufSpanEncoder>) {
@@ -152,7 +74,7 @@ private final class Receiver: HTTPClient {
         let figures = exporter.figures
         #expect(figures.delivered == 30_000 && self.receiver.spans == 30_000)
         #expect(figures.lostInSpool == 0 && figures.lostInQueue == 0 && figures.waitingBytes == 0)
-        #expect(self.lines.withLock { $0 } == ["spans are not taken", "spans are taken again"])
+        #expect(self.said == ["spans are not taken", "spans are taken again"])
     }
 
     @Test func `a full spool lets the oldest go and counts them`() {

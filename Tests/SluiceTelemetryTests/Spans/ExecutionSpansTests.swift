@@ -101,6 +101,15 @@ import Testing
         }
     }
 
+    @Test func `the model that answered is named as the backend calls it`() {
+        var record = SampleExecution.retried().record
+        #expect(self.collected(SampleExecution.retried())[0].attributes["gen_ai.response.model"] == nil)
+        record.usage?.model = "gpt-test-2026-01-31"
+        let span = self.collected(Execution(record: record, submittedAt: SampleExecution.submittedAt))[0]
+        #expect(span.attributes["gen_ai.response.model"] == "gpt-test-2026-01-31")
+        #expect(span.attributes["gen_ai.request.model"] == "gpt-test")
+    }
+
     /// What history keeps can be read off the span alone.
     @Test func `a history row follows from the span`() {
         for execution in [SampleExecution.retried(), SampleExecution.ended(.deadline), SampleExecution.ended(.shed)] {
@@ -146,6 +155,7 @@ import Testing
             payloadBytes: int("sluice.payload_bytes") ?? 0,
             messageCount: int("sluice.message_count") ?? 0,
             attempts: Self.attempts(values["sluice.attempt_list"] ?? "[]"),
+            attemptCount: int("sluice.attempts") ?? 0,
             traceID: TraceIdentity.hex(span.head.traceHigh) + TraceIdentity.hex(span.head.traceLow),
             spanID: TraceIdentity.hex(span.head.span)
         )
