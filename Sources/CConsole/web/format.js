@@ -52,6 +52,16 @@ export const clock = (seconds, withDate = false) => {
   return isToday && !withDate ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 };
 
+// As short as it stays plain which day that was: 03:04:05, 11-22 03:04:05, 2025-11-22 03:04.
+export const stamp = (seconds) => {
+  const [text, whole_] = [clock(seconds), clock(seconds, true)];
+  if (text !== whole_ || text === dash) return text;
+  return text.startsWith(`${new Date().getFullYear()}-`) ? text.slice(5) : text.slice(0, -3);
+};
+
+// When something is to be, or should have been.
+export const due = (ms) => (absent(ms) ? dash : ms < 0 ? `overdue by ${span(-ms)}` : `in ${span(ms)}`);
+
 export const ago = (seconds) => (absent(seconds) ? dash : `${span(Math.max(0, Date.now() - seconds * 1000))} ago`);
 
 export const plain = (word) => String(word ?? "").replaceAll("_", " ");
