@@ -81,20 +81,20 @@ export const traceLink = (context, id) => {
 
 export const endedColumns = (context) => [
   { name: "id", label: "Request", width: "minmax(6.5rem, 7rem)", narrow: "a", build: link, fill: (cell, row) => fillLink(cell, row.id) },
-  { name: "outcome", label: "Outcome", width: "6.8rem", narrow: "b", build: tagged, fill: (cell, row) => setTag(cell.firstChild, row.outcome) },
-  { name: "why", label: "Reason and fault", width: "minmax(8rem, 1.8fr)", narrow: "c", by: (row) => ["reason", row.reason], fill: (cell, row) => { const words = ending(row); set(cell, words); mark(cell, "title", words); } },
-  { name: "ended", label: "Ended", width: "7.6rem", number: true, sort: "ended", fill: (cell, row) => { set(cell, stamp(row.ended_at)); mark(cell, "title", clock(row.ended_at, true)); } },
-  { name: "split", label: "Queue + execution", width: "12.4rem", sort: "latency", large: true, build: split, fill: fillSplit },
+  { name: "outcome", label: "Outcome", width: "6.5rem", narrow: "b", build: tagged, fill: (cell, row) => setTag(cell.firstChild, row.outcome) },
+  { name: "why", label: "Reason and fault", width: "minmax(7rem, 1.8fr)", narrow: "c", by: (row) => ["reason", row.reason], fill: (cell, row) => { const words = ending(row); set(cell, words); mark(cell, "title", words); } },
+  { name: "ended", label: "Ended", width: "8rem", number: true, sort: "ended", fill: (cell, row) => { set(cell, stamp(row.ended_at)); mark(cell, "title", clock(row.ended_at, true)); } },
+  { name: "split", label: "Queue + execution", width: "12rem", sort: "latency", large: true, build: split, fill: fillSplit },
   { name: "first", label: "First token", width: "5.6rem", number: true, roomy: true, fill: text((row) => span(row.first_token_ms)) },
-  { name: "total", label: "Total", width: "5.2rem", number: true, narrow: "d", build: (cell) => { cell.at = make("span", { class: "in-card" }); cell.span = make("span", {}); cell.append(cell.at, cell.span); },
+  { name: "total", label: "Total", width: "4.8rem", number: true, narrow: "d", build: (cell) => { cell.at = make("span", { class: "in-card" }); cell.span = make("span", {}); cell.append(cell.at, cell.span); },
     fill: (cell, row) => { set(cell.at, `${stamp(row.ended_at)} · `); set(cell.span, span(row.total_ms)); mark(cell, "title", span(row.total_ms)); } },
-  { name: "tokens", label: "Tokens", width: "5.6rem", number: true, sort: "tokens", fill: text((row) => (row.prompt_tokens === null || row.prompt_tokens === undefined ? dash
+  { name: "tokens", label: "Tokens", width: "5.6rem", number: true, sort: "tokens", fill: text((row) => (absent(row.prompt_tokens) ? dash
     : `${short(row.prompt_tokens)} / ${short(row.completion_tokens)}`)) },
-  { name: "cost", label: "Cost", width: "5rem", number: true, sort: "cost", fill: text((row) => money(row.cost_dollars)) },
+  { name: "cost", label: "Cost", width: "4.4rem", number: true, sort: "cost", fill: text((row) => money(row.cost_dollars)) },
   { name: "attempts", label: "Att.", width: "2.8rem", number: true, fill: text((row) => whole(row.attempts)) },
   { name: "pool", label: "Pool", width: "minmax(3.6rem, .7fr)", roomy: true, by: (row) => ["pool", row.pool], fill: text((row) => row.pool) },
   { name: "model", label: "Model", width: "minmax(3.6rem, .8fr)", narrow: "e", by: (row) => ["model", row.model], fill: text((row) => row.model) },
-  { name: "trace", label: "Trace", width: "3.6rem", build: (cell) => {
+  { name: "trace", label: "Trace", width: "2.9rem", build: (cell) => {
     cell.link = make("a", { tabindex: "-1", target: "_blank", rel: "noopener noreferrer" }, "open");
     cell.copy = make("span", {});
     cell.append(cell.link, cell.copy);

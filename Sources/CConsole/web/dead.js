@@ -15,7 +15,7 @@ export const title = "Dead and lost";
 const asEnded = (row) => ({ ...row, total_ms: row.age_ms, prompt_tokens: row.usage?.prompt_tokens, completion_tokens: row.usage?.completion_tokens,
   error_class: row.attempts?.at(-1)?.class, attempts: row.attempts?.length });
 
-const again = (row) => (row.redriven_to ? ["done", "redriven"] : row.redrivable ? ["queued", "can be"] : ["cancelled", "not kept"]);
+const again = (row) => (row.redriven_to ? ["done", "redriven"] : row.redrivable ? ["queued", "possible"] : ["cancelled", "not kept"]);
 const columns = (context) => [...endedColumns(context).filter(({ name }) => !["first", "split", "cost", "trace"].includes(name)).map((column) => ({ ...column, sort: undefined })),
   { name: "again", label: "Redrive", width: "6rem", build: (cell) => { cell.append(tag("queued")); }, fill: (cell, row) => {
     setTag(cell.firstChild, ...again(row));

@@ -31,7 +31,8 @@ export const mount = (root, context, parameters) => {
 
   // MARK: Health
   const health = strip([["pending", "Pending", "queued"], ["in_flight", "In flight", "started"], ["oldest", "Oldest waits", null],
-    ["dispatchers", "Dispatchers", null], ["breakers", "Open circuits", null], ["failures", "Failures", "failed", "since start"]]);
+    ["dispatchers", "Dispatchers", null], ["breakers", "Open circuits", null], ["failures", "Failed in all", "failed"]]);
+  health.cells.failures.parentElement.title = "Since this process started";
   const fabric = make("select", { "aria-label": "Fabric", onchange: () => {
     const one = fabrics.find((each) => each.id === fabric.value);
     if (one && !one.here && /^https?:\/\//.test(one.url ?? "")) location.assign(`${one.url.replace(/\/?$/, "/")}${location.hash}`);

@@ -15,6 +15,10 @@ export const span = (ms) => {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds / 3600) % 24} h`;
 };
 
+// A span in its largest unit, for where there is little room and it changes all the time.
+export const roughly = (ms) => (absent(ms) ? dash : ms < 59_500 ? `${Math.round(ms / 1000)} s` : ms < 3_570_000 ? `${Math.round(ms / 60_000)} m`
+  : ms < 86_400_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`);
+
 export const whole = (number) => (absent(number) ? dash : Math.round(number).toLocaleString("en-US"));
 
 export const short = (number) => {

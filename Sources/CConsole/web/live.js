@@ -5,10 +5,11 @@
 // A stream that breaks is opened again after 0.5 s, then twice as long, to 10 s. What is shown meanwhile is called old.
 // The badge says: live, every n s, paused, stale for n s, reconnecting. Pausing closes the streams: nothing moves.
 import { api, Problem } from "./api.js";
-import { span } from "./format.js";
+import { roughly } from "./format.js";
 
 const staleAfter = 20_000; // The server says something every 15 s.
 const lostAfter = 30_000; // Then a connection is given up, though nobody has closed it.
+const muteFor = 10_000; // A stream says something as soon as it is open.
 const hiddenFor = 2_000; // A page that nobody sees gives its stream back: a browser has six for all tabs.
 const feeds = new Set();
 const watchers = new Set();
@@ -114,7 +115,7 @@ setInterval(() => {
       if (!feed.asking || feed.isLate || now - feed.began < lostAfter) continue;
       feed.isLate = true;
       feed.abort.abort();
-    } else if (!hidden && feed.state !== "refused" && now - Math.max(feed.heard, feed.began) > lostAfter) {
+    } else if (!hidden && feed.state !== "refused" && now - Math.max(feed.heard, feed.began) > (feed.heard < feed.began ? muteFor : lostAfter)) {
       feed.state = "reconnecting";
       follow(feed);
     }
@@ -212,12 +213,12 @@ const word = (all, problem) => {
   if (stopped()) return { state: "paused", text: blurred ? "Paused in background" : "Paused", isOld: true };
   if (all.some((feed) => feed.state === "refused")) return { state: "refused", text: "Not available", isOld: true };
   if (all.some((feed) => feed.state === "reconnecting")) {
-    return { state: "reconnecting", text: `Reconnecting, ${span(old)} old`, isOld: true };
+    return { state: "reconnecting", text: `Reconnecting, ${roughly(old)} old`, isOld: true };
   }
   if (problem) return { state: "refused", text: "Not connected", isOld: true };
   if (all.some((feed) => feed.state === "connecting" && !feed.heard)) return { state: "connecting", text: "Connecting", isOld: false };
   const late = all.find((feed) => now - feed.heard > Math.max(staleAfter, feed.work ? feed.seconds * 2500 : 0));
-  if (late) return { state: "stale", text: `Stale for ${span(now - late.heard)}`, isOld: true };
+  if (late) return { state: "stale", text: `Stale for ${roughly(now - late.heard)}`, isOld: true };
   const slow = all.every((feed) => feed.work) ? Math.max(...all.map((feed) => feed.seconds)) : 0;
   return slow > 0 ? { state: "polling", text: `Every ${slow} s`, isOld: false } : { state: "live", text: "Live", isOld: false };
 };

@@ -22,7 +22,7 @@ import { attempt, confirm, form, say, undoLast } from "./dialogs.js";
 import { make, mark, set, tickAges } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { live } from "./live.js";
-import { plural, span, whole } from "./format.js";
+import { plural, roughly, whole } from "./format.js";
 import { trail } from "./trail.js";
 
 const find = (id) => document.getElementById(id);
@@ -265,7 +265,7 @@ const stand = () => {
   standing = live.poll(async (signal) => {
     const { totals, findings } = await api.get("api/overview", { signal });
     wrongNow = (findings ?? []).filter(({ severity }) => severity !== "info").length;
-    const words = [wrongNow > 0 ? `${wrongNow} wrong` : "", `${whole(totals.queued)} wait`, totals.queued > 0 ? `oldest ${span(totals.oldest_queued_ms)}` : ""].filter(Boolean);
+    const words = [wrongNow > 0 ? `${wrongNow} wrong` : "", `${whole(totals.queued)} wait`, totals.queued > 0 ? `oldest ${roughly(totals.oldest_queued_ms)}` : ""].filter(Boolean);
     set(line, words.join(" · "));
     mark(line, "data-wrong", wrongNow > 0);
     mark(line, "aria-label", `${plural(wrongNow, "thing is wrong", "things are wrong")}, ${plural(totals.queued, "request waits", "requests wait")}: to the overview`);

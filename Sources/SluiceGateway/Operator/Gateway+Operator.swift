@@ -206,8 +206,8 @@ extension Gateway {
         do throws(GatewayError) {
             found = try self.visible(request)
         } catch {
-            if let kept = self.keptAnswer(request) { return kept }
             if let remembered = await self.remembered(request) { return remembered }
+            if let kept = self.keptAnswer(request) { return kept }
             throw error
         }
         // Who is told of the end is told the result.
@@ -224,7 +224,10 @@ extension Gateway {
             request.caller.seesAll || request.caller.tenant == row.tenant
         else { return nil }
         var json = JSONWriter(reserving: 1024)
-        json.object { ExecutionView.writeRequest(row, to: &$0) }
+        json.object { json in
+            ExecutionView.writeRequest(row, to: &json)
+            if let result = self.results.find(id, at: self.clock.now()) { Self.write(result, to: &json) }
+        }
         return Self.json(json)
     }
 
