@@ -45,6 +45,7 @@ def test_the_key_means_the_row_under_the_cursor_and_nothing_of_before(runtime, m
     page.keyboard.press("C")
     first = page.get_by_role("dialog").inner_text()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("j")
     second = focused(page)
     page.keyboard.press("C")

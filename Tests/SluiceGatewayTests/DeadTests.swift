@@ -108,7 +108,9 @@ import Testing
         #expect(await total([("model", "!a")]).contains(#""total":2"#))
         #expect(await total([("outcome", "dead"), ("outcome", "lost")]).contains(#""total":0"#))
         let body = #"{"filter":{"model":["a","c"]},"dry_run":true}"#
-        #expect(await bench.send(.post, "/api/dead/purge", body).text.contains(#""count":2,"dry_run":true,"matched":2"#))
+        #expect(
+            await bench.send(.post, "/api/dead/purge", body).text.contains(#""count":2,"dry_run":true,"matched":2"#)
+        )
     }
 
     @Test func `a dry run names those that would be taken and passes by the others`() async {

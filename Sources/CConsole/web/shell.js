@@ -229,7 +229,9 @@ const paintBadge = () => {
   set(badge.lastElementChild, text);
   badge.title = [problem, live.paused ? "Go on (p)" : "Pause (p)"].filter(Boolean).join(" ");
   const wrong = find("problem");
-  set(wrong, (state === "paused" ? null : problem) ?? noted);
+  // Said once: a page that has nothing else to show says it in its middle.
+  const isSaid = problem !== null && main.querySelector(".empty:not([hidden] *) p")?.textContent === problem;
+  set(wrong, (state === "paused" || isSaid ? null : problem) ?? noted);
   wrong.title = wrong.textContent;
   mark(badge, "aria-pressed", live.paused ? "true" : "false");
   document.body.toggleAttribute("data-old", isOld && state !== "paused");
