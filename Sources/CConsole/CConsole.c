@@ -60,6 +60,9 @@ static const unsigned char live_js[] = {
 static const unsigned char overview_js[] = {
 #embed "web/overview.js"
 };
+static const unsigned char pager_js[] = {
+#embed "web/pager.js"
+};
 static const unsigned char pool_js[] = {
 #embed "web/pool.js"
 };
@@ -80,6 +83,9 @@ static const unsigned char theme_js[] = {
 };
 static const unsigned char timeline_js[] = {
 #embed "web/timeline.js"
+};
+static const unsigned char trail_js[] = {
+#embed "web/trail.js"
 };
 static const unsigned char pages_css[] = {
 #embed "web/pages.css"
@@ -130,6 +136,7 @@ static const sluice_console_asset files[] = {
     {"/list.js", SCRIPT, list_js, sizeof list_js},
     {"/live.js", SCRIPT, live_js, sizeof live_js},
     {"/overview.js", SCRIPT, overview_js, sizeof overview_js},
+    {"/pager.js", SCRIPT, pager_js, sizeof pager_js},
     {"/pool.js", SCRIPT, pool_js, sizeof pool_js},
     {"/pools.js", SCRIPT, pools_js, sizeof pools_js},
     {"/request.js", SCRIPT, request_js, sizeof request_js},
@@ -137,6 +144,7 @@ static const sluice_console_asset files[] = {
     {"/steering.js", SCRIPT, steering_js, sizeof steering_js},
     {"/theme.js", SCRIPT, theme_js, sizeof theme_js},
     {"/timeline.js", SCRIPT, timeline_js, sizeof timeline_js},
+    {"/trail.js", SCRIPT, trail_js, sizeof trail_js},
     {"/pages.css", STYLE, pages_css, sizeof pages_css},
     {"/style.css", STYLE, style_css, sizeof style_css},
     {"/lab.js", "text/javascript; charset=utf-8", lab_js, sizeof lab_js},

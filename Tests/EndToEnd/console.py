@@ -1,5 +1,6 @@
 """A browser for tests of the console: what it says on its console, and what moves without having been asked to."""
 
+import json
 import shutil
 import socket
 import threading
@@ -61,6 +62,17 @@ def row(page, id):
     return page.locator(f'[role=row]:has(a[title="{id}"]):not([aria-hidden])')
 
 
+def answering(page, pattern, body, status=200, kind="application/json"):
+    """Asks of that pattern are answered with this instead of by the program."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    page.route(pattern, lambda route: route.fulfill(status=status, body=text, content_type=kind))
+
+
+def forgive(page, *words):
+    """Takes the complaints out that a test has caused on purpose."""
+    page.faults[:] = [fault for fault in page.faults if not any(word in fault for word in words)]
+
+
 def filtered(text):
     return urllib.parse.quote(text, safe=":,")
 
@@ -75,6 +87,7 @@ class Line:
         self.is_open.set()
         self.speaks.set()
         self.pairs = []
+        self.hushed = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -98,7 +111,8 @@ class Line:
         try:
             while part := source.recv(65536):
                 self.speaks.wait()
-                target.sendall(part)
+                if source not in self.hushed:
+                    target.sendall(part)
         except OSError:
             pass
         for end in (source, target):
@@ -115,6 +129,10 @@ class Line:
             except OSError:
                 pass
         self.pairs = []
+
+    def hush(self):
+        """Nothing goes through any more on what is connected now, though nothing is closed; new connections work."""
+        self.hushed |= set(self.pairs)
 
     def mend(self):
         self.is_open.set()

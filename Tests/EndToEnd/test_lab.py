@@ -133,6 +133,8 @@ def test_a_message_is_explained(lab, visit):
         total += float(adds)
     assert abs(total - float(drawer.locator("tfoot td").inner_text())) < 0.01
     expect(drawer.locator("[data-held]")).to_have_count(1)
+    # All of it is inside: values on the right are not cut off.
+    assert drawer.evaluate("node => node.scrollWidth <= node.clientWidth")
     page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
 

@@ -97,6 +97,33 @@ import Testing
         #expect(self.ids(bench).isEmpty)
     }
 
+    @Test func `a name given several times means one of them, and ! none of them`() async {
+        let bench = self.bench(3)
+        for model in ["a", "b", "c"] {
+            let body = #"{"model":"\#(model)","messages":[{"role":"user","content":"x"}]}"#
+            _ = await bench.send(.post, "/v1/chat/completions", body)
+        }
+        let total = { (query: [(String, String)]) in await bench.send(.get, "/api/dead", query: query).text }
+        #expect(await total([("model", "a"), ("model", "b")]).contains(#""total":2"#))
+        #expect(await total([("model", "!a")]).contains(#""total":2"#))
+        #expect(await total([("outcome", "dead"), ("outcome", "lost")]).contains(#""total":0"#))
+        let body = #"{"filter":{"model":["a","c"]},"dry_run":true}"#
+        #expect(
+            await bench.send(.post, "/api/dead/purge", body).text.contains(#""count":2,"dry_run":true,"matched":2"#)
+        )
+    }
+
+    @Test func `a dry run names those that would be taken and passes by the others`() async {
+        let bench = self.bench(2, then: [.answer(200, GatewayBench.answer)])
+        await self.failed(bench, 2)
+        let ids = self.ids(bench)
+        let body = "{\"ids\":[\"\(ids[0])\",\"\(ids[1])\"],\"dry_run\":true}"
+        _ = await bench.send(.post, "/api/dead/redrive", "{\"ids\":[\"\(ids[0])\"]}")
+        let dry = await bench.send(.post, "/api/dead/redrive", body).text
+        #expect(dry.contains("\"count\":1,\"dry_run\":true,\"matched\":2,\"ids\":[\"\(ids[1])\"]"))
+        #expect(dry.contains("\"skipped\":[{\"id\":\"\(ids[0])\",\"why\":\"it has been redriven already"))
+    }
+
     @Test func `what cannot be sent stays among the dead`() async {
         let bench = self.bench(1)
         await self.failed(bench)

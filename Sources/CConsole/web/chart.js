@@ -6,6 +6,8 @@
 //   view.update({from: 1700000000, step: 5, values: [[1, null, 3], [0, 0, 2]], limit: 64});   from in seconds, step in seconds
 //   With `time: false` the x axis counts seconds from nought (simulated time).
 //
+//   With `pick(from, until)` bars can be pressed, or several marked by a drag, to look closer; times in seconds.
+//
 //   const line = spark("queued in the last 5 minutes", "queued");  line.update([1, 2, null, 3]);  cell.append(line.element)
 //
 // `kind` picks the colour: a state's (queued, started, done, failed, …) or c1 … c6. The pointer, or ← → on a focused chart,
@@ -63,7 +65,46 @@ const summary = (title, series, values, format) => `${title}. ${series.map(({ na
     format(seen.reduce((a, b) => Math.min(a, b)))}, most ${format(seen.reduce((a, b) => Math.max(a, b)))}`;
 }).join("; ")}`;
 
-export const chart = ({ title, series, format = short, shape = "line", height = "short", ceiling = null, time = true, group = null }) => {
+// A press takes one bar, a drag several, Enter the one under the cursor.
+const picking = (plot, look, take) => {
+  const band = make("span", { class: "band", hidden: true });
+  let from = null;
+  const at = (event) => {
+    const { left, width: wide } = plot.getBoundingClientRect();
+    return Math.max(0, Math.min(look().n - 1, Math.floor(((event.clientX - left) / wide) * look().n)));
+  };
+  const show = (a, b) => {
+    const n = look().n;
+    band.hidden = false;
+    band.style.left = `${(Math.min(a, b) / n) * 100}%`;
+    band.style.width = `${((Math.abs(b - a) + 1) / n) * 100}%`;
+  };
+  const stop = () => { from = null; band.hidden = true; };
+  plot.append(band);
+  plot.classList.add("pickable");
+  plot.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || look().n === 0) return;
+    from = at(event);
+    plot.setPointerCapture(event.pointerId);
+    show(from, from);
+  });
+  plot.addEventListener("pointermove", (event) => { if (from !== null) show(from, at(event)); });
+  plot.addEventListener("pointercancel", stop);
+  plot.addEventListener("pointerup", (event) => {
+    if (from === null) return;
+    const [a, b] = [from, at(event)];
+    stop();
+    take(Math.min(a, b), Math.max(a, b));
+  });
+  plot.addEventListener("keydown", (event) => {
+    const { index } = look();
+    if (event.key !== "Enter" || index === null) return;
+    event.preventDefault();
+    take(index, index);
+  });
+};
+
+export const chart = ({ title, series, format = short, shape = "line", height = "short", ceiling = null, time = true, group = null, pick = null }) => {
   const figures = series.map(() => make("b", {}));
   const legend = make("ul", { class: "legend" }, ...series.map(({ name, kind }, i) =>
     make("li", { "data-kind": kind }, make("i", { "aria-hidden": "true" }), make("span", {}, name), figures[i])));
@@ -112,6 +153,8 @@ export const chart = ({ title, series, format = short, shape = "line", height = 
     event.preventDefault();
     move(Math.max(0, Math.min(n - 1, (index ?? n) + step)));
   });
+
+  if (pick) picking(plot, () => ({ n: count(), index }), (first, last) => pick(data.from + first * data.step, data.from + (last + 1) * data.step));
 
   const update = (next) => {
     data = { ...data, ...next };

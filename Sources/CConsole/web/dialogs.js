@@ -46,6 +46,7 @@ const control = (field) => {
   const node = field.options ? make("select", common, ...field.options.map((each) => make("option", { value: each }, each)))
     : field.kind === "text" ? make("textarea", { ...common, rows: field.rows ?? 8, spellcheck: "false" })
     : field.kind === "check" ? make("input", { ...common, type: "checkbox" })
+    : field.kind === "time" ? make("input", { ...common, type: "datetime-local", step: 1 })
     : make("input", { ...common, type: "text", inputmode: field.kind === "number" ? "decimal" : null, autocomplete: "off", spellcheck: "false" });
   if (field.kind === "check") node.checked = Boolean(field.value);
   else node.value = field.value ?? "";

@@ -1,9 +1,11 @@
 // Runtime Fabric → LLM Dispatch: what waits and runs now, and what has ended. Live state comes from the fabric, the past
 // from history; the two are never mixed.
 import { age, empty, make, mark, once, set } from "./dom.js";
-import { filter, textOf } from "./filter.js";
+import { addressOf, filter, toggled } from "./filter.js";
 import { whole } from "./format.js";
 import { list } from "./list.js";
+import { pager } from "./pager.js";
+import { trail } from "./trail.js";
 import { strip } from "./overview.js";
 import { endedColumns, liveColumns } from "./columns.js";
 import { executionFields, liveFields } from "./fields.js";
@@ -14,20 +16,23 @@ export const title = "LLM Dispatch";
 const window_ = 160; // Rows asked for at once: some screens full.
 const fields = { live: liveFields, recent: executionFields };
 
-const read = (parameters) => {
+const read = (context, parameters) => {
   const state = { view: "live", sort: "", ...parameters };
-  state.f = textOf(parameters, (fields[state.view] ?? liveFields)({}));
+  const address = addressOf(parameters, (fields[state.view] ?? liveFields)({}));
+  context.remember(address);
+  state.f = address.f;
   return state;
 };
 
 export const mount = (root, context, parameters) => {
-  let state = read(parameters);
+  let state = read(context, parameters);
   const seen = { pool: new Set(), model: new Set(), tenant: new Set(), producer: new Set(), backend: new Set() };
   const learn = (rows) => { for (const row of rows) for (const name in seen) if (row[name] && seen[name].size < 200) seen[name].add(row[name]); };
 
   // MARK: Health
   const health = strip([["pending", "Pending", "queued"], ["in_flight", "In flight", "started"], ["oldest", "Oldest waits", null],
-    ["dispatchers", "Dispatchers", null], ["breakers", "Open circuits", null], ["failures", "Failures", "failed"]]);
+    ["dispatchers", "Dispatchers", null], ["breakers", "Open circuits", null], ["failures", "Failed in all", "failed"]]);
+  health.cells.failures.parentElement.title = "Since this process started";
   const fabric = make("select", { "aria-label": "Fabric", onchange: () => {
     const one = fabrics.find((each) => each.id === fabric.value);
     if (one && !one.here && /^https?:\/\//.test(one.url ?? "")) location.assign(`${one.url.replace(/\/?$/, "/")}${location.hash}`);
@@ -70,6 +75,7 @@ export const mount = (root, context, parameters) => {
   let shown = null;
   const turn = (name) => {
     if (name === state.view && shown) return;
+    context.note("");
     state = { view: name, f: "", sort: "" };
     context.remember({ view: name === "live" ? null : name, f: null, sort: null });
     open();
@@ -86,7 +92,7 @@ export const mount = (root, context, parameters) => {
 
   return {
     update(next) {
-      const wanted = read(next);
+      const wanted = read(context, next);
       if (wanted.view !== state.view) { state = wanted; open(); } else { state = wanted; shown.update(wanted); }
     },
     escape: () => shown.escape?.(),
@@ -120,7 +126,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
 
   const asked = () => ({ ...filters, sort, offset: place || null, limit: window_ });
   const path = () => `api/live/stream${query({ ...asked(), overview: 1 })}`;
-  const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open,
+  const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open, narrow: (name, value) => box.write(toggled(box.text, name, value)),
     select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); },
     sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0); },
     nothing: () => (Object.keys(filters).length > 0 ? empty("No live request matches the filter.") : empty("Nothing waits and nothing runs.", "Requests appear here as they come.")),
@@ -129,18 +135,25 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       if (first >= data.offset && end <= data.offset + order.length) return;
       go(Math.max(0, Math.floor((first + height / 2 - window_ / 2) / 20) * 20));
     } });
-  // While somebody scrolls, pages are fetched; the stream follows when the list has come to rest.
+  // While somebody scrolls, pages are fetched; the stream follows when the list has come to rest. Until it does, it speaks of
+  // what was wanted before.
   let fetching = null;
+  let following = "";
   const look = once(async () => {
     fetching?.abort();
     fetching = new AbortController();
-    try { take({ ...(await context.api.get(`api/live${query(asked())}`, { signal: fetching.signal })), full: true }); } catch { /* The stream will say. */ }
+    try {
+      take({ ...(await context.api.get(`api/live${query(asked())}`, { signal: fetching.signal })), full: true });
+    } catch (error) { if (error.name !== "AbortError") grid.say(error.message); }
   }, 40);
-  const move = once(() => feed.change(path()), 500);
+  const move = once(() => {
+    following = path();
+    feed.change(following);
+  }, 500);
   const go = (offset) => {
     if (offset === place && offset !== 0) return;
     place = offset;
-    if (!context.live.paused) look();
+    look();
     move();
   };
 
@@ -151,6 +164,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
       filters = parsed.values;
       isNews = true;
+      grid.clear();
       grid.top();
       go(0);
     } });
@@ -170,46 +184,59 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     }
     data = event;
     learn(fresh);
+    context.note(event.fabric_error ? `The fabric cannot be asked: ${event.fabric_error}`
+      : event.sampled ? "Lists are read from their heads: not every request is shown, and filters look at those alone." : "");
     grid.set({ total: event.matched, offset: event.offset, rows: order });
     tell(event.matched === event.total ? `${whole(event.total)} live` : `${whole(event.matched)} of ${whole(event.total)} live`);
   };
-  const feed = context.live.stream(path(), {
+  following = path();
+  const feed = context.live.stream(following, {
     overview,
     rows(event) {
-      // Of a window that has been left; what ended meanwhile may have taken the window with it.
-      if (event.offset !== place && event.matched > place) return;
-      if (event.offset !== place || (place > 0 && event.matched <= place)) return go(0);
+      if (following !== path()) return;
+      // What ended meanwhile may have taken the window with it.
+      if (place > 0 && event.matched <= place) return go(0);
+      fetching?.abort();
       take(event);
     },
     problem: (error) => grid.say(error.message),
   });
 
-  const cancelMany = async () => {
-    const ids = [...grid.chosen];
+  const cancelMany = async (ids = [...grid.chosen]) => {
     const sure = await context.confirm({ title: `Cancel ${ids.length === 1 ? "this request" : `${ids.length} requests`}?`, danger: true, yes: "Cancel them", type: null,
       text: "What waits ends at once; running calls are told to stop. Their clients get an error. This cannot be undone.",
       details: [make("ul", { class: "mono ids" }, ...ids.slice(0, 8).map((id) => make("li", {}, id)), ids.length > 8 ? make("li", {}, `and ${ids.length - 8} more`) : "")] });
     if (!sure) return;
-    let failed = 0;
+    let [failed, ended] = [0, 0];
+    const cancel = async (id) => {
+      try {
+        const { answer } = await context.api.post(`api/requests/${encodeURIComponent(id)}/cancel`);
+        if (answer === "already_ended") ended += 1;
+      } catch { failed += 1; }
+    };
     for (let i = 0; i < ids.length; i += 6) {
-      await Promise.all(ids.slice(i, i + 6).map((id) => context.api.post(`api/requests/${encodeURIComponent(id)}/cancel`).catch(() => { failed += 1; })));
+      await Promise.all(ids.slice(i, i + 6).map(cancel));
     }
     grid.clear();
-    context.say(failed === 0 ? `${whole(ids.length)} cancelled or told to stop.` : `${whole(failed)} of ${whole(ids.length)} could not be cancelled.`, { kind: failed ? "bad" : "good" });
+    const done = ids.length - failed - ended;
+    context.say([done > 0 ? `${whole(done)} cancelled or told to stop.` : "", ended > 0 ? `${whole(ended)} had ended already.` : "",
+      failed > 0 ? `${whole(failed)} of ${whole(ids.length)} could not be cancelled.` : ""].filter(Boolean).join(" "), { kind: failed ? "bad" : "good" });
   };
   context.keys({ ...grid.keys(), C: { label: "Cancel the row, or what is selected", run: () => {
     const row = grid.current();
-    if (grid.chosen.size === 0 && row) { grid.chosen.add(row.id); grid.clear === undefined || (bulk.hidden = false); }
-    if (grid.chosen.size > 0 && !cancelButton.disabled) cancelMany();
+    const ids = grid.chosen.size > 0 ? [...grid.chosen] : row ? [row.id] : [];
+    if (ids.length === 0) return;
+    if (context.may("operator")) cancelMany(ids);
+    else cancelButton.click();
   } } });
 
   return {
     update(next) {
       if (next.f !== box.text) box.write(next.f);
-      if (next.sort !== sort) { sort = next.sort; grid.sorted(sort); go(0); }
+      if ((next.sort ?? "") !== sort) { sort = next.sort; grid.sorted(sort); go(0); }
     },
     escape: () => grid.clear(),
-    close() { feed.close(); grid.unmount(); move.stop(); look.stop(); fetching?.abort(); },
+    close() { feed.close(); box.stop(); grid.unmount(); move.stop(); look.stop(); fetching?.abort(); },
   };
 };
 
@@ -217,12 +244,9 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
 
 const recent = ({ root, context, state, seen, learn, overview }) => {
   let filters = {};
-  let cursor = null;
-  let rows = [];
-  let loading = false;
   const note = make("span", { class: "count" });
   const open = (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`);
-  const grid = list({ label: "Recent executions", columns: endedColumns(context), key: (row) => row.id, open, end: () => more(),
+  const grid = list({ label: "Recent executions", columns: endedColumns(context), key: (row) => row.id, open, end: () => pages.more(), saved: () => pages.state, narrow: (name, value) => box.write(toggled(box.text, name, value)),
     nothing: () => empty("No execution matches.", Object.keys(filters).length > 0 ? "Take something out of the filter." : "What ends appears here.") });
   const path = (values) => `api/executions${query({ ...filters, sort: "-ended", limit: 100, ...values })}`;
   const box = filter({ fields: executionFields(seen), value: state.f, label: "Filter executions",
@@ -231,44 +255,30 @@ const recent = ({ root, context, state, seen, learn, overview }) => {
       context.remember({ f: text });
       if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
       filters = parsed.values;
-      rows = [];
+      pages.reset();
       grid.top();
-      feed.now();
+      feed.anew();
     } });
   filters = box.parsed().values;
   root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), note), grid.element);
 
   const show = () => {
+    const { rows } = pages;
     grid.set({ total: rows.length, offset: 0, rows });
-    set(note, cursor ? `newest ${whole(rows.length)}` : `${whole(rows.length)} in all`);
+    set(note, pages.hasMore || pages.isCut ? `newest ${whole(rows.length)}` : `${whole(rows.length)} in all`);
   };
-  const merge = (fresh) => {
-    const known = new Map(fresh.map((row) => [row.id, row]));
-    return [...fresh, ...rows.filter((row) => !known.has(row.id))];
-  };
-  const more = async () => {
-    if (loading || !cursor) return;
-    loading = true;
-    try {
-      const page = await context.api.get(path({ cursor }));
-      const known = new Set(rows.map((row) => row.id));
-      rows = [...rows, ...page.rows.filter((row) => !known.has(row.id))];
-      cursor = page.next_cursor;
-      show();
-    } catch (error) {
-      context.say(error.message, { kind: "bad" });
-    } finally { loading = false; }
-  };
+  const pages = pager({ get: (values, signal) => context.api.get(path(values), { signal }), show, fault: (error) => context.say(error.message, { kind: "bad" }),
+    saved: trail.peek("Recent executions")?.saved });
   const feed = context.live.poll(async (signal) => {
-    const page = await context.api.get(path(), { signal });
+    const page = await pages.first(signal);
+    if (!page) return;
     learn(page.rows);
-    if (rows.length <= 100) { rows = page.rows; cursor = page.next_cursor; } else rows = merge(page.rows);
     show();
   }, 2, (error) => grid.say(error.message));
   const health = context.live.poll(async (signal) => overview(await context.api.get("api/overview", { signal })), 5);
   context.keys(grid.keys());
   return {
     update(next) { if (next.f !== box.text) box.write(next.f); },
-    close() { feed.close(); health.close(); grid.unmount(); },
+    close() { feed.close(); health.close(); box.stop(); grid.unmount(); },
   };
 };

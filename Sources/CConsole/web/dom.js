@@ -3,6 +3,7 @@
 //   draw("path", {d})                                        the same for SVG
 //   set(node, "text")                                        changes the text only if it differs
 //   reconcile(parent, items, key, build, fill)               keeps the element of each key: focus survives
+//   redraw(box, facts, () => nodes)                          draws anew only when the facts are others
 //   tag("queued"), copy(text), meter(share, label), empty("sentence")
 import { plain, span } from "./format.js";
 
@@ -39,12 +40,16 @@ export const mark = (node, name, value) => {
 };
 
 export const reconcile = (parent, items, key, build, fill = () => {}) => {
-  const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const named = new Map(items.map((item) => [String(key(item)), item]));
+  const known = new Map();
+  // What goes, goes first: what stays is not moved by it, and keeps the focus.
+  for (const child of [...parent.children]) {
+    if (named.has(child.dataset.key) && !known.has(child.dataset.key)) known.set(child.dataset.key, child);
+    else child.remove();
+  }
   let place = parent.firstElementChild;
-  for (const item of items) {
-    const name = String(key(item));
+  for (const [name, item] of named) {
     let node = known.get(name);
-    known.delete(name);
     if (!node) {
       node = build(item);
       node.dataset.key = name;
@@ -53,7 +58,17 @@ export const reconcile = (parent, items, key, build, fill = () => {}) => {
     if (node === place) place = place.nextElementSibling;
     else parent.insertBefore(node, place);
   }
-  for (const node of known.values()) node.remove();
+};
+
+// Draws a box anew only when its facts are others; the focus goes to what bears the same name.
+export const redraw = (box, facts, ...build) => {
+  const drawn = JSON.stringify(facts);
+  if (box.drawn === drawn) return;
+  box.drawn = drawn;
+  const nameOf = (node) => node.getAttribute("aria-label") ?? node.textContent;
+  const held = box.contains(document.activeElement) && box !== document.activeElement ? nameOf(document.activeElement) : null;
+  box.replaceChildren(...build.flatMap((each) => each()));
+  if (held !== null) [...box.querySelectorAll("a, button, [tabindex]")].find((node) => nameOf(node) === held)?.focus({ preventScroll: true });
 };
 
 // A state in colour, shape and word.
@@ -120,6 +135,14 @@ export const meter = (label) => {
 };
 
 export const empty = (title, text = "") => make("div", { class: "empty" }, make("p", {}, title), text ? make("p", { class: "quiet" }, text) : null);
+
+// The same pairs again, in place.
+export const fillFacts = (list, pairs) => reconcile(list, pairs.filter(([, value]) => value !== undefined), ([name]) => name,
+  ([name]) => make("div", {}, make("dt", {}, name), make("dd", {})), (line, [, value]) => {
+    const cell = line.lastChild;
+    if (!(value instanceof Node)) set(cell, value === null || value === "" ? "–" : value);
+    else if (cell.firstChild?.outerHTML !== value.outerHTML) cell.replaceChildren(value);
+  });
 
 export const facts = (pairs) => make("dl", { class: "pairs" }, ...pairs.filter(([, value]) => value !== undefined)
   .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value === null || value === "" ? "–" : value))));

@@ -34,7 +34,7 @@ export const executionFields = (seen) => [
 
 export const deadFields = (seen) => [
   { name: "outcome", hint: "dead, lost, failed", values: () => ["dead", "lost", "failed"] },
-  { name: "pool", hint: "its queue", values: from(seen, "pool") },
-  { name: "model", hint: "the model asked for", values: from(seen, "model") },
-  { name: "tenant", hint: "whose", values: from(seen, "tenant") },
+  { name: "pool", hint: "its queue", values: from(seen, "pool"), negates: true },
+  { name: "model", hint: "the model asked for", values: from(seen, "model"), negates: true },
+  { name: "tenant", hint: "whose", values: from(seen, "tenant"), negates: true },
 ];

@@ -4,7 +4,7 @@
 // query; a span or number takes > and < and goes to `over` or `under`. What cannot be understood is said, and not sent.
 import { make, mark, once, set } from "./dom.js";
 
-const piece = /(!?)([a-z_]+):("[^"]*"?|\S*)|"[^"]*"?|\S+/gi;
+const piece = /(!?)([a-z_]+):((?:"[^"]*"?|[^\s"]+)*)|"[^"]*"?|\S+/gi;
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const bare = (text) => text.replace(/^"|"$/g, "");
@@ -36,7 +36,7 @@ export const parse = (text, fields) => {
       else values[to] = read.value;
       continue;
     }
-    for (const each of raw.startsWith('"') ? [value] : value.split(",")) {
+    for (const each of (raw.match(/"[^"]*"?|[^,"]+/g) ?? []).map(bare)) {
       if (each) (values[field.to ?? field.name] ??= []).push(not ? `!${each}` : each);
     }
   }
@@ -56,6 +56,10 @@ export const toggled = (text, name, value) => {
 // The text that an address means: its `f`, or fields by their own names (`state=queued&pool=a`).
 export const textOf = (parameters, fields) => parameters.f ?? fields.filter((field) => parameters[field.name] ?? parameters[field.to])
   .map((field) => `${field.name}:${quoted(parameters[field.name] ?? parameters[field.to])}`).join(" ");
+
+// The same as the address's `f`, and the fields' own names taken out of it, else what is cleared would come back.
+export const addressOf = (parameters, fields) => ({ ...Object.fromEntries(fields.flatMap(({ name, to }) => [name, to])
+  .filter((name) => name && name in parameters).map((name) => [name, null])), f: textOf(parameters, fields) });
 
 let serial = 0;
 
@@ -109,7 +113,9 @@ export const filter = ({ fields, value = "", label, change, quick = [] }) => {
     mark(input, "aria-activedescendant", null);
   };
 
+  let isGone = false;
   const tell = () => {
+    if (isGone) return;
     const parsed = parse(input.value, fields);
     set(wrong, parsed.problems[0] ?? "");
     mark(input, "aria-invalid", parsed.problems.length > 0 ? "true" : null);
@@ -148,5 +154,6 @@ export const filter = ({ fields, value = "", label, change, quick = [] }) => {
   set(wrong, first.problems[0] ?? "");
   return { element, input, parsed: () => parse(input.value, fields), get text() { return input.value.trim(); },
     write(text) { if (document.activeElement !== input || text !== input.value) { input.value = text; tell(); } },
+    stop() { isGone = true; soon.stop(); },
     show(text) { if (input.value.trim() !== text) { input.value = text; soon.stop(); } } };
 };

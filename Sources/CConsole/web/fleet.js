@@ -51,6 +51,7 @@ export const mount = (root, context) => {
   context.live.poll(async (signal) => {
     const fleet = await context.api.get("api/fleet", { signal });
     box.hidden = false;
+    context.note(fleet.fabric_error ? `The fabric cannot be asked: ${fleet.fabric_error}` : "");
     for (const [key, view] of tables) view.show((fleet[key] ?? []).map((one) => (typeof one === "string" ? { id: one } : one)));
   }, 2);
   return { unmount() {} };

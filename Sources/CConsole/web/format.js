@@ -15,6 +15,10 @@ export const span = (ms) => {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds / 3600) % 24} h`;
 };
 
+// A span in its largest unit, for where there is little room and it changes all the time.
+export const roughly = (ms) => (absent(ms) ? dash : ms < 59_500 ? `${Math.round(ms / 1000)} s` : ms < 3_570_000 ? `${Math.round(ms / 60_000)} m`
+  : ms < 86_400_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`);
+
 export const whole = (number) => (absent(number) ? dash : Math.round(number).toLocaleString("en-US"));
 
 export const short = (number) => {
@@ -51,6 +55,16 @@ export const clock = (seconds, withDate = false) => {
   const isToday = new Date().toDateString() === date.toDateString();
   return isToday && !withDate ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 };
+
+// As short as it stays plain which day that was: 03:04:05, 11-22 03:04:05, 2025-11-22 03:04.
+export const stamp = (seconds) => {
+  const [text, whole_] = [clock(seconds), clock(seconds, true)];
+  if (text !== whole_ || text === dash) return text;
+  return text.startsWith(`${new Date().getFullYear()}-`) ? text.slice(5) : text.slice(0, -3);
+};
+
+// When something is to be, or should have been.
+export const due = (ms) => (absent(ms) ? dash : ms < 0 ? `overdue by ${span(-ms)}` : `in ${span(ms)}`);
 
 export const ago = (seconds) => (absent(seconds) ? dash : `${span(Math.max(0, Date.now() - seconds * 1000))} ago`);
 

@@ -9,7 +9,8 @@ let waitsForPage = 0;
 
 export const keys = {
   everywhere(bindings) { for (const [name, binding] of Object.entries(bindings)) everywhere.set(name, binding); },
-  page(bindings) { for (const [name, binding] of Object.entries(bindings)) ofPage.set(name, binding); },
+  // A view's keys take the place of those of the view before it.
+  page(bindings) { ofPage.clear(); for (const [name, binding] of Object.entries(bindings)) ofPage.set(name, binding); },
   clear() { ofPage.clear(); },
   go(name, label, run) { pages.set(name, { label, run }); },
 };

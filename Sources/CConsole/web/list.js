@@ -1,16 +1,20 @@
 // Rows of which only those on the screen exist: 100,000 are as light as forty.
 //   const view = list({label, columns, key, open(row), select(set), window(first, count), end(), sort(name), cancel})
 //   view.set({total, offset, rows})     rows of a window; `total` sizes the scroll bar
-//   view.keys()                         j, k, x, Enter … for context.keys
+//   view.keys()                         j, k, x, y, Enter … for context.keys
+// Opened rows leave a trail: whoever comes back stands where they stood, with `saved` of then.
+// With `narrow(field, value)` a press on a cell whose column has `by(row)` → [field, value] filters by it.
 // A column: {name, label, width, number, roomy (only where there is room), narrow: "a" … "e" (its place in a card on small screens),
-// sort, build(cell), fill(cell, row)}.
+// sort (numbers: the largest first), by, build(cell), fill(cell, row)}.
 // Rows move by transform, so nothing around them shifts; a row keeps its element, so focus stays where it was.
-import { make, mark, set } from "./dom.js";
+import { say } from "./dialogs.js";
+import { copyText, make, mark, set } from "./dom.js";
+import { trail } from "./trail.js";
 
 const highest = 12_000_000; // Pixels: browsers do not make taller things.
 const spare = 8;
 
-export const list = ({ label, columns, key, open, select = null, window: wants = () => {}, end = () => {}, sort = null, nothing }) => {
+export const list = ({ label, columns, key, open: enter, narrow = null, saved = () => null, select = null, window: wants = () => {}, end = () => {}, sort = null, nothing }) => {
   const state = { total: 0, offset: 0, rows: [], height: 34, sort: null };
   const nodes = new Map();
   const free = [];
@@ -19,8 +23,10 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
   let moving = false;
 
   const heads = columns.map((column) => {
-    const inside = column.sort && sort ? make("button", { type: "button", class: "plain", onclick: () => sort(state.sort === column.sort
-      ? `-${column.sort}` : column.sort) }, column.label) : make("span", {}, column.label);
+    const inside = column.sort && sort ? make("button", { type: "button", class: "plain", onclick: () => {
+      const [one, other] = column.number || column.large ? [`-${column.sort}`, column.sort] : [column.sort, `-${column.sort}`];
+      sort(state.sort === one ? other : one);
+    } }, column.label) : make("span", {}, column.label);
     return make("div", { role: "columnheader", class: `${column.number ? "number" : ""}${column.roomy ? " roomy" : ""}` }, inside);
   });
   const head = make("div", { class: "entry head", role: "row", "aria-rowindex": 1 }, ...heads);
@@ -34,9 +40,15 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
   element.style.setProperty("--columns", columns.map((column) => column.width).join(" "));
   element.style.setProperty("--dense", columns.filter((column) => !column.roomy).map((column) => column.width).join(" "));
 
+  const open = (row) => {
+    const index = state.offset + state.rows.indexOf(row);
+    trail.leave({ label, hash: location.hash, key: key(row), index, top: scroller.scrollTop, ids: state.rows.map(key), saved: saved() });
+    enter(row);
+  };
+
   const build = () => {
     const cells = columns.map((column) => {
-      const cell = make("div", { role: "gridcell", class: `${column.number ? "number " : ""}${column.narrow ? `at-${column.narrow}` : "wide"}${column.roomy ? " roomy" : ""}` });
+      const cell = make("div", { role: "gridcell", class: `${column.number ? "number " : ""}${column.narrow ? `at-${column.narrow}` : "wide"}${column.roomy ? " roomy" : ""}${narrow && column.by ? " by" : ""}` });
       column.build?.(cell);
       return cell;
     });
@@ -45,6 +57,9 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
     node.addEventListener("click", (event) => {
       if (event.target.closest("a, button, input") || getSelection()?.toString()) return;
       if (event.metaKey || event.ctrlKey || event.shiftKey) return toggle(node.row);
+      const by = columns[cells.indexOf(event.target.closest(".by"))]?.by(node.row);
+      // On small screens a row is one thing to press.
+      if (by?.[1] && headGroup.offsetHeight > 0) return narrow(...by);
       open(node.row);
     });
     node.addEventListener("focus", () => { active = { key: key(node.row), index: node.index }; rove(); });
@@ -110,7 +125,11 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
     for (const node of nodes.values()) mark(node, "aria-hidden", null);
     rove();
     // Whose row has gone stands on the one that took its place.
-    if (moving || (lost && document.activeElement === document.body) || (lost && focused)) focusAt(active.index);
+    // Whoever has gone elsewhere meanwhile is left there.
+    const isFree = document.activeElement === document.body || element.contains(document.activeElement);
+    if (!isFree) moving = false;
+    else if (moving || lost) focusAt(active.index);
+    if (returning && nodes.size > 0) comeBack();
     if (state.offset + state.rows.length >= state.total && high >= state.total - 20) end();
   };
 
@@ -118,6 +137,23 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
     const node = [...nodes.values()].find((each) => each.index === index);
     moving = !node && index < state.total;
     if (node) node.focus({ preventScroll: true });
+  };
+
+  let returning = null;
+  let way = trail.peek(label);
+  const comeBack = () => {
+    const node = nodes.get(returning.key) ?? [...nodes.values()].find((each) => each.index === returning.index);
+    if (!node) return;
+    if ([document.body, document.getElementById("main")].includes(document.activeElement)) node.focus({ preventScroll: true });
+    returning = null;
+  };
+  const goBack = () => {
+    const { top, index } = way;
+    const room = scroller.clientHeight - headGroup.offsetHeight;
+    const at = index * state.height;
+    returning = trail.here(label) && way;
+    way = null;
+    scroller.scrollTop = at < top || at + state.height > top + room ? Math.max(0, at - room / 2) : top;
   };
 
   let frame = 0;
@@ -185,12 +221,17 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
       blank.hidden = total !== 0 || nothing === undefined;
       if (!blank.hidden) blank.replaceChildren(nothing());
       measure();
+      if (way && total > 0) goBack();
       render();
     },
     keys: () => ({
       j: { label: "Next row", run: () => move(1), repeats: true },
       k: { label: "Row before", run: () => move(-1), repeats: true },
       Enter: { label: "Open the row", run: () => { const node = current(); if (node && element.contains(document.activeElement)) open(node.row); } },
+      y: { label: "Copy the row’s id", run: async () => {
+        const row = element.contains(document.activeElement) ? current()?.row : null;
+        if (row) say((await copyText(key(row))) ? `Copied: ${key(row)}` : "It could not be copied.");
+      } },
       ...(select ? { x: { label: "Select the row", run: () => { const node = current(); if (node) toggle(node.row); } } } : {}),
     }),
     sorted(name) {
@@ -203,7 +244,7 @@ export const list = ({ label, columns, key, open, select = null, window: wants =
     get chosen() { return chosen; },
     clear() { chosen.clear(); for (const node of nodes.values()) if (select) mark(node, "aria-selected", "false"); select?.(chosen); },
     current: () => (element.contains(document.activeElement) ? current()?.row ?? null : null),
-    top() { scroller.scrollTop = 0; },
+    top() { way = returning = null; scroller.scrollTop = 0; },
     say(text) { set(blank, text); blank.hidden = false; },
     unmount() { watcher.disconnect(); cancelAnimationFrame(frame); },
   };

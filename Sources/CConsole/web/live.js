@@ -4,15 +4,20 @@
 //   const feed = live.poll(async (signal) => …, 5)            asks every 5 s while nobody paused; feed.now() at once
 // A stream that breaks is opened again after 0.5 s, then twice as long, to 10 s. What is shown meanwhile is called old.
 // The badge says: live, every n s, paused, stale for n s, reconnecting. Pausing closes the streams: nothing moves.
-import { api } from "./api.js";
-import { span } from "./format.js";
+import { api, Problem } from "./api.js";
+import { roughly } from "./format.js";
 
 const staleAfter = 20_000; // The server says something every 15 s.
+const lostAfter = 30_000; // Then a connection is given up, though nobody has closed it.
+const muteFor = 10_000; // A stream says something as soon as it is open.
+const hiddenFor = 2_000; // A page that nobody sees gives its stream back: a browser has six for all tabs.
 const feeds = new Set();
 const watchers = new Set();
 let paused = false;
 let blurred = false;
 let wantsBlur = false;
+let hidden = false;
+let isFinal = false;
 try { wantsBlur = localStorage.getItem("sluice-pause-on-blur") === "yes"; } catch { /* Not kept then. */ }
 
 const stopped = () => paused || blurred;
@@ -44,17 +49,18 @@ const consume = async (body, feed) => {
 const follow = async (feed) => {
   const turn = ++feed.turn;
   feed.abort?.abort();
+  if (hidden) return;
   feed.abort = new AbortController();
   let pause = 500;
   while (!feed.closed && turn === feed.turn && !stopped()) {
-    const began = performance.now();
+    const began = feed.began = performance.now();
     try {
       const response = await api.raw(feed.path, { signal: feed.abort.signal, headers: { Accept: "text/event-stream" } });
       feed.problem = null;
       await consume(response.body, feed);
     } catch (error) {
       if (feed.closed || turn !== feed.turn) return;
-      feed.problem = error.name === "AbortError" ? null : error;
+      feed.problem = error.name === "AbortError" ? null : error instanceof Problem ? error : new Problem("The connection was lost.", 0, "lost", null);
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
         feed.state = "refused";
         feed.handlers.problem?.(error);
@@ -71,9 +77,12 @@ const follow = async (feed) => {
 };
 
 const ask = async (feed) => {
-  if (feed.closed || feed.asking) { feed.again = true; return; }
+  if (feed.closed) return;
+  if (feed.asking) { feed.again = true; return; }
   clearTimeout(feed.timer);
   feed.asking = true;
+  feed.isLate = false;
+  feed.began = performance.now();
   feed.abort = new AbortController();
   try {
     await feed.work(feed.abort.signal);
@@ -82,6 +91,7 @@ const ask = async (feed) => {
     feed.problem = null;
   } catch (error) {
     if (feed.closed) return;
+    if (feed.isLate) error = new Problem("The server does not answer.", 0, "silent", null);
     if (error.name !== "AbortError") {
       feed.problem = error;
       feed.state = feed.heard ? "reconnecting" : error.status >= 400 && error.status < 500 ? "refused" : "connecting";
@@ -91,10 +101,26 @@ const ask = async (feed) => {
     feed.asking = false;
   }
   tell();
-  if (feed.closed || stopped()) return;
-  feed.timer = setTimeout(() => ask(feed), feed.again ? 100 : feed.seconds * 1000);
+  if (feed.closed || (stopped() && !feed.again)) return;
+  feed.timer = setTimeout(() => ask(feed), feed.again ? 0 : feed.seconds * 1000);
   feed.again = false;
 };
+
+// A connection can be dead without a word: what has been silent for too long is asked anew.
+setInterval(() => {
+  if (stopped()) return;
+  const now = performance.now();
+  for (const feed of feeds) {
+    if (feed.work) {
+      if (!feed.asking || feed.isLate || now - feed.began < lostAfter) continue;
+      feed.isLate = true;
+      feed.abort.abort();
+    } else if (!hidden && feed.state !== "refused" && now - Math.max(feed.heard, feed.began) > (feed.heard < feed.began ? muteFor : lostAfter)) {
+      feed.state = "reconnecting";
+      follow(feed);
+    }
+  }
+}, 2_000);
 
 const halt = () => {
   for (const feed of feeds) {
@@ -117,34 +143,51 @@ const change = (act) => {
   else tell();
 };
 
-document.addEventListener("visibilitychange", () => change(() => { blurred = wantsBlur && document.hidden; }));
+let hiding = 0;
+const hide = (value) => {
+  if (hidden === value) return;
+  hidden = value;
+  for (const feed of feeds) {
+    if (feed.work || stopped() || feed.state === "refused") continue;
+    feed.state = feed.heard ? "reconnecting" : "connecting";
+    follow(feed);
+  }
+};
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(() => hide(true), hiddenFor);
+  else hide(false);
+  change(() => { blurred = wantsBlur && document.hidden; });
+});
 addEventListener("online", () => { for (const feed of feeds) feed.wake?.(); });
 
 export const live = {
   stream(path, handlers) {
-    const feed = { path, handlers, turn: 0, heard: 0, state: "connecting", closed: false };
+    const feed = { path, handlers, turn: 0, heard: 0, began: 0, state: "connecting", closed: false };
     feeds.add(feed);
     if (!stopped()) follow(feed);
     tell();
     return {
       change(next) { if (next !== feed.path) { feed.path = next; if (!stopped()) follow(feed); } },
-      again() { if (!stopped()) follow(feed); },
       close() { feed.closed = true; feed.turn += 1; feed.abort?.abort(); feed.wake?.(); feeds.delete(feed); tell(); },
     };
   },
 
-  // `work` runs once even when paused, so that a page is never empty.
-  poll(work, seconds, failed) {
-    const feed = { work, seconds, failed, turn: 0, heard: 0, state: "connecting", closed: false };
+  // `work` runs once even when paused, so that a page is never empty. What is asked `aside` is not what the badge speaks of.
+  poll(work, seconds, failed, { aside = false } = {}) {
+    const feed = { work, seconds, failed, aside, turn: 0, heard: 0, began: 0, state: "connecting", closed: false };
     feeds.add(feed);
     ask(feed);
     return {
       now: () => ask(feed),
-      every(next) { feed.seconds = next; },
+      // What is on its way is no longer wanted.
+      anew() { if (feed.asking) { feed.again = true; feed.abort.abort(); } else ask(feed); },
       close() { feed.closed = true; feed.abort?.abort(); clearTimeout(feed.timer); feeds.delete(feed); tell(); },
     };
   },
 
+  // Nothing will change any more: that, and not a lost connection, is why nobody asks.
+  final(value) { isFinal = value; tell(); },
   watch(act) { watchers.add(act); return () => watchers.delete(act); },
   get paused() { return paused; },
   get pausesOnBlur() { return wantsBlur; },
@@ -154,22 +197,28 @@ export const live = {
     try { localStorage.setItem("sluice-pause-on-blur", value ? "yes" : "no"); } catch { /* For this page only. */ }
   },
 
-  // {state: idle | connecting | live | polling | paused | stale | reconnecting | refused, text, isOld}
+  // {state: idle | connecting | live | polling | paused | stale | reconnecting | refused, text, isOld, problem: a sentence or null}
   status() {
-    const all = [...feeds];
-    if (all.length === 0) return { state: "idle", text: "Final", isOld: false };
-    const now = performance.now();
-    const oldest = Math.min(...all.map((feed) => feed.heard));
-    const old = oldest > 0 ? now - oldest : null;
-    if (stopped()) return { state: "paused", text: blurred ? "Paused in background" : "Paused", isOld: true };
-    if (all.some((feed) => feed.state === "refused")) return { state: "refused", text: "Not available", isOld: true };
-    if (all.some((feed) => feed.state === "reconnecting")) {
-      return { state: "reconnecting", text: `Reconnecting, ${span(old)} old`, isOld: true };
-    }
-    if (all.some((feed) => feed.state === "connecting" && !feed.heard)) return { state: "connecting", text: "Connecting", isOld: false };
-    const late = all.find((feed) => now - feed.heard > Math.max(staleAfter, feed.work ? feed.seconds * 2500 : 0));
-    if (late) return { state: "stale", text: `Stale for ${span(now - late.heard)}`, isOld: true };
-    const slow = all.every((feed) => feed.work) ? Math.max(...all.map((feed) => feed.seconds)) : 0;
-    return slow > 0 ? { state: "polling", text: `Every ${slow} s`, isOld: false } : { state: "live", text: "Live", isOld: false };
+    const all = [...feeds].filter((feed) => !feed.aside);
+    const problem = all.find((feed) => feed.problem)?.problem.message ?? null;
+    return { problem, ...word(all, problem) };
   },
+};
+
+const word = (all, problem) => {
+  if (all.length === 0) return { state: "idle", text: isFinal ? "Final" : "Not connected", isOld: false };
+  const now = performance.now();
+  const oldest = Math.min(...all.map((feed) => feed.heard));
+  const old = oldest > 0 ? now - oldest : null;
+  if (stopped()) return { state: "paused", text: blurred ? "Paused in background" : "Paused", isOld: true };
+  if (all.some((feed) => feed.state === "refused")) return { state: "refused", text: "Not available", isOld: true };
+  if (all.some((feed) => feed.state === "reconnecting")) {
+    return { state: "reconnecting", text: `Reconnecting, ${roughly(old)} old`, isOld: true };
+  }
+  if (problem) return { state: "refused", text: "Not connected", isOld: true };
+  if (all.some((feed) => feed.state === "connecting" && !feed.heard)) return { state: "connecting", text: "Connecting", isOld: false };
+  const late = all.find((feed) => now - feed.heard > Math.max(staleAfter, feed.work ? feed.seconds * 2500 : 0));
+  if (late) return { state: "stale", text: `Stale for ${roughly(now - late.heard)}`, isOld: true };
+  const slow = all.every((feed) => feed.work) ? Math.max(...all.map((feed) => feed.seconds)) : 0;
+  return slow > 0 ? { state: "polling", text: `Every ${slow} s`, isOld: false } : { state: "live", text: "Live", isOld: false };
 };

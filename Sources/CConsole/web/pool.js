@@ -1,15 +1,14 @@
 // One pool: its course, who shares it, how it is set, and what may be changed.
-import { age, facts, make, meter, reconcile, set, setTag, tag } from "./dom.js";
+import { age, empty, fillFacts, make, meter, reconcile, redraw, set, setTag, tag } from "./dom.js";
 import { chart, cursors } from "./chart.js";
 import { changeSettings, groups, settingsOf, steer, tenantGroup } from "./steering.js";
-import { percent, plain, rate, short, span, stateWord, whole, why } from "./format.js";
+import { due, percent, plain, rate, short, span, stateWord, whole, why } from "./format.js";
 import { strip } from "./overview.js";
 
 export const title = "Pool";
 
 const spans = [[300, 5, "5 min"], [3600, 60, "1 h"], [21_600, 300, "6 h"]];
 const breakerLevel = { closed: 0, half_open: 1, open: 2 };
-
 
 export const mount = (root, context, parameters) => {
   const id = parameters.id;
@@ -32,7 +31,8 @@ export const mount = (root, context, parameters) => {
   const awaited = new Set(["course", "tenants", "pool"]);
   const arrived = (name) => { awaited.delete(name); if (awaited.size === 0) box.hidden = false; };
   const patience = setTimeout(() => { if (pool) box.hidden = false; }, 1500);
-  root.append(box);
+  const wrong = make("div", { hidden: true });
+  root.append(wrong, box);
   box.append(make("section", { class: "panel pool-head" }, make("div", { class: "row" }, mode, backend, held, make("span", { class: "spring" }), ...buttons.elements,
     make("a", { class: "button", href: `#/dispatch?f=pool:${encodeURIComponent(id)}` }, "Its requests")), used.element), figures.element);
 
@@ -96,29 +96,33 @@ export const mount = (root, context, parameters) => {
   }, 3);
 
   // MARK: Settings
-  let drawn = "";
+  const parts = Object.values(groups).map((each) => {
+    const list = make("dl", { class: "pairs" });
+    settings.append(make("section", { class: "panel" }, make("header", {}, make("h2", {}, each.title), make("span", { class: "spring" }),
+      context.action({ label: `Change ${each.title.split(" ")[0].toLowerCase()} …`, run: () => pool && changeSettings(context, pool, each, refresh) })), list));
+    return { each, list };
+  });
+  const shown = (value) => (value === null || value === undefined ? "none" : typeof value === "number" ? value.toLocaleString("en-US") : String(value));
   const drawSettings = () => {
-    const mark = JSON.stringify([pool.policy, pool.limits, pool.slots, pool.concurrency, pool.maximum_requests, pool.maximum_bytes, pool.maximum_requests_per_tenant, pool.shedding]);
-    if (mark === drawn) return;
-    drawn = mark;
-    settings.replaceChildren(...Object.values(groups).map((each) => make("section", { class: "panel" }, make("header", {}, make("h2", {}, each.title), make("span", { class: "spring" }),
-      context.action({ label: `Change ${each.title.split(" ")[0].toLowerCase()} …`, run: () => changeSettings(context, pool, each, refresh) })),
-    facts(settingsOf(pool, each).map(([name, value]) => [name, value === null || value === undefined ? "none" : typeof value === "number" ? value.toLocaleString("en-US") : value])))));
+    for (const { each, list } of parts) fillFacts(list, settingsOf(pool, each).map(([name, value]) => [name, shown(value)]));
   };
+  const targetRows = make("tbody", {});
+  targets.append(make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Targets")), make("table", { class: "table" },
+    make("thead", {}, make("tr", {}, ...["Target", "State", "In flight", "First token", "Answer", "Attempts", "Failures"].map((name, i) => make("th", { scope: "col", class: i > 1 ? "number" : null }, name)))), targetRows)));
   const drawTargets = () => {
     targets.hidden = !pool.targets?.length;
-    if (targets.hidden) return targets.replaceChildren();
-    targets.replaceChildren(make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Targets")), make("table", { class: "table" },
-      make("thead", {}, make("tr", {}, ...["Target", "State", "In flight", "First token", "Answer", "Attempts", "Failures"].map((name, i) => make("th", { scope: "col", class: i > 1 ? "number" : null }, name)))),
-      make("tbody", {}, ...pool.targets.map((each) => make("tr", {}, make("td", {}, each.target), make("td", {}, tag(each.state === "ready" ? "done" : "open", plain(each.state))),
-        ...[whole(each.in_flight), span(each.first_token_ms), span(each.answer_ms), whole(each.attempts), whole(each.failures)].map((text) => make("td", { class: "number" }, text))))))));
+    reconcile(targetRows, pool.targets ?? [], (each) => each.target, (each) => make("tr", {}, make("td", {}, each.target), make("td", {}, tag("done")), ...[0, 1, 2, 3, 4].map(() => make("td", { class: "number" }))),
+      (row, each) => {
+        setTag(row.children[1].firstChild, each.state === "ready" ? "done" : "open", plain(each.state));
+        [whole(each.in_flight), span(each.first_token_ms), span(each.answer_ms), whole(each.attempts), whole(each.failures)].forEach((text, i) => set(row.children[i + 2], text));
+      });
   };
   const feed = context.live.poll(async (signal) => {
     pool = await context.api.get(path, { signal });
     setTag(mode, pool.mode);
     set(backend, `→ ${pool.backend} ${pool.backend_address ?? ""}`);
-    set(held, pool.queued > 0 && pool.waiting_reason ? `Held by: ${why(pool.waiting_reason)}${pool.breaker.probe_in_ms === null ? "" : `, probe in ${span(pool.breaker.probe_in_ms)}`}.`
-      : pool.breaker.state === "closed" ? "" : `Circuit ${stateWord(pool.breaker.state)}${pool.breaker.probe_in_ms === null ? "" : `, probe in ${span(pool.breaker.probe_in_ms)}`}.`);
+    set(held, pool.queued > 0 && pool.waiting_reason ? `Held by: ${why(pool.waiting_reason)}${pool.breaker.probe_in_ms === null ? "" : `, probe ${due(pool.breaker.probe_in_ms)}`}.`
+      : pool.breaker.state === "closed" ? "" : `Circuit ${stateWord(pool.breaker.state)}${pool.breaker.probe_in_ms === null ? "" : `, probe ${due(pool.breaker.probe_in_ms)}`}.`);
     used.update(pool.slots > 0 ? pool.in_flight / pool.slots : null);
     set(figures.cells.queued, whole(pool.queued));
     set(figures.cells.in_flight, `${whole(pool.in_flight)} / ${whole(pool.slots)}`);
@@ -128,15 +132,20 @@ export const mount = (root, context, parameters) => {
     set(figures.cells.retries, whole(pool.retries));
     buttons.update(pool);
     const endings = Object.entries(pool.books.ended);
-    ends.replaceChildren(...(endings.length === 0 ? [make("p", { class: "quiet" }, "Nothing has ended yet.")] : endings.map(([name, count]) => {
+    redraw(ends, endings, () => (endings.length === 0 ? [make("p", { class: "quiet" }, "Nothing has ended yet.")] : endings.map(([name, count]) => {
       const [outcome, reason] = name.split("/");
       return make("div", {}, make("dt", {}, tag(outcome, reason === "ok" || reason === outcome ? outcome : `${outcome}: ${plain(reason)}`)), make("dd", {}, whole(count)));
     })));
+    wrong.hidden = true;
     drawSettings();
     drawTargets();
     arrived("pool");
-  }, 1, (error) => { if (!pool) root.replaceChildren(make("div", { class: "empty" }, make("p", {}, error.message), make("a", { href: "#/pools" }, "All pools"))); });
-  context.keys({ P: { label: "Pause or resume the pool", run: () => pool && !buttons.elements[0].disabled && buttons.act(pool.mode === "running" ? "pause" : "resume") },
-    D: { label: "Drain the pool", run: () => pool && !buttons.elements[1].disabled && buttons.act("drain") } });
+  }, 1, (error) => {
+    if (pool) return;
+    wrong.hidden = false;
+    redraw(wrong, error.message, () => [empty(error.message), make("p", { class: "row middle" }, make("a", { class: "button", href: "#/pools" }, "All pools"))]);
+  });
+  context.keys({ P: { label: "Pause or resume the pool", run: () => pool && buttons.elements[0].click() },
+    D: { label: "Drain the pool", run: () => pool && !buttons.elements[1].hidden && buttons.elements[1].click() } });
   return { escape: () => context.navigate("/pools"), unmount: () => clearTimeout(patience) };
 };

@@ -1,6 +1,6 @@
 // All pools: how they stand, and the switches.
 import { age, make, mark, meter, reconcile, set, setTag, tag } from "./dom.js";
-import { percent, rate, stateWord, whole, why } from "./format.js";
+import { percent, rate, span, stateWord, whole, why } from "./format.js";
 import { steer } from "./steering.js";
 
 export const title = "Pools";
@@ -36,7 +36,7 @@ const fill = (node, pool) => {
   node.meter.update(pool.slots > 0 ? pool.in_flight / pool.slots : null);
   set(node.cells.queued, whole(pool.queued));
   age(node.cells.oldest, pool.oldest_queued_ms);
-  set(node.cells.service, pool.mean_service_ms === null ? "–" : `${Math.round(pool.mean_service_ms)} ms`);
+  set(node.cells.service, span(pool.mean_service_ms));
   set(node.cells.policy, pool.policy?.preset ?? "–");
   set(node.cells.limit, limitOf(pool));
   setTag(node.cells.breaker.firstChild, pool.breaker.state, stateWord(pool.breaker.state));

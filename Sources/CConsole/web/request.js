@@ -1,9 +1,11 @@
 // One request: what happened when, what it waits or waited for, why this one then, what it was; cancel, retry, reveal.
-import { copy, empty, facts, make, mark, set, tag } from "./dom.js";
-import { bytes, clock, fault, kindOf, money, plain, span, stateWord, whole } from "./format.js";
+import { copy, empty, facts, fillFacts, make, mark, redraw, set, tag } from "./dom.js";
+import { bytes, clock, due, fault, kindOf, money, plain, span, stateWord, whole } from "./format.js";
 import { explanation } from "./explanation.js";
 import { timeline } from "./timeline.js";
 import { traceLink } from "./columns.js";
+import { query } from "./api.js";
+import { trail } from "./trail.js";
 
 export const title = "Request";
 
@@ -28,22 +30,25 @@ export const indented = (text) => {
   return out;
 };
 
+const other = (id) => (id ? make("a", { class: "mono", href: `#/requests/${encodeURIComponent(id)}`, title: id }, `…${id.slice(-9)}`) : undefined);
+
 const factsOf = (request) => {
   const times = request.timings_ms ?? {};
   const usage = request.usage;
-  return facts([
-    ["Pool", make("a", { href: `#/pools/${encodeURIComponent(request.pool)}` }, request.pool)], ["Tenant", request.tenant], ["Priority", request.priority],
-    ["Model", request.model], ["Operation", `${plain(request.operation)}${request.stream ? ", streamed" : ""}`], ["Producer", request.producer],
+  return [
+    ["Pool", request.pool ? make("a", { href: `#/pools/${encodeURIComponent(request.pool)}` }, request.pool) : null], ["Tenant", request.tenant], ["Priority", request.priority],
+    ["Sends again", other(request.redriven_from)], ["Sent again as", other(request.redriven_to)],
+    ["Model", request.model], ["Operation", request.operation === undefined ? null : `${plain(request.operation)}${request.stream ? ", streamed" : ""}`], ["Producer", request.producer],
     ["Its producer’s name", request.request_id === request.id ? undefined : request.request_id],
     ["Place", request.place ? [request.place.stage, request.place.process].filter(Boolean).map(plain).join(" at ") : request.dispatcher ?? undefined],
     ["Gateway", request.gateway ?? undefined],
-    ["Submitted", clock(request.submitted_at, true)], ["Deadline", request.deadline_in_ms === null || request.deadline_in_ms === undefined ? span(request.timeout_ms) : `in ${span(request.deadline_in_ms)}`],
+    ["Submitted", clock(request.submitted_at, true)], ["Deadline", request.deadline_in_ms === null || request.deadline_in_ms === undefined ? span(request.timeout_ms) : due(request.deadline_in_ms)],
     ["Queued", span(request.attempts?.[0]?.started_ms ?? times.started ?? times.claimed ?? (request.outcome ? times.ended : null))], ["First byte after", span(times.first_byte)],
     ["Payload", request.payload_bytes === undefined ? null : `${bytes(request.payload_bytes)}, ${whole(request.message_count)} messages`],
     ["Tokens", usage ? `${whole(usage.prompt_tokens)} in, ${whole(usage.completion_tokens)} out` : request.token_estimate ? `about ${whole(request.token_estimate)} (estimate)` : null],
     ["Cached tokens", usage?.cached_tokens === undefined ? undefined : whole(usage.cached_tokens)], ["Reasoning tokens", usage?.reasoning_tokens === undefined ? undefined : whole(usage.reasoning_tokens)],
     ["Cost", money(request.cost_dollars)], ["Known from", request.source],
-  ]);
+  ];
 };
 
 const attemptsOf = (request) => {
@@ -68,76 +73,133 @@ const head = () => {
   return node;
 };
 
+// What another process holds is seen on the fabric's lists, and only there.
+const elsewhere = async (context, id, signal) => {
+  const { rows } = await context.api.get(`api/live${query({ q: id, limit: 5 })}`, { signal });
+  const row = rows.find((each) => each.id === id || each.request_id === id);
+  return row ? { ...row, isForeign: true } : null;
+};
+
 export const mount = (root, context, parameters) => {
   const id = parameters.id ?? "";
   const path = `api/requests/${encodeURIComponent(id)}`;
   let request = null;
-  let known = "";
   const top = head();
+  const wrong = make("div", { hidden: true });
   const lifeBox = make("div", {});
   const whyBox = make("div", {});
-  const factBox = make("div", {});
+  const factBox = make("dl", { class: "pairs" });
   const triesBox = make("div", {});
   const extraBox = make("div", { class: "pair" });
   const panel = (name, ...children) => make("section", { class: "panel" }, make("header", {}, make("h2", {}, name)), ...children);
-  const body = make("div", { class: "request" }, make("div", { class: "request-main" }, panel("Timeline", lifeBox), panel("Why then", whyBox), panel("Attempts", triesBox), payload(context, path)),
+  const secrets = payload(context, path);
+  const body = make("div", { class: "request" }, make("div", { class: "request-main" }, panel("Timeline", lifeBox), panel("Why then", whyBox), panel("Attempts", triesBox), secrets),
     make("div", { class: "request-side" }, panel("What it is", factBox), extraBox));
   body.hidden = top.hidden = true;
-  root.append(top, body);
+  root.append(wrong, top, body);
 
   const cancel = context.action({ label: "Cancel", danger: true, key: "C", run: async () => {
     const sure = await context.confirm({ title: "Cancel this request?", danger: true, yes: "Cancel it", details: [make("p", { class: "mono" }, id)],
       text: request.state === "queued" ? "It ends without having run; its client gets an error." : "Its running call is told to stop; its client gets an error." });
     if (sure) await context.attempt(() => context.api.post(`${path}/cancel`), (answer) => (answer.answer === "already_ended" ? "It had ended already." : answer.answer === "cancelling" ? "Its call was told to stop." : "Cancelled."));
-    refresh();
+    feed.now();
   } });
   const retry = context.action({ label: "Retry with changes …", key: "R", run: () => askRetry(context, path, request) });
   const trace = make("a", { class: "button", target: "_blank", rel: "noopener noreferrer" }, "Open the trace");
   top.buttons.append(cancel, retry, trace, make("a", { class: "button", href: "#/dispatch" }, "All requests"));
 
+  const sentence = (fresh, told, isLive) => {
+    if (fresh.isForeign && !isLive) return "It has left the fabric’s lists; how it ended is known where it was held.";
+    if (fresh.isForeign) return [fresh.waiting?.reason ? plain(fresh.waiting.reason) : "", `Held by ${fresh.place?.process ?? fresh.producer ?? "another process"}; looked at from here, not steered.`].filter(Boolean).join(" · ");
+    if (isLive) return told?.summary ?? "";
+    if (!fresh.outcome) return "It has ended; no more than its answer is still known.";
+    return [fresh.reason && !["ok", fresh.outcome].includes(fresh.reason) ? plain(fresh.reason) : "", fault(fresh) ? `fault: ${fault(fresh)}` : "", fresh.message].filter(Boolean).join(" · ") || "It ended as it should.";
+  };
+
+  // Each part is drawn anew only when its own facts are others: what is selected or has the focus stays so.
   const show = (fresh, told) => {
     request = fresh;
     body.hidden = top.hidden = false;
-    const isLive = fresh.outcome === null || fresh.outcome === undefined;
+    wrong.hidden = true;
+    const isLive = fresh.state !== "ended";
     const kind = kindOf(fresh);
+    const traceId = fresh.trace?.trace_id ?? null;
     set(top.said, stateWord(kind));
-    top.state.replaceChildren(tag(kind, stateWord(kind)), make("h2", { class: "mono" }, fresh.id), copy(fresh.id, "Copy the id"),
-      fresh.trace?.trace_id ? make("span", { class: "quiet row" }, "trace", copy(fresh.trace.trace_id, "Copy the trace’s id")) : "");
-    set(top.sentence, isLive ? told?.summary ?? "" : [fresh.reason && !["ok", fresh.outcome].includes(fresh.reason) ? plain(fresh.reason) : "", fault(fresh) ? `fault: ${fault(fresh)}` : "", fresh.message].filter(Boolean).join(" · ") || "It ended as it should.");
+    redraw(top.state, [kind, fresh.id, traceId], () => [tag(kind, stateWord(kind)), make("h2", { class: "mono" }, fresh.id), copy(fresh.id, "Copy the id"),
+      traceId ? make("span", { class: "quiet row" }, "trace", copy(traceId, "Copy the trace’s id")) : ""]);
+    set(top.sentence, sentence(fresh, told, isLive));
     cancel.hidden = !isLive;
+    cancel.off(fresh.isForeign ? "Another process holds it: cancel it there." : null);
     retry.hidden = isLive;
-    const href = traceLink(context, fresh.trace?.trace_id);
+    retry.off(fresh.retryable === false ? "What it asked is not kept, so it cannot be sent again (dead.max_bytes, payloads.max_bytes)." : null);
+    secrets.hidden = fresh.isForeign === true;
+    const href = traceLink(context, traceId);
     mark(trace, "href", href);
     trace.hidden = !href;
-    lifeBox.replaceChildren(timeline(fresh));
-    triesBox.replaceChildren(attemptsOf(fresh));
-    factBox.replaceChildren(factsOf(fresh));
-    whyBox.replaceChildren(explanation(told, fresh));
-    extraBox.replaceChildren(...[["Parameters", fresh.parameters], ["Headers", fresh.headers]].filter(([, values]) => values && Object.keys(values).length > 0)
+    const times = fresh.timings_ms;
+    redraw(lifeBox, [times, fresh.attempts, fresh.outcome, fresh.state, isLive ? fresh.age_ms : 0], () => [times ? timeline(fresh) : make("p", { class: "quiet" }, "When what happened is not known here.")]);
+    redraw(triesBox, fresh.attempts ?? null, () => [attemptsOf(fresh)]);
+    fillFacts(factBox, factsOf(fresh));
+    redraw(whyBox, [told, times, fresh.attempts], () => [explanation(told, fresh)]);
+    redraw(extraBox, [fresh.parameters, fresh.headers], () => [["Parameters", fresh.parameters], ["Headers", fresh.headers]].filter(([, values]) => values && Object.keys(values).length > 0)
       .map(([name, values]) => panel(name, named(values))));
     extraBox.hidden = extraBox.children.length === 0;
   };
 
+  // An id of the producer's, or one that only another process knows.
+  const search = async (error, signal) => {
+    if (error.code !== "request_not_found" || request) throw error;
+    const { requests } = await context.api.get(`api/requests${query({ request_id: id, limit: 1 })}`, { signal });
+    if (requests[0] && requests[0].id !== id) {
+      context.navigate(`/requests/${encodeURIComponent(requests[0].id)}`, {}, { replace: true });
+      return null;
+    }
+    const row = context.me.fabric ? await elsewhere(context, id, signal) : null;
+    if (!row) throw error;
+    return row;
+  };
+
   let stream = null;
   const refresh = async (signal) => {
-    const fresh = await context.api.get(path, { signal });
-    const told = await context.api.get(`${path}/explain`, { signal }).catch(() => null);
-    const isLive = fresh.outcome === null || fresh.outcome === undefined;
-    // Nothing is drawn anew that has not changed: what is selected stays selected.
-    const mark_ = JSON.stringify([fresh, told]);
-    if (mark_ !== known) { known = mark_; show(fresh, told); }
+    let fresh = null;
+    try {
+      fresh = await context.api.get(path, { signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (request?.isForeign && error.code === "request_not_found") fresh = await elsewhere(context, id, signal) ?? { ...request, state: "ended", waiting: null, age_ms: request.age_ms };
+      else fresh = await search(error, signal);
+    }
+    if (!fresh) return;
+    const told = fresh.isForeign ? null : await context.api.get(`${path}/explain`, { signal }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      return null;
+    });
+    const isLive = fresh.state !== "ended";
+    if (request?.state === "ended" && isLive) return;
+    show(fresh, told);
     if (isLive && !stream) stream = context.live.stream(`api/live/stream?q=${encodeURIComponent(id)}&limit=1`, { rows: () => feed.now(), problem: () => {} });
-    if (!isLive) { stream?.close(); stream = null; feed.close(); }
+    if (!isLive) {
+      stream?.close();
+      stream = null;
+      context.final(true);
+      feed.close();
+    }
   };
   const feed = context.live.poll(refresh, 2, (error) => {
     if (request) return;
-    body.hidden = true;
-    top.hidden = false;
-    top.replaceChildren(empty(error.message), make("a", { href: "#/dispatch" }, "All requests"));
+    body.hidden = top.hidden = true;
+    wrong.hidden = false;
+    redraw(wrong, error.message, () => [empty(error.message), make("p", { class: "row middle" }, make("a", { class: "button", href: "#/dispatch" }, "All requests"))]);
   });
+  const step = (by) => {
+    const next = trail.step(id, by);
+    if (next) context.navigate(`/requests/${encodeURIComponent(next)}`, {}, { replace: true });
+    else context.say(by > 0 ? "That was the last row of the list." : "That was the first row of the list.");
+  };
   context.title(`Request …${id.slice(-9)}`);
-  context.keys({ C: { label: "Cancel it", run: () => { if (request && !cancel.hidden && !cancel.disabled) cancel.click(); } },
-    R: { label: "Retry it with changes", run: () => { if (request && !retry.hidden && !retry.disabled) retry.click(); } },
+  context.keys({ j: { label: "The next row’s request", run: () => step(1) }, k: { label: "The request of the row before", run: () => step(-1) },
+    C: { label: "Cancel it", run: () => { if (request && !cancel.hidden) cancel.click(); } },
+    R: { label: "Retry it with changes", run: () => { if (request && !retry.hidden) retry.click(); } },
     b: { label: "Back", run: context.back } });
   return { escape: context.back, unmount() {} };
 };
@@ -165,8 +227,9 @@ const payload = (context, path) => {
   };
   const [request, requestShown] = part("request", "request");
   const [answer, answerShown] = part("answer", "answer");
+  const hint = context.me.payloads_kept === false ? make("span", { class: "quiet" }, "Payloads are not kept (payloads.max_bytes); what failed may still be known.") : null;
   return make("section", { class: "panel" }, make("header", {}, make("h2", {}, "Payload and answer"), make("span", { class: "quiet" }, "hidden; every look is audited")),
-    make("div", { class: "row" }, request, answer), requestShown, answerShown);
+    make("div", { class: "row" }, request, answer, hint), requestShown, answerShown);
 };
 
 const askRetry = async (context, path, request) => {

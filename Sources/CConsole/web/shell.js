@@ -13,13 +13,17 @@
 //   keys(bindings)                          this page's keys, shown by `?`
 //   back()                                  to where somebody came from, if that was a page of the console
 //   title(text)                             heading and title of the window
-//   action({label, role, run, danger, key}) a button that is off, and says why, for those who may not
+//   note(text)                              what is not as it should be, under the heading; empty takes it away
+//   final(value)                            whether nothing of this page changes any more
+//   action({label, role, run, danger, key}) a button that is off, and says why, for those who may not; button.off(why) for other reasons
 // Classes of style.css that pages share: panel, row, spring, quiet, number, tag, pairs, empty, table, tabs, field, solid, danger, plain.
 import { api, key } from "./api.js";
 import { attempt, confirm, form, say, undoLast } from "./dialogs.js";
 import { make, mark, set, tickAges } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { live } from "./live.js";
+import { plural, roughly, whole } from "./format.js";
+import { trail } from "./trail.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -67,9 +71,16 @@ const remember = (changes) => {
   if (hash !== location.hash) history.replaceState(null, "", hash);
 };
 
+let heading = "Sluice";
+let wrongNow = 0;
+const paintTitle = () => {
+  const text = `${wrongNow > 0 ? `(${wrongNow}) ` : ""}${heading} · Sluice`;
+  if (document.title !== text) document.title = text;
+};
 const setTitle = (text) => {
+  heading = text;
   set(find("title"), text);
-  document.title = `${text} · Sluice`;
+  paintTitle();
 };
 
 let current = null;
@@ -78,15 +89,30 @@ let isLoading = false;
 let wantsFilter = false; // `/` was pressed before the page was there.
 let shown = 0; // Pages of the console that were shown here: only then there is a way back.
 
-const contextFor = (opened) => ({
-  ...base, navigate, remember, back: () => (shown > 1 ? history.back() : navigate("/dispatch")), keys: keys.page, title: setTitle, action, may,
-  live: { ...live,
-    stream: (...words) => { const feed = live.stream(...words); opened.push(feed); return feed; },
-    poll: (...words) => { const feed = live.poll(...words); opened.push(feed); return feed; },
-    watch: (act) => { const close = live.watch(act); opened.push({ close }); return close; } },
-});
+let noted = "";
+
+// A page that has gone may still wait for an answer: what it does then reaches nobody.
+const contextFor = (place) => {
+  const here = (act) => (...words) => (place.gone ? undefined : act(...words));
+  const keep = (feed) => {
+    if (place.gone) feed.close();
+    else place.opened.push(feed);
+    return feed;
+  };
+  return {
+    ...base, navigate: here(navigate), remember: here(remember), back: here(() => (shown > 1 ? history.back() : navigate("/dispatch"))), keys: here(keys.page),
+    title: here(setTitle), note: here((text) => { noted = text ?? ""; paintBadge(); }), final: here(live.final), action, may,
+    live: { ...live, get paused() { return live.paused; },
+      stream: (...words) => keep(live.stream(...words)),
+      poll: (...words) => keep(live.poll(...words)),
+      watch: (act) => { const close = live.watch(act); keep({ close }); return close; } },
+  };
+};
 
 const leave = () => {
+  if (current) current.gone = true;
+  noted = "";
+  live.final(false);
   current?.view?.unmount?.();
   for (const feed of current?.opened ?? []) feed.close();
   keys.clear();
@@ -101,6 +127,7 @@ const show = async () => {
   const number = ++visit;
   for (const link of document.querySelectorAll("#nav a")) mark(link, "aria-current", link.dataset.page === name ? "page" : null);
   document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (page !== "requests" && !trail.leadsHere) trail.leave(null);
   if (current?.page === page && current.view?.update) return current.view.update(parameters);
   const known = pages.some((each) => each.name === name) || modules[page];
   let module = null;
@@ -124,10 +151,9 @@ const show = async () => {
     return main.append(make("div", { class: "empty" }, make("p", {}, problem.message), make("a", { href: "#/overview" }, "Go to the overview")));
   }
   shown += 1;
-  const opened = [];
-  current = { page, opened, view: null };
+  current = { page, opened: [], view: null, gone: false };
   setTitle(module.title);
-  current.view = module.mount(main, contextFor(opened), parameters);
+  current.view = module.mount(main, contextFor(current), parameters);
   if (wantsFilter) main.querySelector("[data-filter]")?.focus();
   wantsFilter = false;
   // Keys and pointers are answered from here on; for measuring.
@@ -140,14 +166,27 @@ const ranks = { viewer: 0, operator: 1, admin: 2 };
 const may = (role) => !base.me.read_only && (ranks[base.me.role] ?? 0) >= ranks[role];
 
 const action = ({ label, role = "operator", run, danger = false, key: shortcut = null, kind = "" }) => {
-  const reason = may(role) ? null : base.me.read_only ? "This console is read-only." : `Needs the role ${role}; this key is ${base.me.role}.`;
-  return make("button", { type: "button", class: `${danger ? "danger" : ""} ${kind}`.trim() || null, disabled: reason !== null,
-    title: reason ?? (shortcut ? `Key ${shortcut}` : null), onclick: run }, label);
+  const forbidden = may(role) ? null : base.me.read_only ? "This console is read-only." : `Needs the role ${role}; this key is ${base.me.role}.`;
+  let reason = null;
+  // It can be reached and pressed all the same: then it says why not.
+  const button = make("button", { type: "button", class: `${danger ? "danger" : ""} ${kind}`.trim() || null,
+    onclick: (event) => (reason === null ? run(event) : say(reason)) }, label);
+  button.off = (why = null) => {
+    reason = forbidden ?? why;
+    mark(button, "aria-disabled", reason === null ? null : "true");
+    mark(button, "title", reason ?? (shortcut ? `Key ${shortcut}` : null));
+  };
+  button.off();
+  return button;
 };
 
 const lock = (problem) => {
   visit += 1;
   leave();
+  standing?.close();
+  standing = null;
+  wrongNow = 0;
+  set(find("state"), "");
   base.me = null;
   document.body.dataset.locked = "";
   setTitle("Locked");
@@ -185,10 +224,15 @@ const turnTheme = () => {
 let said = "";
 const paintBadge = () => {
   const badge = find("badge");
-  const { state, text, isOld } = live.status();
+  const { state, text, isOld, problem } = live.status();
   mark(badge, "data-state", state);
   set(badge.lastElementChild, text);
-  badge.title = live.paused ? "Go on (p)" : "Pause (p)";
+  badge.title = [problem, live.paused ? "Go on (p)" : "Pause (p)"].filter(Boolean).join(" ");
+  const wrong = find("problem");
+  // Said once: a page that has nothing else to show says it in its middle.
+  const isSaid = problem !== null && main.querySelector(".empty:not([hidden] *) p")?.textContent === problem;
+  set(wrong, (state === "paused" || isSaid ? null : problem) ?? noted);
+  wrong.title = wrong.textContent;
   mark(badge, "aria-pressed", live.paused ? "true" : "false");
   document.body.toggleAttribute("data-old", isOld && state !== "paused");
   // Only changes of state are spoken, not every second of them.
@@ -208,6 +252,29 @@ const askWho = async () => {
   if (values.forget) { key.forget(); location.reload(); }
 };
 
+// A request by its id, or its producer's; what cannot be known by either is said by its page.
+const seek = async () => {
+  const values = await form({ title: "Go to a request", yes: "Go", fields: [{ name: "id", label: "Id", value: "", hint: "req_…, or the id that its producer gave it" }],
+    check: ({ id }) => (id.trim() ? null : { field: "id", message: "Which one?" }) });
+  if (values) navigate(`/requests/${encodeURIComponent(values.id.trim())}`);
+};
+
+// How the runtime stands, whatever page is open: in a line under the tools, and what is wrong in the window's title.
+let standing = null;
+const stand = () => {
+  if (standing || base.me.lab_only) return;
+  const line = find("state");
+  standing = live.poll(async (signal) => {
+    const { totals, findings } = await api.get("api/overview", { signal });
+    wrongNow = (findings ?? []).filter(({ severity }) => severity !== "info").length;
+    const words = [wrongNow > 0 ? `${wrongNow} wrong` : "", `${whole(totals.queued)} wait`, totals.queued > 0 ? `oldest ${roughly(totals.oldest_queued_ms)}` : ""].filter(Boolean);
+    set(line, words.join(" · "));
+    mark(line, "data-wrong", wrongNow > 0);
+    mark(line, "aria-label", `${plural(wrongNow, "thing is wrong", "things are wrong")}, ${plural(totals.queued, "request waits", "requests wait")}: to the overview`);
+    paintTitle();
+  }, 10, undefined, { aside: true });
+};
+
 const frame = () => {
   const groups = [];
   for (const page of pages) {
@@ -217,6 +284,7 @@ const frame = () => {
   }
   find("nav").append(make("ul", {}, ...groups));
   find("theme").addEventListener("click", turnTheme);
+  find("find").addEventListener("click", seek);
   find("help").addEventListener("click", showKeys);
   find("badge").addEventListener("click", () => live.toggle());
   find("who").addEventListener("click", askWho);
@@ -224,6 +292,7 @@ const frame = () => {
   keys.everywhere({
     "?": { label: "Show the keys", run: showKeys },
     "/": { label: "Filter", run: () => (isLoading ? wantsFilter = true : main.querySelector("[data-filter]")?.focus()) },
+    i: { label: "Go to a request by its id", run: () => base.me && !base.me.lab_only && seek() },
     p: { label: "Pause, go on", run: () => live.toggle() },
     t: { label: "Theme: system, light, dark", run: turnTheme },
     u: { label: "Undo what was done last", run: () => undoLast() },
@@ -255,6 +324,8 @@ const start = async () => {
   }
   set(find("who"), `${name ?? "anybody"} · ${readOnly ? "read-only" : role}`);
   find("about").replaceChildren(make("span", {}, `Version ${version}`), gateway ? make("span", {}, gateway) : "", group ? make("span", {}, `group ${group}`) : "");
+  find("find").hidden = find("state").hidden = base.me.lab_only === true;
+  stand();
   show();
 };
 

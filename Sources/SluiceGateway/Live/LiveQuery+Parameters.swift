@@ -83,7 +83,7 @@ extension LiveQuery {
         (self.order, self.isDescending) = (order, value.hasPrefix("-"))
     }
 
-    private static func add(_ value: String, to filter: inout NameFilter, _ name: String) throws(GatewayError) {
+    static func add(_ value: String, to filter: inout NameFilter, _ name: String) throws(GatewayError) {
         guard filter.wanted.count + filter.unwanted.count < Self.maximumNames else {
             throw .invalid("The parameter '\(name)' may be given \(Self.maximumNames) times.", param: name)
         }

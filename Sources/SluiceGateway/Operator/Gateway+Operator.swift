@@ -209,8 +209,7 @@ extension Gateway {
         do throws(GatewayError) {
             found = try self.visible(request)
         } catch {
-            if let kept = self.keptAnswer(request) { return kept }
-            if let remembered = try await self.remembered(request) { return remembered }
+            if let known = try await self.noLongerRecent(request) { return known }
             throw error
         }
         // Who is told of the end is told the result.
@@ -221,13 +220,30 @@ extension Gateway {
         return self.answer(found, place, for: request.caller)
     }
 
+    /// Whoever waits for an answer gets it without history being asked; operators are told all that is known.
+    private func noLongerRecent(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse? {
+        let kept = self.keptAnswer(request)
+        if let kept, !request.caller.seesAll { return kept }
+        do throws(GatewayError) {
+            return try await self.remembered(request) ?? kept
+        } catch {
+            guard let kept else { throw error }
+            return kept
+        }
+    }
+
     /// What only history still knows.
     private func remembered(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse? {
         guard let id = RequestID(request.names[0]), let row = try await self.keptExecution(id.description),
             request.caller.seesAll || request.caller.tenant == row.tenant
         else { return nil }
         var json = JSONWriter(reserving: 1024)
-        json.object { ExecutionView.writeRequest(row, to: &$0) }
+        json.object { json in
+            ExecutionView.writeRequest(row, to: &json)
+            if let result = self.results.find(id, at: self.clock.now()) {
+                self.write(result, for: request.caller, to: &json)
+            }
+        }
         return Self.json(json)
     }
 

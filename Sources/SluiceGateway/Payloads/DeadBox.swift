@@ -32,10 +32,11 @@ package final class DeadBox: ExecutionSink {
 
     /// Which of them; `nil` matches all.
     struct Filter: Sendable, Equatable {
-        var pool: String?
-        var model: String?
-        var tenant: String?
-        var outcome: Outcome?
+        var pools = NameFilter()
+        var models = NameFilter()
+        var tenants = NameFilter()
+        /// Empty: all.
+        var outcomes: Set<Outcome> = []
         var text: TextFilter?
         /// Those that have been redriven as well.
         var includesRedriven = false
@@ -43,10 +44,9 @@ package final class DeadBox: ExecutionSink {
         func matches(_ entry: Entry) -> Bool {
             let submission = entry.record.submission
             guard self.includesRedriven || entry.redrivenTo == nil,
-                self.pool == nil || submission.pool == self.pool,
-                self.model == nil || submission.model == self.model,
-                self.tenant == nil || submission.tenant == self.tenant,
-                self.outcome == nil || entry.record.reason?.outcome == self.outcome
+                self.pools.matches(submission.pool), self.models.matches(submission.model),
+                self.tenants.matches(submission.tenant),
+                self.outcomes.isEmpty || entry.record.reason.map({ self.outcomes.contains($0.outcome) }) ?? false
             else { return false }
             guard let text else { return true }
             return text.isIn(submission.id.description) || text.isIn(submission.remote?.requestID)

@@ -8,14 +8,14 @@ extension Gateway {
     /// Requests of one redrive or purge.
     private static let maximumAtOnce = 1_000
     private static let filterNames = ["pool", "model", "tenant", "outcome", "q"]
+    /// Values of one filter.
+    private static let maximumValues = 128
 
     func listDead(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let limit = try Self.limit(request.http, default: 100, maximum: 1_000)
-        var values: [String: String] = [:]
-        for (name, value) in request.http.query where !["limit", "cursor", "redriven"].contains(name) {
-            values[name] = value
-        }
-        var filter = try Self.filter(values)
+        var filter = try Self.filter(
+            request.http.query.filter { !["limit", "cursor", "redriven"].contains($0.name) }
+        )
         filter.includesRedriven = ["1", "true"].contains(request.parameter("redriven") ?? "")
         var before: UInt64?
         if let cursor = request.parameter("cursor") {
@@ -93,32 +93,40 @@ extension Gateway {
         guard let value = root["filter"], value.kind == .object else {
             throw .invalid("The body must have 'ids', a list, or 'filter', an object.", param: "filter")
         }
-        var values: [String: String] = [:]
+        var values: [(name: String, value: String)] = []
         value.forEachMember { name, value in
-            if !value.isNull { values[name] = value.string ?? "" }
-            return values.count <= Self.filterNames.count
+            if value.kind == .array {
+                value.forEachElement { element in
+                    values.append((name, element.string ?? ""))
+                    return values.count < Self.maximumValues
+                }
+            } else if !value.isNull {
+                values.append((name, value.string ?? ""))
+            }
+            return values.count < Self.maximumValues
         }
         let found = self.dead.query(try Self.filter(values), limit: Self.maximumAtOnce)
         selection.ids = found.rows.map(\.record.submission.id)
         selection.total = found.total
-        let words = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let words = values.sorted { $0.name < $1.name }.map { "\($0.name)=\($0.value)" }
         selection.words = words.isEmpty ? "all" : words.joined(separator: " ")
         return selection
     }
 
-    private static func filter(_ values: [String: String]) throws(GatewayError) -> DeadBox.Filter {
+    /// A name may be given several times: one of its values, or with `!` before them none of them.
+    private static func filter(_ values: [(name: String, value: String)]) throws(GatewayError) -> DeadBox.Filter {
         var filter = DeadBox.Filter()
         for (name, value) in values {
             switch name {
-            case "pool": filter.pool = value
-            case "model": filter.model = value
-            case "tenant": filter.tenant = value
+            case "pool": try LiveQuery.add(value, to: &filter.pools, name)
+            case "model": try LiveQuery.add(value, to: &filter.models, name)
+            case "tenant": try LiveQuery.add(value, to: &filter.tenants, name)
             case "q": filter.text = value.isEmpty ? nil : TextFilter(String(value.prefix(128)))
             case "outcome":
                 guard let outcome = Outcome(rawValue: value), [.dead, .lost, .failed].contains(outcome) else {
                     throw .invalid("The outcome must be one of: dead, lost, failed.", param: "outcome")
                 }
-                filter.outcome = outcome
+                filter.outcomes.insert(outcome)
             default:
                 throw .invalid(
                     "There is no filter '\(name.prefix(64))'. Known: \(Self.filterNames.joined(separator: ", ")).",
@@ -134,7 +142,7 @@ extension Gateway {
 
     func redrive(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let selection = try self.selection(request.http.body)
-        if selection.isDryRun { return Self.count(selection.total) }
+        if selection.isDryRun { return Self.count(selection) { self.refusal($0) } }
         guard !self.draining else {
             throw .unavailable("This gateway is shutting down; nothing new is taken.", code: "draining")
         }
@@ -274,7 +282,9 @@ extension Gateway {
 
     func purge(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let selection = try self.selection(request.http.body)
-        if selection.isDryRun { return Self.count(selection.total) }
+        if selection.isDryRun {
+            return Self.count(selection) { self.dead.find($0) == nil ? Self.gone : nil }
+        }
         var purged: [RequestID] = []
         var skipped: [RequestID] = []
         for id in selection.ids {
@@ -295,7 +305,7 @@ extension Gateway {
                 for id in skipped {
                     json.object { json in
                         json.field("id", id.description)
-                        json.field("why", "it is not among the dead any more")
+                        json.field("why", Self.gone)
                     }
                 }
             }
@@ -304,13 +314,39 @@ extension Gateway {
         return Self.json(json).naming(audit: audit)
     }
 
-    private static func count(_ count: Int) -> HTTPResponse {
-        var json = JSONWriter()
+    // MARK: Dry runs
+
+    private static let gone = "it is not among the dead any more"
+
+    /// Why a request could not be driven again now.
+    private func refusal(_ id: RequestID) -> String? {
+        guard let entry = self.dead.find(id) else { return Self.gone }
+        if let other = entry.redrivenTo { return "it has been redriven already, as \(other)" }
+        return entry.call == nil ? "what it asked is not kept" : nil
+    }
+
+    /// Exactly those that would be taken, so that these can be asked for and no others.
+    private static func count(_ selection: Selection, refusal: (RequestID) -> String?) -> HTTPResponse {
+        let looked = selection.ids.map { (id: $0, why: refusal($0)) }
+        let ids = looked.filter { $0.why == nil }.map(\.id.description)
+        var json = JSONWriter(reserving: 64 * (looked.count + 1))
         json.object { json in
-            json.field("count", count)
+            json.field("count", ids.count)
             json.field("dry_run", true)
+            json.field("matched", selection.total)
+            json.array("ids") { json in
+                for id in ids { json.value(id) }
+            }
             json.array("redriven") { _ in }
-            json.array("skipped") { _ in }
+            json.array("skipped") { json in
+                for (id, why) in looked {
+                    guard let why else { continue }
+                    json.object { json in
+                        json.field("id", id.description)
+                        json.field("why", why)
+                    }
+                }
+            }
         }
         return Self.json(json)
     }
