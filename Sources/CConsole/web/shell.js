@@ -262,7 +262,7 @@ const seek = async () => {
 // How the runtime stands, whatever page is open: in a line under the tools, and what is wrong in the window's title.
 let standing = null;
 const stand = () => {
-  if (standing || base.me.lab_only) return;
+  if (standing || !base.me || base.me.lab_only) return;
   const line = find("state");
   standing = live.poll(async (signal) => {
     const { totals, findings } = await api.get("api/overview", { signal });
@@ -325,8 +325,9 @@ const start = async () => {
   set(find("who"), `${name ?? "anybody"} · ${readOnly ? "read-only" : role}`);
   find("about").replaceChildren(make("span", {}, `Version ${version}`), gateway ? make("span", {}, gateway) : "", group ? make("span", {}, `group ${group}`) : "");
   find("find").hidden = find("state").hidden = base.me.lab_only === true;
-  stand();
   show();
+  // The page first.
+  setTimeout(stand, 700);
 };
 
 api.whenLocked(lock);
