@@ -106,7 +106,7 @@ export const say = (text, { kind = "plain", action = null } = {}) => {
 };
 
 // The last message's action, for the key `u`.
-export const undoLast = () => undo?.();
+export const undoLast = () => (undo ? undo() : say("There is nothing to undo from here any more; the audit undoes older changes."));
 
 // Runs an action of the operator and says how it went; true if it did.
 export const attempt = async (work, done) => {
