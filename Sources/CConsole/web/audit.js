@@ -6,7 +6,10 @@ import { query } from "./api.js";
 
 export const title = "Audit";
 
-const words = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? Object.entries(value).map(([name, each]) => `${plain(name)}: ${typeof each === "object" ? JSON.stringify(each) : each}`).join(", ") : String(value));
+// Of many ids the first say enough; the audit's file has them all.
+const mostNamed = 5;
+const one = (value) => (Array.isArray(value) ? [...value.slice(0, mostNamed).map(one), ...(value.length > mostNamed ? [`and ${value.length - mostNamed} more`] : [])].join(", ") : typeof value === "object" && value !== null ? JSON.stringify(value) : String(value));
+const words = (value) => (value === null || value === undefined ? "" : typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([name, each]) => `${plain(name)}: ${one(each)}`).join(", ") : one(value));
 const objectLink = (object) => {
   const text = String(object ?? "");
   if (/^req_/.test(text)) return make("a", { class: "mono", href: `#/requests/${encodeURIComponent(text)}`, title: text }, `…${text.slice(-9)}`);

@@ -61,11 +61,13 @@ export const mount = (root, context, parameters) => {
   context.live.poll(async (signal) => {
     const [runtime, known] = await Promise.all([context.api.get("api/llm-dispatch/runtime?limit=1", { signal }), context.api.get("api/fabrics", { signal })]);
     const summary = runtime.result.runtime_summary;
-    set(health.cells.dispatchers, `${whole(summary.running_dispatchers)} of ${whole(summary.registered_dispatchers)}`);
+    const dispatchers = summary.registered_dispatchers;
+    // A process by itself has none: it calls the backend.
+    set(health.cells.dispatchers, dispatchers === null || dispatchers === undefined ? "this process" : `${whole(summary.running_dispatchers)} of ${whole(dispatchers)}`);
     set(health.cells.failures, whole(summary.execution_failures));
     if (JSON.stringify(known.fabrics) !== JSON.stringify(fabrics)) {
       fabrics = known.fabrics;
-      fabric.replaceChildren(...fabrics.map((each) => make("option", { value: each.id }, each.here ? `${each.id} (here)` : each.id)));
+      fabric.replaceChildren(...fabrics.map((each) => make("option", { value: each.id }, each.here && fabrics.length > 1 ? `${each.id} (here)` : each.id)));
       fabric.value = fabrics.find((each) => each.here)?.id ?? "";
       fabric.disabled = fabrics.length < 2;
     }

@@ -102,7 +102,7 @@ enum ExecutionView {
             ("completion_tokens", .count(row.completionTokens)), ("cached_tokens", .count(row.cachedTokens)),
             ("reasoning_tokens", .count(row.reasoningTokens)),
             ("cost_dollars", .number(row.cost.map { Double($0) / 1e9 })), ("payload_bytes", .count(row.payloadBytes)),
-            ("message_count", .count(row.messageCount)), ("attempts", .count(row.attempts.count)),
+            ("message_count", .count(row.messageCount)), ("attempts", .count(row.attemptCount)),
             ("trace_id", .text(row.traceID)), ("span_id", .text(row.spanID)),
         ]
     }
