@@ -198,6 +198,41 @@ import Testing
         #expect(self.ids(bench).isEmpty)
     }
 
+    @Test func `what waits for its turn is sent although its entry has been pushed out`() throws {
+        var limits = DeadLimits()
+        limits.maximumBytes = 100
+        let bench = GatewayBench(maximumRequests: 10_000)
+        let box = DeadBox(limits: limits, clock: bench.clock)
+        func die(_ number: UInt64) throws -> RequestID {
+            let dead = self.remote(number, .backend)
+            box.keep(try self.call(dead, bench, bytes: 60), of: dead)
+            box.record(Execution(record: dead, submittedAt: 0))
+            return dead.submission.id
+        }
+        let (first, new) = (try die(1), RequestID(high: 9, low: 9))
+        guard case .call(let call) = box.claim(first, as: new) else {
+            Issue.record("It is not there.")
+            return
+        }
+        #expect(box.hold(call, as: new))
+        // No more than may be kept of the dead is held for them.
+        #expect(!box.hold(call, as: RequestID(high: 9, low: 10)))
+        _ = try die(2)
+        #expect(box.find(first) == nil)
+        #expect(box.claimed(as: new)?.body.count == 60)
+        #expect(box.claimed(as: new) == nil)
+    }
+
+    @Test(arguments: [#"{"tenant":[]}"#, #"{"tenant":""}"#, #"{"tenant":7}"#, #"{"pool":[null]}"#])
+    func `a filter that says nothing selects nothing`(filter: String) async {
+        let bench = await self.bench(2)
+        for action in ["redrive", "purge"] {
+            let answer = await bench.send(.post, "/api/dead/\(action)", "{\"filter\":\(filter)}")
+            #expect(answer.response.status == 400)
+        }
+        #expect(self.ids(bench).count == 2)
+    }
+
     // MARK: Audit
 
     @Test func `the audit names those that were redriven and purged, the file all of them`() async {

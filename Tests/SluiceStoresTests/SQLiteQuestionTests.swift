@@ -52,7 +52,7 @@ import Testing
         let store = try self.store(SteppingClock(.seconds(20)))
         defer { store.close() }
         let error = await #expect(throws: ExecutionStoreError.self) { _ = try await store.find("req_1") }
-        #expect(error?.message.contains("takes longer") == true)
+        #expect(error?.message.contains("busy") == true)
     }
 
     @Test func `nothing is read for who has gone`() async throws {

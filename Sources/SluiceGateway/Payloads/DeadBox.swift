@@ -70,6 +70,10 @@ package final class DeadBox: ExecutionSink {
         /// What those asked whose end is not recorded yet, the first that came first.
         var early: [RequestID: Early] = [:]
         var earlyOrder: [RequestID] = []
+        var earlyBytes = 0
+        /// What those asked that wait to be driven again, by the id that they will have; it stays when the entry goes.
+        var claims: [RequestID: KeptCall] = [:]
+        var claimedBytes = 0
         /// From whom a request was redriven or retried, and the order in which that is forgotten.
         var origins: [RequestID: RequestID] = [:]
         var originOrder: [RequestID] = []
@@ -141,6 +145,7 @@ package final class DeadBox: ExecutionSink {
                 guard record.submission.remote != nil, state.early[id] == nil else { return }
                 state.early[id] = Early(call: KeptCall(call), at: self.clock.now())
                 state.earlyOrder.append(id)
+                state.earlyBytes += call.body.count
             }
             state.bytes += call.body.count
             self.evict(&state)
@@ -153,6 +158,7 @@ package final class DeadBox: ExecutionSink {
     private func takeEarly(_ id: RequestID, _ state: inout State) -> KeptCall? {
         guard !state.early.isEmpty, let early = state.early.removeValue(forKey: id) else { return nil }
         state.bytes -= early.call.body.count
+        state.earlyBytes -= early.call.body.count
         state.earlyOrder.removeAll { $0 == id }
         return early.call
     }
@@ -165,11 +171,11 @@ package final class DeadBox: ExecutionSink {
         state.entries[sequence]?.redrivenTo = nil
     }
 
-    /// Those whose end is never recorded, because somebody else finds them.
+    /// Those whose end is never recorded, because somebody else finds them. They go before what has died.
     private func evictEarly(_ state: inout State, _ now: Instant) {
         while let first = state.earlyOrder.first {
             let isOld = state.early[first].map { now - $0.at > self.limits.age } ?? true
-            let isTooMuch = state.bytes > self.limits.maximumBytes && state.entries.isEmpty
+            let isTooMuch = state.earlyBytes > self.limits.maximumBytes / 4 && state.earlyOrder.count > 1
             guard isOld || isTooMuch || state.earlyOrder.count > Self.maximumEarly else { return }
             _ = self.takeEarly(first, &state)
         }
@@ -177,7 +183,7 @@ package final class DeadBox: ExecutionSink {
 
     private func evict(_ state: inout State) {
         let now = self.clock.now()
-        defer { self.evictEarly(&state, now) }
+        self.evictEarly(&state, now)
         while state.first < state.next {
             guard let oldest = state.entries[state.first] else {
                 state.first += 1
@@ -283,19 +289,34 @@ package final class DeadBox: ExecutionSink {
         }
     }
 
-    /// What one asked that was taken and waits for its turn; `nil` when it has been purged or let go meanwhile.
-    func claimed(_ id: RequestID, as new: RequestID) -> KeptCall? {
+    /// Keeps what one asked that was taken until its turn has come, whatever becomes of the entry.
+    ///
+    /// - Returns: `false` when there is no room.
+    func hold(_ call: KeptCall, as new: RequestID) -> Bool {
         self.state.withLock { state in
-            guard let entry = state.sequences[id].flatMap({ state.entries[$0] }), entry.redrivenTo == new else {
-                return nil
-            }
-            return entry.call
+            guard state.claimedBytes + call.body.count <= self.limits.maximumBytes else { return false }
+            state.claims[new] = call
+            state.claimedBytes += call.body.count
+            return true
         }
+    }
+
+    /// What one asked whose turn has come; `nil` when it has been purged or let go meanwhile.
+    func claimed(as new: RequestID) -> KeptCall? {
+        self.state.withLock { self.takeClaim(new, &$0) }
+    }
+
+    @discardableResult
+    private func takeClaim(_ new: RequestID, _ state: inout State) -> KeptCall? {
+        guard let call = state.claims.removeValue(forKey: new) else { return nil }
+        state.claimedBytes -= call.body.count
+        return call
     }
 
     /// It could not be driven again after all.
     func release(_ id: RequestID, from new: RequestID) {
         self.state.withLock { state in
+            self.takeClaim(new, &state)
             guard let sequence = state.sequences[id], state.entries[sequence]?.redrivenTo == new else { return }
             state.entries[sequence]?.redrivenTo = nil
         }
@@ -305,6 +326,7 @@ package final class DeadBox: ExecutionSink {
     func purge(_ id: RequestID) -> Bool {
         self.state.withLock { state in
             guard let sequence = state.sequences[id] else { return false }
+            if let new = state.entries[sequence]?.redrivenTo { self.takeClaim(new, &state) }
             self.remove(sequence, &state)
             return true
         }

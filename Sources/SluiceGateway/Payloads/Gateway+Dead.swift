@@ -93,24 +93,43 @@ extension Gateway {
         guard let value = root["filter"], value.kind == .object else {
             throw .invalid("The body must have 'ids', a list, or 'filter', an object.", param: "filter")
         }
-        var values: [(name: String, value: String)] = []
-        value.forEachMember { name, value in
-            if value.kind == .array {
-                value.forEachElement { element in
-                    values.append((name, element.string ?? ""))
-                    return values.count < Self.maximumValues
-                }
-            } else if !value.isNull {
-                values.append((name, value.string ?? ""))
-            }
-            return values.count < Self.maximumValues
-        }
+        let values = try Self.values(value)
         let found = self.dead.query(try Self.filter(values), limit: Self.maximumAtOnce)
         selection.ids = found.rows.map(\.record.submission.id)
         selection.total = found.total
         let words = values.sorted { $0.name < $1.name }.map { "\($0.name)=\($0.value)" }
         selection.words = words.isEmpty ? "all" : words.joined(separator: " ")
         return selection
+    }
+
+    /// Of a filter, by name. One that says nothing is an error: it would select everything.
+    private static func values(_ filter: JSONValue) throws(GatewayError) -> [(name: String, value: String)] {
+        var values: [(name: String, value: String)] = []
+        var wrong: String?
+        func take(_ name: String, _ value: JSONValue) {
+            guard let text = value.string, !text.isEmpty || name == "q", values.count < Self.maximumValues else {
+                wrong = wrong ?? name
+                return
+            }
+            values.append((name, text))
+        }
+        filter.forEachMember { name, value in
+            if value.kind == .array {
+                if value.count == 0 { wrong = wrong ?? name }
+                value.forEachElement { element in
+                    take(name, element)
+                    return wrong == nil
+                }
+            } else if !value.isNull {
+                take(name, value)
+            }
+            return wrong == nil
+        }
+        guard let wrong else { return values }
+        throw .invalid(
+            "'\(wrong.prefix(64))' must be a text that is not empty, or a list of at most \(Self.maximumValues) such.",
+            param: "filter"
+        )
     }
 
     /// A name may be given several times: one of its values, or with `!` before them none of them.
@@ -199,7 +218,7 @@ extension Gateway {
                 } else {
                     outcome.driven.append(pair)
                 }
-            } else if self.redrives.wait(pair) {
+            } else if self.dead.hold(call, as: pair.to), self.redrives.wait(pair) {
                 outcome.waiting.append(pair)
             } else {
                 self.dead.release(id, from: pair.to)
@@ -230,7 +249,7 @@ extension Gateway {
                 }
                 self.redrives.beginSecond(at: self.clock.now())
                 while let pair = self.redrives.next() {
-                    guard let call = self.dead.claimed(pair.from, as: pair.to) else {
+                    guard let call = self.dead.claimed(as: pair.to) else {
                         self.redrives.giveBack()
                         continue
                     }

@@ -11,6 +11,8 @@ package final class ClickHouseExecutionStore: ExecutionStore {
 
     private enum Readiness {
         case unknown
+        /// Somebody makes it ready.
+        case preparing
         case ready
         /// It was tried, and is not tried again before.
         case failed(again: Instant, words: String)
@@ -21,11 +23,14 @@ package final class ClickHouseExecutionStore: ExecutionStore {
     private static let mostQuestions = 16
 
     private let readiness = Lock(Readiness.unknown)
-    /// Spans from before the view have not been read, though it may be there.
-    private let owesBackfill = Lock(false)
+    private let failedBackfills = Lock(0)
+    /// After so many a history without what was before is better than none.
+    private static let mostBackfills = 3
     private static let pause = Duration.seconds(5)
     /// Time to make a row of every span that is there already.
     private static let backfillTimeout = Duration.seconds(600)
+    /// Seconds before the setting up from which spans may come late.
+    private static let overlap = 3_600
 
     package init(
         _ configuration: ClickHouseHistoryConfiguration,
@@ -46,24 +51,33 @@ package final class ClickHouseExecutionStore: ExecutionStore {
     /// are not.
     package func prepare() async { try? await self.ready() }
 
+    /// Only one makes it ready; whoever asks meanwhile is told so.
     private func ready() async throws(ExecutionStoreError) {
         let now = self.clock.now()
-        switch self.readiness.withLock({ $0 }) {
-        case .ready: return
-        case .failed(let again, let words) where now < again: throw .unavailable(words)
-        default: break
+        let words = self.readiness.withLock { state -> String? in
+            switch state {
+            case .ready: return nil
+            case .preparing: return "History in ClickHouse is being set up. Try again in a few seconds."
+            case .failed(let again, let words) where now < again: return words
+            default:
+                state = .preparing
+                return ""
+            }
         }
+        guard let words else { return }
+        guard words.isEmpty else { throw .unavailable(words) }
         do throws(ClickHouseClient.Failure) {
             try await self.create()
             self.readiness.withLock { $0 = .ready }
         } catch {
             let words = self.explained(error)
-            self.readiness.withLock { $0 = .failed(again: now + Self.pause, words: words) }
+            self.readiness.withLock { $0 = .failed(again: self.clock.now() + Self.pause, words: words) }
             self.log(LogEntry(.warning, "history in ClickHouse is not ready", [("error", words)]))
             throw .unavailable(words)
         }
     }
 
+    /// The view comes last: that it is there says to every process that all is done.
     private func create() async throws(ClickHouseClient.Failure) {
         let (database, spans) = (self.client.configuration.database, self.client.configuration.spans)
         let timeout = self.client.configuration.timeout
@@ -73,21 +87,30 @@ package final class ClickHouseExecutionStore: ExecutionStore {
             [("database", database), ("table", ClickHouseSchema.table), ("view", ClickHouseSchema.view(of: spans))]
         )
         // Its own account may not be allowed to make tables; then somebody else has made them.
-        guard found.count < 2 || self.owesBackfill.withLock({ $0 }) else { return }
+        guard found.count < 2 else { return }
         let days = max(1, Int(self.client.configuration.keep.inSeconds / 86_400))
-        for statement in ClickHouseSchema.creation(database, spans: spans, days: days) {
-            try await self.client.run(statement, timeout: timeout)
-        }
-        self.owesBackfill.withLock { $0 = true }
+        try await self.client.run(ClickHouseSchema.tableCreation(database, days: days), timeout: timeout)
+        let began = self.clock.now()
         do throws(ClickHouseClient.Failure) {
-            let backfill = ClickHouseSchema.backfill(database, spans: spans, days: days)
-            try await self.client.run(backfill, timeout: Self.backfillTimeout)
+            let all = ClickHouseSchema.backfill(database, spans: spans, seconds: days * 86_400)
+            try await self.client.run(all, timeout: Self.backfillTimeout)
         } catch {
-            // It is the view that says to every process that all is done.
-            _ = try? await self.client.run(ClickHouseSchema.removal(database, spans: spans), timeout: timeout)
-            throw error
+            // What the server itself refuses it may always refuse: there may be too much of it.
+            let isLacking = [0, ClickHouseClient.Failure.unknownTable, ClickHouseClient.Failure.unknownDatabase]
+            guard !isLacking.contains(error.code) else { throw error }
+            let failed = self.failedBackfills.withLock { count in
+                count += 1
+                return count
+            }
+            guard failed >= Self.mostBackfills else { throw error }
+            let words = self.explained(error)
+            self.log(LogEntry(.warning, "history in ClickHouse lacks what was before", [("error", words)]))
         }
-        self.owesBackfill.withLock { $0 = false }
+        try await self.client.run(ClickHouseSchema.viewCreation(database, spans: spans), timeout: timeout)
+        // What came meanwhile; what is there twice becomes one row.
+        let seconds = Int((self.clock.now() - began).inSeconds) + Self.overlap
+        let rest = ClickHouseSchema.backfill(database, spans: spans, seconds: seconds)
+        _ = try? await self.client.run(rest, timeout: timeout)
         self.log(
             LogEntry(.info, "history in ClickHouse was set up", [("table", "\(database).\(ClickHouseSchema.table)")])
         )
@@ -145,7 +168,7 @@ package final class ClickHouseExecutionStore: ExecutionStore {
 
     package func statistics() async throws(ExecutionStoreError) -> ExecutionStatistics {
         let counted = try await self.ask(
-            "SELECT count() AS n, toUnixTimestamp64Micro(min(ended_at)) AS oldest FROM \(self.table) FINAL",
+            "SELECT count() AS n, toUnixTimestamp64Micro(min(ended_at)) AS oldest FROM \(self.table)",
             []
         )
         let sized = try await self.ask(

@@ -63,42 +63,38 @@ enum ClickHouseSchema {
         "fromUnixTimestamp64Micro(intDiv(toUnixTimestamp64Nano(toDateTime64(\(source), 9, 'UTC')), 1000), 'UTC')"
     }
 
-    /// Statements that make what is not there.
-    ///
     /// - Parameter days: how long rows are kept.
-    static func creation(_ database: String, spans: String, days: Int) -> [String] {
+    static func tableCreation(_ database: String, days: Int) -> String {
         let columns = Self.columns.map { "    \($0.name) \($0.type)" }.joined(separator: ",\n")
-        return [
-            """
+        return """
             CREATE TABLE IF NOT EXISTS `\(database)`.\(Self.table) (
             \(columns),
                 INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1,
                 INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1
             ) ENGINE = ReplacingMergeTree PARTITION BY toDate(ended_at) ORDER BY (ended_at, id)
             TTL toDateTime(ended_at) + toIntervalDay(\(days)) SETTINGS ttl_only_drop_parts = 1
-            """,
             """
-            CREATE MATERIALIZED VIEW IF NOT EXISTS `\(database)`.`\(Self.view(of: spans))`
-            TO `\(database)`.\(Self.table) AS
-            \(Self.derivation(database, spans))
-            """,
-        ]
+    }
+
+    static func viewCreation(_ database: String, spans: String) -> String {
+        """
+        CREATE MATERIALIZED VIEW IF NOT EXISTS `\(database)`.`\(Self.view(of: spans))`
+        TO `\(database)`.\(Self.table) AS
+        \(Self.derivation(database, spans))
+        """
     }
 
     /// What spans are there already, from before the view; none that would go again at once.
-    static func backfill(_ database: String, spans: String, days: Int) -> String {
+    ///
+    /// - Parameter seconds: of which age they are at most.
+    static func backfill(_ database: String, spans: String, seconds: Int) -> String {
         let names = Self.columns.map(\.name).joined(separator: ", ")
         // A partition for each day: there may be more than the server takes in one go unless it is told to.
         let insert =
             "INSERT INTO `\(database)`.\(Self.table) (\(names)) SETTINGS max_partitions_per_insert_block = 0 "
-            + "\(Self.derivation(database, spans)) AND Timestamp >= now() - toIntervalDay(\(days))"
+            + "\(Self.derivation(database, spans)) AND Timestamp >= now() - toIntervalSecond(\(seconds))"
         // What follows an INSERT's first line may be taken for its data.
         return String(insert.map { $0 == "\n" ? " " : $0 })
-    }
-
-    /// Without it the next start makes it, and reads what is there, anew.
-    static func removal(_ database: String, spans: String) -> String {
-        "DROP VIEW IF EXISTS `\(database)`.`\(Self.view(of: spans))`"
     }
 
     private static func derivation(_ database: String, _ spans: String) -> String {

@@ -140,7 +140,9 @@ package final class SQLiteExecutionStore: ExecutionStore, ExecutionSink, @unchec
     ) -> Outcome<Answer> {
         // Whoever has waited in the queue for all of his time, or has gone, gets nothing read for him.
         if asker.isGone { return .failure(.unavailable("The question was withdrawn.")) }
-        guard self.clock.now() < asker.deadline else { return .failure(self.tooLong) }
+        guard self.clock.now() < asker.deadline else {
+            return .failure(.unavailable("History is busy with other questions. Try again in a few seconds."))
+        }
         guard let history = self.usable() else {
             return .failure(.unavailable("History in \(self.configuration.path) cannot be opened; see the log."))
         }

@@ -70,6 +70,8 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
     private static var mostBreakers: Int { 64 }
     /// So long after its end a request's prompt and answer are there, where they are captured.
     private static var contentDelay: Duration { .milliseconds(100) }
+    /// Bytes of a document that cannot be put together from parts.
+    private static var mostWhole: Int { 1 << 20 }
     private static var drainStep: Duration { .milliseconds(20) }
 
     /// - Parameters:
@@ -113,7 +115,7 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
                 return (false, false)
             }
             state.queue.append(execution)
-            let encodes = state.queue.count >= self.limits.chunk && !state.isEncoding && self.isFirstRipe(state)
+            let encodes = state.queue.count >= self.limits.chunk && !state.isEncoding && self.isChunkRipe(state)
             if encodes { state.isEncoding = true }
             defer { state.isTimed = true }
             return (encodes, !state.isTimed)
@@ -122,8 +124,10 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
         if waits { _ = self.spawn { await self.wait() } }
     }
 
-    private func isFirstRipe(_ state: State) -> Bool {
-        self.contents == nil || state.queue.first.map { self.isRipe($0, self.clock.now()) } ?? false
+    /// Of a queue that holds one: so that no document is made of one or two.
+    private func isChunkRipe(_ state: State) -> Bool {
+        guard self.contents != nil, state.queue.count >= self.limits.chunk else { return self.contents == nil }
+        return self.isRipe(state.queue[self.limits.chunk - 1], self.clock.now())
     }
 
     /// Prompt and answer are put on their shelf after the end has been told.
@@ -226,6 +230,12 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
         return taken
     }
 
+    /// What cannot be put together later is put together here, and copied and compressed on a thread that has others'
+    /// work to do.
+    private var mostBytes: Int {
+        self.delivery.joins ? self.limits.batchBytes : min(self.limits.batchBytes, Self.mostWhole)
+    }
+
     /// Documents that are full, and where documents are put together what is left: so none waits for its last.
     private func chunks(_ slice: ArraySlice<Execution>, _ breakers: [BreakerChange]) -> [SpanChunk] {
         self.desk.withLock { desk in
@@ -234,8 +244,7 @@ package final class SpanExporter<Encoder: SpanEncoder>: SpanExporting {
                 let submission = execution.record.submission
                 let content = self.contents?.take(submission.remote?.requestID ?? submission.id.description)
                 desk.spans += self.spans.describe(execution, content: content, breakers: breakers, to: &desk.encoder)
-                let isFull =
-                    desk.spans >= self.limits.batchSpans || desk.encoder.byteCount >= self.limits.batchBytes
+                let isFull = desk.spans >= self.limits.batchSpans || desk.encoder.byteCount >= self.mostBytes
                 if isFull { chunks.append(desk.seal()) }
             }
             if self.delivery.joins, desk.spans > 0 { chunks.append(desk.seal()) }
