@@ -43,6 +43,23 @@ def test_a_stream_of_before_does_not_overwrite_what_is_asked_now(runtime, mock, 
     release(runtime, waiting)
 
 
+def test_a_filter_that_is_back_at_once_shows_its_own_rows(runtime, mock, page):
+    waiting = held(runtime, acme=1, globex=1)
+    go(page, runtime, "dispatch")
+    expect(row(page, waiting["globex"][0])).to_be_visible()
+    page.locator("[data-filter]").fill("tenant:acme")
+    page.keyboard.press("Enter")
+    expect(row(page, waiting["globex"][0])).to_have_count(0)
+    page.locator("[data-filter]").fill("")
+    page.keyboard.press("Enter")
+    expect(page.locator(".count")).to_have_text("2 live")
+    waiting["globex"] += held(runtime, globex=2)["globex"]
+    expect(page.locator(".count")).to_have_text("4 live")
+    for id in waiting["acme"] + waiting["globex"]:
+        expect(row(page, id)).to_be_visible()
+    release(runtime, waiting)
+
+
 def test_a_filter_of_a_page_that_has_gone_is_not_written_into_the_next(runtime, page):
     go(page, runtime, "dispatch")
     page.locator("[data-filter]").fill("tenant:acme")

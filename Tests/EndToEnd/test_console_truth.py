@@ -139,6 +139,32 @@ def test_a_sample_is_not_passed_off_as_everything(runtime, mock, page):
     page.goto("about:blank")
 
 
+def test_rows_that_the_server_does_not_have_are_not_asked_for_again_and_again(runtime, mock, page):
+    rows = {"at": 1, "total": 900, "matched": 900, "offset": 0, "order": [], "upsert": [], "rows": [], "full": True, "sampled": True}
+    answering(page, "**/api/live/stream**", f"event: rows\ndata: {json.dumps(rows)}\n\n", kind="text/event-stream")
+    answering(page, "**/api/live?*", rows)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/live?" in request.url else None)
+    go(page, runtime, "dispatch")
+    expect(page.locator(".count")).to_have_text("900 live")
+    page.wait_for_timeout(1_500)
+    assert asked == []
+    page.goto("about:blank")
+
+
+def test_a_press_on_a_reason_that_no_filter_knows_opens_the_request(runtime, mock, page):
+    id = "req_01M80CNJEDDTCZCEQQDNDC46FT"
+    held = {"id": id, "state": "queued", "pool": "chat", "tenant": "acme", "model": "m", "age_ms": 900,
+            "waiting": {"reason": "no_dispatcher"}}
+    rows = {"at": 1, "total": 1, "matched": 1, "offset": 0, "order": [id], "upsert": [held], "full": True}
+    answering(page, "**/api/live/stream**", f"event: rows\ndata: {json.dumps(rows)}\n\n", kind="text/event-stream")
+    go(page, runtime, "dispatch")
+    row(page, id).get_by_role("gridcell").filter(has_text="no dispatcher").click()
+    page.wait_for_url(f"**/#/requests/{id}")
+    page.goto("about:blank")
+    forgive(page, "404")
+
+
 def test_what_another_process_holds_is_shown_and_not_steered(runtime, mock, page):
     id = "req_01M80CNJEDDTCZCEQQDNDC46FT"
     mine = runtime.call("GET", "/api/me")[2]
@@ -154,6 +180,13 @@ def test_what_another_process_holds_is_shown_and_not_steered(runtime, mock, page
     # What is off says why when it is pressed.
     page.keyboard.press("C")
     expect(page.locator("#toasts")).to_contain_text("Another process holds it")
+    # Who cannot look does not say that it has gone.
+    answering(page, "**/api/live?q=*", {"at": 1, "total": 0, "matched": 0, "offset": 0, "rows": [], "fabric_error": "No route."})
+    expect(page.locator("#problem")).to_contain_text("The fabric cannot be asked: No route.")
+    expect(page.locator(".sentence")).to_contain_text("Held by producer-7")
+    expect(cancel).to_be_visible()
+    answering(page, "**/api/live?q=*", {"at": 1, "total": 0, "matched": 0, "offset": 0, "rows": []})
+    expect(page.locator(".sentence")).to_contain_text("It has left the fabric’s lists")
     page.goto("about:blank")
     forgive(page, "404")
 
@@ -188,6 +221,21 @@ def test_a_connection_that_is_silent_is_opened_anew(runtime, mock, page):
     page.goto("about:blank")
     line.close()
     forgive(page, "ERR_")
+
+
+def test_a_tab_opened_in_the_background_has_no_stream_until_it_is_seen(runtime, mock, page):
+    page.add_init_script("Object.defineProperty(document, 'hidden', { configurable: true, get: () => !window.__seen });")
+    streams = []
+    page.on("request", lambda request: streams.append(request) if "/api/live/stream" in request.url else None)
+    go(page, runtime, "dispatch")
+    expect(page.get_by_role("tab", name="Live Requests")).to_be_visible()
+    page.wait_for_timeout(1_000)
+    assert streams == []
+    id = later(runtime, 'mock:{"hang":true}')
+    page.evaluate("() => { window.__seen = true; document.dispatchEvent(new Event('visibilitychange')); }")
+    expect(row(page, id)).to_be_visible()
+    assert len(streams) == 1
+    runtime.call("POST", f"/api/requests/{id}/cancel")
 
 
 def test_a_page_that_nobody_sees_gives_its_stream_back(runtime, mock, page):

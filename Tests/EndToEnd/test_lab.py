@@ -278,7 +278,9 @@ def test_by_keyboard_alone(lab, visit):
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
     page.wait_for_timeout(500)
     before = page.locator(".now").inner_text()
-    page.keyboard.press("n")
+    # More than once: the next event is often within the same tenth of a second.
+    for _ in range(8):
+        page.keyboard.press("n")
     becomes(page, f"document.querySelector('.now').textContent !== {json.dumps(before)}")
     page.keyboard.press("+")
     expect(page.locator(".pace output")).to_have_text("10×")

@@ -50,6 +50,7 @@ export const mount = (root, context, parameters) => {
   };
   const show = () => {
     const { rows } = pages;
+    panel.hidden = false;
     more.hidden = !pages.hasMore;
     redraw(body, rows, () => rows.map(row));
     const none = rows.length > 0 ? null : state.who || state.action ? "Nobody has done that here." : "Nobody has done anything here yet.";
@@ -59,7 +60,9 @@ export const mount = (root, context, parameters) => {
   };
   const pages = pager({ get: (values, signal) => context.api.get(path(values), { signal }), show, fault: (error) => context.say(error.message, { kind: "bad" }) });
   const again = () => { pages.reset(); feed.anew(); };
-  root.append(make("div", { class: "row controls" }, who, action, make("span", { class: "spring" }), note), make("section", { class: "panel", "aria-label": "Audit" }, table, nothing, more));
+  // Not shown before the first answer: there is nothing to page through yet, and why none comes is said under the heading.
+  const panel = make("section", { class: "panel", "aria-label": "Audit", hidden: true }, table, nothing, more);
+  root.append(make("div", { class: "row controls" }, who, action, make("span", { class: "spring" }), note), panel);
   const feed = context.live.poll(async (signal) => { if (await pages.first(signal)) show(); }, 3);
   return { update(next) { state = { who: "", action: "", ...next }; who.value = state.who; action.value = state.action; again(); }, unmount() {} };
 };

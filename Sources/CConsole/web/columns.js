@@ -1,6 +1,6 @@
 // Columns of requests: those that live, and those that have ended.
 import { age, copy, draw, make, mark, set, setTag, tag } from "./dom.js";
-import { clock, dash, due, fault, kindOf, money, plain, short, span, stamp, stateWord, whole, why, whyBriefly } from "./format.js";
+import { clock, dash, due, fault, kindOf, money, plain, reasons, short, span, stamp, stateWord, whole, why, whyBriefly } from "./format.js";
 
 const link = (cell) => {
   cell.link = make("a", { class: "mono id", tabindex: "-1" });
@@ -38,7 +38,7 @@ export const liveColumns = () => [
   { name: "state", label: "Stage", width: "6.6rem", narrow: "b", build: tagged, fill: (cell, row) => setTag(cell.firstChild, kindOf(row), stateWord(kindOf(row))) },
   { name: "age", label: "Age", width: "4.9rem", number: true, narrow: "d", sort: "age", fill: (cell, row) => age(cell, absent(row.age_ms) ? null : row.age_ms + performance.now() - row.heard, row.state !== "ended") },
   { name: "wait", label: "Waited", width: "4.9rem", number: true, sort: "wait", fill: waited },
-  { name: "why", label: "Why it waits, where it is", width: "minmax(8rem, 2.6fr)", narrow: "c", by: (row) => ["reason", row.waiting?.reason], fill: (cell, row) => { set(cell, waits(row, whyBriefly)); mark(cell, "title", waits(row)); } },
+  { name: "why", label: "Why it waits, where it is", width: "minmax(8rem, 2.6fr)", narrow: "c", by: (row) => ["reason", reasons.includes(row.waiting?.reason) ? row.waiting.reason : null], fill: (cell, row) => { set(cell, waits(row, whyBriefly)); mark(cell, "title", waits(row)); } },
   { name: "pool", label: "Pool", width: "minmax(4rem, .8fr)", by: (row) => ["pool", row.pool], fill: text((row) => row.pool) },
   { name: "model", label: "Model", width: "minmax(4rem, 1.1fr)", narrow: "e", by: (row) => ["model", row.model], fill: text((row) => row.model) },
   { name: "tenant", label: "Tenant", width: "minmax(4rem, .9fr)", by: (row) => ["tenant", row.tenant], fill: text((row) => row.tenant) },

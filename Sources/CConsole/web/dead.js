@@ -16,7 +16,9 @@ const asEnded = (row) => ({ ...row, total_ms: row.age_ms, prompt_tokens: row.usa
   error_class: row.attempts?.at(-1)?.class, attempts: row.attempts?.length });
 
 const again = (row) => (row.redriven_to ? ["done", "redriven"] : row.redrivable ? ["queued", "possible"] : ["cancelled", "not kept"]);
-const columns = (context) => [...endedColumns(context).filter(({ name }) => !["first", "split", "cost", "trace"].includes(name)).map((column) => ({ ...column, sort: undefined })),
+const columns = (context) => [...endedColumns(context).filter(({ name }) => !["first", "split", "cost", "trace"].includes(name)).map((column) =>
+  // No filter of these knows the reason, so a press there opens the request.
+  ({ ...column, sort: undefined, by: column.name === "why" ? undefined : column.by })),
   { name: "again", label: "Redrive", width: "6rem", build: (cell) => { cell.append(tag("queued")); }, fill: (cell, row) => {
     setTag(cell.firstChild, ...again(row));
     mark(cell, "title", row.redriven_to ? `Redriven as ${row.redriven_to}` : row.redrivable ? "What it asks is kept: it can be sent again" : "What it asked is not kept: it cannot be sent again");
@@ -30,7 +32,7 @@ export const mount = (root, context, parameters) => {
   const note = make("span", { class: "count" });
   const picked = make("span", { class: "quiet" });
   const grid = list({ label: "Dead and lost requests", columns: columns(context), key: (row) => row.id,
-    open: (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`), end: () => pages.more(), saved: () => pages.state, narrow: (name, value) => { if (name !== "reason") box.write(toggled(box.text, name, value)); },
+    open: (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`), end: () => pages.more(), saved: () => pages.state, narrow: (name, value) => box.write(toggled(box.text, name, value)),
     select: (chosen) => { set(picked, chosen.size > 0 ? `${whole(chosen.size)} selected` : "By filter"); },
     nothing: () => empty("Nothing here is dead or lost.", Object.keys(filters).length > 0 ? "Or the filter leaves nothing." : "That is good news.") });
   const path = (values) => `api/dead${query({ ...filters, limit: 100, ...values })}`;
@@ -61,11 +63,12 @@ export const mount = (root, context, parameters) => {
       text: words, details: [make("p", {}, `Meant is ${named()}.`), passed > 0 ? make("p", { class: "quiet" }, `${plural(passed, "other")} would be passed by: ${reason}.`) : "",
         rest > 0 ? make("p", { class: "quiet" }, `${whole(rest)} more match: they are for another time, as so many are taken at once.`) : ""] });
     if (!sure) return;
-    await context.attempt(() => context.api.post(address, { ids: counted.ids }), (done) => {
+    const isDone = await context.attempt(() => context.api.post(address, { ids: counted.ids }), (done) => {
       const missed = done.skipped?.length ?? 0;
-      return `${done_}: ${whole(done.count)} of ${whole(counted.matched)}${missed ? `; passed by: ${whole(missed)} (${done.skipped[0].why})` : ""}.`;
+      const following = done.waiting ? `; ${whole(done.waiting)} of them follow, ${whole(done.rate)} a second` : "";
+      return `${done_}: ${whole(done.count)} of ${whole(counted.matched)}${following}${missed ? `; passed by: ${whole(missed)} (${done.skipped[0].why})` : ""}.`;
     });
-    grid.clear();
+    if (isDone) grid.clear(); // Else what was selected is there for another try.
     pages.reset();
     feed.anew();
   };

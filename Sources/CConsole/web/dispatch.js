@@ -130,7 +130,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
   const path = () => `api/live/stream${query({ ...asked(), overview: 1 })}`;
   const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open, narrow: (name, value) => box.write(toggled(box.text, name, value)),
     select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); },
-    sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0); },
+    sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0, true); },
     nothing: () => (Object.keys(filters).length > 0 ? empty("No live request matches the filter.") : empty("Nothing waits and nothing runs.", "Requests appear here as they come.")),
     window: (first, height) => {
       const end = Math.min(data.matched, first + height);
@@ -152,9 +152,11 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     following = path();
     feed.change(following);
   }, 500);
-  const go = (offset) => {
-    if (offset === place && offset !== 0) return;
+  // `anew` though the place is the same. Without it the list that lacks rows would ask for them again and again.
+  const go = (offset, anew = false) => {
+    if (offset === place && !anew) return;
     place = offset;
+    following = null; // Even if somebody goes back to what is followed: its differences are to rows that are not here any more.
     look();
     move();
   };
@@ -168,7 +170,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       isNews = true;
       grid.clear();
       grid.top();
-      go(0);
+      go(0, true);
     } });
   filters = box.parsed().values;
   root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, count, said), grid.element);
@@ -197,7 +199,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     rows(event) {
       if (following !== path()) return;
       // What ended meanwhile may have taken the window with it.
-      if (place > 0 && event.matched <= place) return go(0);
+      if (place > 0 && event.matched <= place) return go(0, true);
       fetching?.abort();
       take(event);
     },
@@ -235,7 +237,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
   return {
     update(next) {
       if (next.f !== box.text) box.write(next.f);
-      if ((next.sort ?? "") !== sort) { sort = next.sort; grid.sorted(sort); go(0); }
+      if ((next.sort ?? "") !== sort) { sort = next.sort; grid.sorted(sort); go(0, true); }
     },
     escape: () => grid.clear(),
     close() { feed.close(); box.stop(); grid.unmount(); move.stop(); look.stop(); fetching?.abort(); },

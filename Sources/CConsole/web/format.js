@@ -87,7 +87,8 @@ export const whyBriefly = (reason) => brief[reason] ?? plain(reason);
 
 export const why = (reason) => waiting[reason] ?? plain(reason);
 
-export const reasons = Object.keys(waiting);
+// What can be asked for: that there is no dispatcher is said of a pool, and no filter knows it.
+export const reasons = Object.keys(waiting).filter((reason) => reason !== "no_dispatcher");
 
 export const stateWord = (state) => (state === "started" ? "executing" : plain(state));
 

@@ -135,7 +135,7 @@ const begin = (page, context, parameters, presets, view) => {
         mark(page, "data-session", session);
         took(answer);
         feed?.close();
-        feed = context.live.stream(`api/lab/sessions/${session}/stream`, { frame: shown, series: drawn, session: took, gone: again, problem: (error) => (error.status === 404 ? again() : context.say(error.message, { kind: "bad" })) });
+        feed = context.live.stream(`api/lab/sessions/${session}/stream`, { frame: shown, series: drawn, session: took, gone: again, problem: lost }, { keeps: true });
         mark(page, "aria-busy", null);
       } catch (error) {
         context.say(error.message, { kind: "bad", action: { label: "Try again", run: open } });
@@ -146,6 +146,11 @@ const begin = (page, context, parameters, presets, view) => {
     return opening;
   };
   const again = () => { if (!view.gone) { session = null; open(); } };
+  const lost = (error) => {
+    if (error.status !== 404) return context.say(error.message, { kind: "bad" });
+    context.say("The session was idle for too long and is gone: it begins anew.");
+    again();
+  };
 
   const post = async (path, body) => {
     try {

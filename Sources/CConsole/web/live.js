@@ -1,6 +1,6 @@
 // What keeps a page up to date, and how honest it is about it.
 //   const feed = live.stream("api/live/stream?…", {rows: (data) => …, overview: (data) => …});
-//   feed.change("api/live/stream?…other")  goes on elsewhere;  feed.close()
+//   feed.change("api/live/stream?…other")  goes on elsewhere, or begins anew where it was;  feed.close()
 //   const feed = live.poll(async (signal) => …, 5)            asks every 5 s while nobody paused; feed.now() at once
 // A stream that breaks is opened again after 0.5 s, then twice as long, to 10 s. What is shown meanwhile is called old.
 // The badge says: live, every n s, paused, stale for n s, reconnecting. Pausing closes the streams: nothing moves.
@@ -8,17 +8,17 @@ import { api, Problem } from "./api.js";
 import { roughly } from "./format.js";
 
 const staleAfter = 20_000; // The server says something every 15 s.
-const lostAfter = 30_000; // Then a connection is given up, though nobody has closed it.
-const muteFor = 10_000; // A stream says something as soon as it is open.
+const lostAfter = 45_000; // Then a connection is given up, though nobody has closed it.
+const muteFor = 15_000; // A stream says something as soon as it is open. Longer than the longest pause before the next try.
 const hiddenFor = 2_000; // A page that nobody sees gives its stream back: a browser has six for all tabs.
 const feeds = new Set();
 const watchers = new Set();
 let paused = false;
-let blurred = false;
 let wantsBlur = false;
-let hidden = false;
+let hidden = document.hidden; // A tab opened in the background is told nothing of it: that is only said when it changes.
 let isFinal = false;
 try { wantsBlur = localStorage.getItem("sluice-pause-on-blur") === "yes"; } catch { /* Not kept then. */ }
+let blurred = wantsBlur && document.hidden;
 
 const stopped = () => paused || blurred;
 const tell = () => { for (const watch of watchers) watch(); };
@@ -49,7 +49,7 @@ const consume = async (body, feed) => {
 const follow = async (feed) => {
   const turn = ++feed.turn;
   feed.abort?.abort();
-  if (hidden) return;
+  if (hidden && !feed.keeps) return;
   feed.abort = new AbortController();
   let pause = 500;
   while (!feed.closed && turn === feed.turn && !stopped()) {
@@ -71,6 +71,7 @@ const follow = async (feed) => {
     feed.state = feed.heard ? "reconnecting" : "connecting";
     tell();
     if (performance.now() - began > 5000) pause = 500;
+    feed.began = performance.now(); // The pause is not silence of the server's: the watch below would cut it short.
     await new Promise((resolve) => { feed.wake = resolve; setTimeout(resolve, pause * (0.75 + Math.random() / 2)); });
     pause = Math.min(pause * 2, 10_000);
   }
@@ -115,8 +116,8 @@ setInterval(() => {
       if (!feed.asking || feed.isLate || now - feed.began < lostAfter) continue;
       feed.isLate = true;
       feed.abort.abort();
-    } else if (!hidden && feed.state !== "refused" && now - Math.max(feed.heard, feed.began) > (feed.heard < feed.began ? muteFor : lostAfter)) {
-      feed.state = "reconnecting";
+    } else if ((!hidden || feed.keeps) && feed.state !== "refused" && now - Math.max(feed.heard, feed.began) > (feed.heard < feed.began ? muteFor : lostAfter)) {
+      feed.state = feed.heard ? "reconnecting" : "connecting";
       follow(feed);
     }
   }
@@ -148,7 +149,7 @@ const hide = (value) => {
   if (hidden === value) return;
   hidden = value;
   for (const feed of feeds) {
-    if (feed.work || stopped() || feed.state === "refused") continue;
+    if (feed.work || feed.keeps || stopped() || feed.state === "refused") continue;
     feed.state = feed.heard ? "reconnecting" : "connecting";
     follow(feed);
   }
@@ -162,13 +163,14 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("online", () => { for (const feed of feeds) feed.wake?.(); });
 
 export const live = {
-  stream(path, handlers) {
-    const feed = { path, handlers, turn: 0, heard: 0, began: 0, state: "connecting", closed: false };
+  // What `keeps` its stream has it when nobody sees the page too: the server ends what nobody watches.
+  stream(path, handlers, { keeps = false } = {}) {
+    const feed = { path, handlers, keeps, turn: 0, heard: 0, began: 0, state: "connecting", closed: false };
     feeds.add(feed);
     if (!stopped()) follow(feed);
     tell();
     return {
-      change(next) { if (next !== feed.path) { feed.path = next; if (!stopped()) follow(feed); } },
+      change(next) { feed.path = next; if (!stopped()) follow(feed); },
       close() { feed.closed = true; feed.turn += 1; feed.abort?.abort(); feed.wake?.(); feeds.delete(feed); tell(); },
     };
   },

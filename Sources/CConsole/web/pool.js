@@ -30,7 +30,8 @@ export const mount = (root, context, parameters) => {
   const box = make("div", { class: "grow", hidden: true });
   const awaited = new Set(["course", "tenants", "pool"]);
   const arrived = (name) => { awaited.delete(name); if (awaited.size === 0) box.hidden = false; };
-  const patience = setTimeout(() => { if (pool) box.hidden = false; }, 1500);
+  let isLate = false;
+  const patience = setTimeout(() => { isLate = true; if (pool) box.hidden = false; }, 1500);
   const wrong = make("div", { hidden: true });
   root.append(wrong, box);
   box.append(make("section", { class: "panel pool-head" }, make("div", { class: "row" }, mode, backend, held, make("span", { class: "spring" }), ...buttons.elements,
@@ -140,6 +141,7 @@ export const mount = (root, context, parameters) => {
     drawSettings();
     drawTargets();
     arrived("pool");
+    if (isLate) box.hidden = false;
   }, 1, (error) => {
     if (pool) return;
     wrong.hidden = false;

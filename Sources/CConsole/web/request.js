@@ -4,7 +4,7 @@ import { bytes, clock, due, fault, kindOf, money, plain, span, stateWord, whole 
 import { explanation } from "./explanation.js";
 import { timeline } from "./timeline.js";
 import { traceLink } from "./columns.js";
-import { query } from "./api.js";
+import { Problem, query } from "./api.js";
 import { trail } from "./trail.js";
 
 export const title = "Request";
@@ -73,10 +73,11 @@ const head = () => {
   return node;
 };
 
-// What another process holds is seen on the fabric's lists, and only there.
+// What another process holds is seen on the fabric's lists, and only there. That it is not on a part of them says nothing.
 const elsewhere = async (context, id, signal) => {
-  const { rows } = await context.api.get(`api/live${query({ q: id, limit: 5 })}`, { signal });
+  const { rows, fabric_error: trouble, sampled } = await context.api.get(`api/live${query({ q: id, limit: 5 })}`, { signal });
   const row = rows.find((each) => each.id === id || each.request_id === id);
+  if (!row && (trouble || sampled)) throw new Problem(trouble ? `The fabric cannot be asked: ${trouble}` : "The lists are too long to look for it.", 503, "fabric_unknown", null);
   return row ? { ...row, isForeign: true } : null;
 };
 
@@ -131,7 +132,7 @@ export const mount = (root, context, parameters) => {
     cancel.hidden = !isLive;
     cancel.off(fresh.isForeign ? "Another process holds it: cancel it there." : null);
     retry.hidden = isLive;
-    retry.off(fresh.retryable === false ? "What it asked is not kept, so it cannot be sent again (dead.max_bytes, payloads.max_bytes)." : null);
+    retry.off(fresh.retryable === true ? null : "What it asked is not kept here, so it cannot be sent again (dead.max_bytes, payloads.max_bytes).");
     secrets.hidden = fresh.isForeign === true;
     const href = traceLink(context, traceId);
     mark(trace, "href", href);

@@ -128,7 +128,10 @@ const show = async () => {
   for (const link of document.querySelectorAll("#nav a")) mark(link, "aria-current", link.dataset.page === name ? "page" : null);
   document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (page !== "requests" && !trail.leadsHere) trail.leave(null);
-  if (current?.page === page && current.view?.update) return current.view.update(parameters);
+  if (current?.page === page && current.view?.update) {
+    isLoading = wantsFilter = false; // Whoever came back while another page was on its way is not waiting for that one.
+    return current.view.update(parameters);
+  }
   const known = pages.some((each) => each.name === name) || modules[page];
   let module = null;
   isLoading = true;
