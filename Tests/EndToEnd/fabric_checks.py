@@ -57,6 +57,8 @@ class Descriptors:
     def __init__(self, program, port, work):
         self.program, self.port = program, port
         work()
+        # Looking on has a connection of its own, which is made when somebody looks.
+        program.call("GET", "/api/live?limit=1")
         self.all, self.connections = program.descriptors(), connections(program, port)
 
     def return_(self, seconds=10):

@@ -1,5 +1,7 @@
 """Starts the real program, talks to it, and checks that it leaves nothing behind."""
 
+import asyncio
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -14,6 +16,12 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLUICE = os.environ.get("SLUICE_BINARY") or str(ROOT / ".build" / "release" / "sluice")
 CHAT = {"model": "mock", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def run_async(coroutine):
+    """In a thread of its own: the driver of a browser may run a loop in this one."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def free_port():

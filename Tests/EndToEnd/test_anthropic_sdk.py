@@ -6,6 +6,8 @@ import json
 import anthropic
 import pytest
 
+from runtime import run_async
+
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {"name": "weather", "description": "The weather of a city",
            "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
@@ -188,7 +190,7 @@ def test_async(runtime):
             stream = await client.messages.create(**ASK, messages=HELLO, stream=True)
             return answers, [event async for event in stream]
 
-    answers, events = asyncio.run(run())
+    answers, events = run_async(run())
     assert len(answers) == 20 and events[-1].type == "message_stop"
 
 

@@ -6,7 +6,7 @@ import json
 import openai
 import pytest
 
-from runtime import free_port
+from runtime import free_port, run_async
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_async(runtime):
             stream = await client.chat.completions.create(model="mock", messages=HELLO, stream=True)
             return len(answers), [c async for c in stream]
 
-    count, chunks = asyncio.run(run())
+    count, chunks = run_async(run())
     assert count == 20 and len(chunks) > 10
 
 
