@@ -62,8 +62,8 @@ export const mount = (root, context, parameters) => {
     const [runtime, known] = await Promise.all([context.api.get("api/llm-dispatch/runtime?limit=1", { signal }), context.api.get("api/fabrics", { signal })]);
     const summary = runtime.result.runtime_summary;
     const dispatchers = summary.registered_dispatchers;
-    // A process by itself has none: it calls the backend.
-    set(health.cells.dispatchers, dispatchers === null || dispatchers === undefined ? "this process" : `${whole(summary.running_dispatchers)} of ${whole(dispatchers)}`);
+    // A process by itself has none: it calls the backend itself.
+    set(health.cells.dispatchers, dispatchers === null || dispatchers === undefined ? "none" : `${whole(summary.running_dispatchers)} of ${whole(dispatchers)}`);
     set(health.cells.failures, whole(summary.execution_failures));
     if (JSON.stringify(known.fabrics) !== JSON.stringify(fabrics)) {
       fabrics = known.fabrics;
