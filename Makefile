@@ -34,7 +34,7 @@ test-swift:
 
 test-end-to-end: build
 	@scripts/setup --tests
-	.tools/venv/bin/python -m pytest -q --durations=30 Tests/EndToEnd
+	scripts/test-end-to-end
 
 sanitize: setup ## Pass the tests of sockets, locks and tasks under the sanitizers of threads and addresses
 	@for kind in thread address; do \

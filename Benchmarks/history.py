@@ -23,7 +23,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests" / "EndToEnd"))
 from clickhouse import ClickHouse  # noqa: E402
-from runtime import Mock, Runtime  # noqa: E402
+from runtime import Mock, Runtime, until  # noqa: E402
 
 QUESTIONS = [
     ("newest 50", "?limit=50"),
@@ -115,7 +115,7 @@ def clickhouse(mock, rows):
             ENGINE = MergeTree ORDER BY Timestamp""")
         runtime = Runtime(mock, "history.store=clickhouse", f"clickhouse.url={house.url}", "history.keep=3650d",
                           "history.timeout=120s")
-        assert runtime.call("GET", "/api/executions", timeout=120)[0] == 200
+        until(lambda: runtime.call("GET", "/api/executions", timeout=120)[0] == 200, 120, "history to be set up")
         begin = time.perf_counter()
         part = 1_000_000
         for first in range(0, rows, part):
