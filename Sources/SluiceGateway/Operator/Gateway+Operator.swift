@@ -205,13 +205,11 @@ extension Gateway {
     }
 
     func showRequest(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse {
+        let first = try? self.visible(request)
+        if first == nil, let known = try await self.noLongerRecent(request) { return known }
         let found: (id: RequestID, record: RequestRecord, waiting: WaitingStatus?)
-        do throws(GatewayError) {
-            found = try self.visible(request)
-        } catch {
-            if let known = try await self.noLongerRecent(request) { return known }
-            throw error
-        }
+        // At its end it leaves the queue a moment before it is in history: a second look finds it there.
+        if let first { found = first } else { found = try self.visible(request) }
         // Who is told of the end is told the result.
         if found.record.state == .ended && found.record.submission.respondsLater {
             await self.results.settled(found.id)
