@@ -205,10 +205,14 @@ extension Gateway {
     }
 
     func showRequest(_ request: OperatorRequest) async throws(GatewayError) -> HTTPResponse {
-        let first = try? self.visible(request)
+        var first = try? self.visible(request)
+        if first == nil, let id = RequestID(request.names[0]), self.dispatcher.find(id) == nil {
+            // At its end it leaves the queue a moment before it is in history and its answer is there.
+            await self.results.settled(id)
+            first = try? self.visible(request)
+        }
         if first == nil, let known = try await self.noLongerRecent(request) { return known }
         let found: (id: RequestID, record: RequestRecord, waiting: WaitingStatus?)
-        // At its end it leaves the queue a moment before it is in history: a second look finds it there.
         if let first { found = first } else { found = try self.visible(request) }
         // Who is told of the end is told the result.
         if found.record.state == .ended && found.record.submission.respondsLater {
