@@ -18,6 +18,9 @@ REQUESTS, REPLIES = "list:llm:requests:{}", "list:llm:replies:{}"
 ALIVE, DISPATCHER_ALIVE = "key:llm:producer:{}:alive", "key:llm:dispatcher:{}:alive"
 INFLIGHT, INDEX, DISPATCHERS = "list:llm:inflight:{}:{}", "hash:llm:inflight-index:{}", "hash:llm:dispatchers:{}"
 
+# Whatever the machine has: how many connections a program may open follows from it.
+THREADS = 2
+
 
 def server_program():
     return shutil.which("valkey-server") or shutil.which("redis-server")
@@ -69,7 +72,8 @@ class Valkey:
 class Dispatcher(Program):
     def __init__(self, valkey, backend, *settings, environment=None):
         port = free_port()
-        arguments = ["dispatcher", "--listen", f"127.0.0.1:{port}", "--set", "pools.default.retry.base_delay=20ms"]
+        arguments = ["dispatcher", "--listen", f"127.0.0.1:{port}", "--threads", str(THREADS),
+                     "--set", "pools.default.retry.base_delay=20ms"]
         for setting in settings:
             arguments += ["--set", setting]
         url = backend if isinstance(backend, str) else f"{backend.url}/v1"
@@ -95,7 +99,7 @@ class Dispatcher(Program):
 class Gateway(Program):
     def __init__(self, valkey, *settings, environment=None):
         port = free_port()
-        arguments = ["gateway", "--listen", f"127.0.0.1:{port}"]
+        arguments = ["gateway", "--listen", f"127.0.0.1:{port}", "--threads", str(THREADS)]
         for setting in settings:
             arguments += ["--set", setting]
         super().__init__(arguments, port, {

@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.error
 
-from fabric import ALIVE, DISPATCHER_ALIVE, REQUESTS
+from fabric import ALIVE, DISPATCHER_ALIVE, REQUESTS, THREADS
 from runtime import until
 
 
@@ -53,19 +53,23 @@ class Descriptors:
 
     # Connections to backends are kept for a while, and how many there are depends on who was quicker.
     SPARE = 8
-    # Looking on has a connection of its own, which is made when somebody looks: perhaps not before the first count.
-    ONLOOKING = 1
+    # Each thread opens one for work and one for looking on when it first needs them; one more waits for what comes.
+    CONNECTIONS = 2 * THREADS + 1
 
     def __init__(self, program, port, work):
         self.program, self.port = program, port
         work()
-        self.all, self.connections = program.descriptors(), connections(program, port)
+        self.all = program.descriptors()
 
     def return_(self, seconds=10):
-        until(lambda: self.program.descriptors() <= self.all + self.SPARE
-              and connections(self.program, self.port) <= self.connections + self.ONLOOKING, seconds,
-              f"{self.all} file descriptors and {self.connections} connections instead of "
-              f"{self.program.descriptors()} and {connections(self.program, self.port)}")
+        end = time.monotonic() + seconds
+        while (now := self._now())[0] > self.all + self.SPARE or now[1] > self.CONNECTIONS:
+            assert time.monotonic() < end, (
+                f"{now} file descriptors and connections instead of at most {(self.all + self.SPARE, self.CONNECTIONS)}")
+            time.sleep(0.05)
+
+    def _now(self):
+        return self.program.descriptors(), connections(self.program, self.port)
 
 
 def warm(program, producer, port):

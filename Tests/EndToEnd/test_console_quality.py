@@ -86,6 +86,17 @@ def test_keys_are_listed_and_lead_everywhere(runtime, page):
     expect(page.locator("[data-filter]")).to_have_value("gp")
 
 
+def test_a_filter_asked_for_before_its_page_is_there_gets_the_focus(runtime, page):
+    go(page, runtime, "overview")
+    expect(page.locator(".overview-pools a").first).to_be_visible()
+    # The address has changed and nobody has heard of it yet.
+    page.evaluate("""() => {
+      location.hash = "#/dispatch";
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+    }""")
+    expect(page.locator("[data-filter]")).to_be_focused()
+
+
 def test_a_request_is_found_opened_and_left_by_keyboard(runtime, mock, page):
     runtime.call("POST", "/api/pools/default/pause")
     ids = [runtime.chat("hello", LATER)[2]["id"] for _ in range(3)]
@@ -229,21 +240,22 @@ def test_a_hundred_thousand_rows(start, mock, page):
     page.faults.clear()
 
 
-def test_the_first_load_is_small_and_soon_usable(runtime, page):
-    line = http.client.HTTPConnection("127.0.0.1", runtime.port)
-    names, total, seen = ["/"], 0, set()
+@pytest.mark.alone
+def test_the_first_load_is_small_and_soon_usable(runtime, browser):
     times = []
-    fetched = []
-    page.on("response", lambda answer: fetched.append(answer.url))
-    for number in range(12):
-        # What the machine does beside makes it slower, nothing makes it faster than it is.
-        if number >= 5 and min(times) <= 300:
-            break
-        page.goto("about:blank")
-        fetched.clear()
+    for number in range(10):
+        # Nothing is in a cache: each is somebody's first.
+        page, fetched = watched(browser), []
+        page.on("response", lambda answer: fetched.append(answer.url))
         page.goto(runtime.url + "/")
         expect(page.locator(".overview-pools a").first).to_be_visible()
-        times.append(page.evaluate("""() => performance.getEntriesByName('interactive')[0].startTime"""))
+        # The browser's own start is in the first.
+        if number > 0:
+            times.append(page.evaluate("performance.getEntriesByName('interactive')[0].startTime"))
+        assert page.faults == []
+        page.context.close()
+    line = http.client.HTTPConnection("127.0.0.1", runtime.port)
+    total, seen = 0, set()
     for url in fetched:
         path = url.removeprefix(runtime.url).split("#")[0]
         if path.startswith("/api/") or not url.startswith("http") or path in seen:
@@ -254,8 +266,8 @@ def test_the_first_load_is_small_and_soon_usable(runtime, page):
         size = len(answer.read())
         assert answer.getheader("Content-Encoding") == "gzip" or size < 400, path
         total += size
-    assert names[0] in seen
-    print(f"first load: {total / 1024:.1f} KB compressed in {len(seen)} files, interactive after {min(times):.0f} ms, "
-          f"median {statistics.median(times):.0f} ms")
+    assert "/" in seen
+    interactive = statistics.median(times)
+    print(f"first load: {total / 1024:.1f} KB compressed in {len(seen)} files, interactive after {interactive:.0f} ms")
     assert total <= 150 * 1024
-    assert min(times) <= 300
+    assert interactive <= 300

@@ -87,6 +87,20 @@ def count(page, lane):
     return int(page.locator(f".lane.{lane} .count").inner_text().replace(",", ""))
 
 
+def pause_while_somebody_waits(page):
+    """The last frame before the pause may have come after the press: then nobody may wait any more."""
+    waiting = page.locator(".lane.pending .message")
+    for _ in range(20):
+        waiting.first.wait_for()
+        page.get_by_role("button", name="Pause", exact=True).click()
+        page.get_by_role("button", name="Run", exact=True).wait_for()
+        page.wait_for_timeout(500)
+        if waiting.count() > 0:
+            return
+        page.get_by_role("button", name="Run", exact=True).click()
+    raise AssertionError("nobody waited at any of 20 pauses")
+
+
 def sent(page):
     """The session as the server has it, once what was moved has been sent."""
     page.wait_for_timeout(600)
@@ -118,17 +132,8 @@ def test_messages_are_seen_moving_through_the_lanes(lab, visit):
 
 def test_a_message_is_explained(lab, visit):
     page = visit(lab, "lab?preset=minute&speed=10")
-    waiting = page.locator(".lane.pending .message")
-    for _ in range(20):
-        waiting.first.wait_for()
-        page.get_by_role("button", name="Pause", exact=True).click()
-        page.get_by_role("button", name="Run", exact=True).wait_for()
-        page.wait_for_timeout(500)
-        # Now and then nobody waits at the moment of the pause.
-        if waiting.count() > 0:
-            break
-        page.get_by_role("button", name="Run", exact=True).click()
-    waiting.last.click()
+    pause_while_somebody_waits(page)
+    page.locator(".lane.pending .message").last.click()
     drawer = page.get_by_role("dialog", name="Message")
     expect(drawer.get_by_role("row")).to_have_count(8)
     rows = drawer.locator("tbody tr")
@@ -147,9 +152,7 @@ def test_a_message_is_explained(lab, visit):
 
 def test_sliders_act_at_once_and_lose_nobody(lab, visit):
     page = visit(lab, "lab?preset=weights&speed=2")
-    page.wait_for_selector(".lane.pending .message")
-    page.get_by_role("button", name="Pause", exact=True).click()
-    page.wait_for_timeout(500)
+    pause_while_somebody_waits(page)
     pending, processing = count(page, "pending"), count(page, "processing")
     number(page, "Slots").fill("2")
     number(page, "Slots").press("Tab")
@@ -286,7 +289,8 @@ def test_by_keyboard_alone(lab, visit):
     before = page.locator(".now").inner_text()
     # More than once: the next event is often within the same tenth of a second.
     for _ in range(8):
-        page.keyboard.press("n")
+        with page.expect_response("**/step"):
+            page.keyboard.press("n")
     becomes(page, f"document.querySelector('.now').textContent !== {json.dumps(before)}")
     page.keyboard.press("+")
     expect(page.locator(".pace output")).to_have_text("10×")

@@ -87,6 +87,8 @@ let current = null;
 let visit = 0;
 let isLoading = false;
 let wantsFilter = false; // `/` was pressed before the page was there.
+// The address changes at once; that it did is heard a moment later.
+const isOnTheWay = () => isLoading || (!("locked" in document.body.dataset) && current?.page !== read().page);
 let shown = 0; // Pages of the console that were shown here: only then there is a way back.
 
 let noted = "";
@@ -150,6 +152,8 @@ const show = async () => {
   scrollTo(0, 0);
   if (!isFirst) main.focus({ preventScroll: true });
   if (problem) {
+    current = { page, opened: [], view: null, gone: false };
+    wantsFilter = false;
     setTitle("Not here");
     return main.append(make("div", { class: "empty" }, make("p", {}, problem.message), make("a", { href: "#/overview" }, "Go to the overview")));
   }
@@ -294,7 +298,7 @@ const frame = () => {
   find("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   keys.everywhere({
     "?": { label: "Show the keys", run: showKeys },
-    "/": { label: "Filter", run: () => (isLoading ? wantsFilter = true : main.querySelector("[data-filter]")?.focus()) },
+    "/": { label: "Filter", run: () => (isOnTheWay() ? wantsFilter = true : main.querySelector("[data-filter]")?.focus()) },
     i: { label: "Go to a request by its id", run: () => base.me && !base.me.lab_only && seek() },
     p: { label: "Pause, go on", run: () => live.toggle() },
     t: { label: "Theme: system, light, dark", run: turnTheme },
