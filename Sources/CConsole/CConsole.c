@@ -60,6 +60,9 @@ static const unsigned char live_js[] = {
 static const unsigned char overview_js[] = {
 #embed "web/overview.js"
 };
+static const unsigned char many_js[] = {
+#embed "web/many.js"
+};
 static const unsigned char pager_js[] = {
 #embed "web/pager.js"
 };
@@ -136,6 +139,7 @@ static const sluice_console_asset files[] = {
     {"/list.js", SCRIPT, list_js, sizeof list_js},
     {"/live.js", SCRIPT, live_js, sizeof live_js},
     {"/overview.js", SCRIPT, overview_js, sizeof overview_js},
+    {"/many.js", SCRIPT, many_js, sizeof many_js},
     {"/pager.js", SCRIPT, pager_js, sizeof pager_js},
     {"/pool.js", SCRIPT, pool_js, sizeof pool_js},
     {"/pools.js", SCRIPT, pools_js, sizeof pools_js},

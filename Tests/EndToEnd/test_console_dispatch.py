@@ -63,6 +63,35 @@ def test_a_request_is_cancelled_from_its_page(runtime, mock, page):
     assert (answer["outcome"], answer["reason"]) == ("cancelled", "operator_request")
 
 
+def test_all_that_match_are_cancelled_after_a_count(runtime, mock, page):
+    runtime.call("POST", "/api/pools/default/pause")
+    meant = [later(runtime, headers={"x-sluice-tenant": "batch"}) for _ in range(12)]
+    other = later(runtime, headers={"x-sluice-tenant": "people"})
+    go(page, runtime, "dispatch")
+    expect(row(page, other)).to_be_visible()
+    button = page.get_by_role("button", name="Cancel what matches …")
+    # Without a filter it would be everything.
+    expect(button).to_be_hidden()
+    page.locator("[data-filter]").fill("tenant:batch")
+    expect(row(page, other)).to_have_count(0)
+    button.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Cancel 12 requests?")
+    expect(dialog).to_contain_text("tenant:batch")
+    # Who comes after the count is not meant.
+    late = later(runtime, headers={"x-sluice-tenant": "batch"})
+    dialog.get_by_role("textbox").fill("12")
+    dialog.get_by_role("button", name="Cancel 12").click()
+    expect(page.get_by_text("Cancelled or told to stop: 12 of 12.")).to_be_visible()
+    expect(row(page, late)).to_be_visible()
+    live = {each["id"] for each in runtime.call("GET", "/api/live")[2]["rows"]}
+    assert live == {late, other}
+    for id in meant:
+        assert runtime.call("GET", f"/api/requests/{id}")[2]["reason"] == "operator_request"
+    for id in live:
+        runtime.call("POST", f"/api/requests/{id}/cancel")
+
+
 def test_selected_requests_are_cancelled_with_the_keyboard_alone(runtime, mock, page):
     ids = [later(runtime, 'mock:{"hang":true}') for _ in range(3)]
     go(page, runtime, "dispatch")

@@ -119,6 +119,26 @@ def test_command_line(runtime):
     assert "EXAMPLES" in sluice("ls", "--help").stdout
 
 
+def test_many_are_cancelled_from_the_command_line(runtime):
+    at = ["--url", runtime.url]
+    runtime.call("POST", "/api/pools/default/pause")
+    later = {"Prefer": "respond-async"}
+    meant = [runtime.chat(headers={**later, "x-sluice-tenant": "batch"})[2]["id"] for _ in range(3)]
+    other = runtime.chat(headers={**later, "x-sluice-tenant": "people"})[2]["id"]
+    which = ["--tenant", "batch", "--state", "queued"]
+    assert "3 would be cancelled by --yes" in sluice("cancel", *which, *at).stdout
+    assert sorted(json.loads(sluice("cancel", *which, "--json", *at).stdout)["ids"]) == sorted(meant)
+    assert runtime.call("GET", "/api/live")[2]["total"] == 4
+    assert sluice("cancel", *which, "--yes", *at).stdout == "3 of 3 cancelled or told to stop.\n"
+    assert [row["id"] for row in runtime.call("GET", "/api/live")[2]["rows"]] == [other]
+    for id in meant:
+        assert runtime.call("GET", f"/api/requests/{id}")[2]["reason"] == "operator_request"
+    assert sluice("cancel", *at).returncode == 2
+    assert sluice("cancel", other, *which, *at).returncode == 2
+    assert "state" in sluice("cancel", "--state", "odd", "--yes", *at).stderr
+    assert "cancelled" in sluice("cancel", other, *at).stdout
+
+
 def test_open_address_without_keys_is_refused():
     done = sluice("serve", "--demo", "--listen", "0.0.0.0:0")
     assert done.returncode != 0 and "--insecure" in done.stderr

@@ -184,4 +184,10 @@ import Testing
         let asked = AttemptFailure(.overloaded, retryAfter: .seconds(1), message: "")
         #expect(asked.verdict(patience: .seconds(60), usual: nil) == .neutral)
     }
+
+    @Test(arguments: [(408, true), (409, false), (424, true), (425, false), (500, true), (503, true)])
+    func `a conflict about one request says nothing of the backend`(status: Int, counts: Bool) {
+        let failure = AttemptFailure(.serverError, status: status, message: "")
+        #expect(failure.verdict(patience: .seconds(1), usual: nil) == (counts ? .failing : .neutral))
+    }
 }

@@ -22,6 +22,7 @@ import Testing
         ("GET /api/dead", 2), ("POST! /api/dead/redrive", 3), ("POST! /api/dead/purge", 4), ("GET /api/audit", 2),
         ("POST! /api/audit/*/undo", 3), ("GET /api/fleet", 2), ("GET /api/fabrics", 2), ("GET /api/overview", 2),
         ("GET /api/pools/*/series", 2), ("GET /api/pools/*/tenants", 2), ("GET /api/live/stream", 2),
+        ("POST! /api/live/cancel", 3),
         ("GET /api/executions", 2), ("GET /api/executions/aggregate", 2), ("GET /api/executions/export", 2),
         ("GET /api/executions/statistics", 2), ("GET /api/executions/*", 2),
         ("GET /api/lab/presets", 2), ("POST /api/lab/traces", 2), ("POST /api/lab/runs", 2),

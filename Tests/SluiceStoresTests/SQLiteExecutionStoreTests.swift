@@ -34,24 +34,6 @@ import Testing
         SQLiteHistoryConfiguration(path: path, keep: .seconds(20 * 365 * 86_400))
     }
 
-    private func execution(_ number: UInt64, endedAt: Int64 = 1_767_225_600_000_000_000) -> Execution {
-        var record = RequestRecord(
-            submission: Submission(
-                id: RequestID(high: 1, low: number),
-                pool: "default",
-                tenant: "t",
-                model: "m",
-                operation: "chat/completions",
-                deadline: .distantFuture
-            ),
-            submittedAt: .zero
-        )
-        record.state = .ended
-        record.endedAt = Instant(nanoseconds: 1_000_000)
-        record.reason = .ok
-        return Execution(record: record, submittedAt: endedAt - 1_000_000)
-    }
-
     @Test(arguments: [1, 2, 3] as [UInt64])
     func `it answers as a look at all rows does`(seed: UInt64) async throws {
         let store = try self.store(self.configuration(":memory:"))
@@ -68,7 +50,7 @@ import Testing
         let rows = random.rows(300)
         let first = try self.store(self.configuration(path))
         try await first.insert(rows)
-        for number in 1...50 as ClosedRange<UInt64> { first.record(self.execution(number)) }
+        for number in 1...50 as ClosedRange<UInt64> { first.record(Execution.done(number)) }
         first.close()
         var status = stat()
         #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
@@ -86,7 +68,7 @@ import Testing
         let store = try self.store(self.configuration(":memory:"))
         defer { store.close() }
         for number in 1...500 as ClosedRange<UInt64> {
-            store.record(self.execution(number))
+            store.record(Execution.done(number))
             if number.isMultiple(of: 100) {
                 #expect(try await store.statistics().rows == Int(number))
             }
@@ -100,7 +82,7 @@ import Testing
         configuration.linger = .seconds(60)
         let store = try self.store(configuration)
         defer { store.close() }
-        for number in 1...25 as ClosedRange<UInt64> { store.record(self.execution(number)) }
+        for number in 1...25 as ClosedRange<UInt64> { store.record(Execution.done(number)) }
         let statistics = try await store.statistics()
         #expect(statistics.rows + statistics.lost == 25 && statistics.lost >= 1)
     }
@@ -158,7 +140,7 @@ import Testing
         fclose(file)
         let log = Lock<[LogEntry]>([])
         let store = try self.store(self.configuration(path), log: log)
-        store.record(self.execution(1))
+        store.record(Execution.done(1))
         #expect(try await store.statistics().rows == 1)
         store.close()
         let line = try #require(log.withLock { $0.first })
@@ -184,7 +166,7 @@ import Testing
         var query = ExecutionQuery()
         query.sort = .latency
         _ = try? await store.page(query)
-        store.record(self.execution(1))
+        store.record(Execution.done(1))
         #expect(try await store.page(query).rows.count == 1)
         store.close()
         #expect(log.withLock { $0.contains { $0.message.hasPrefix("history is damaged: it was moved aside") } })

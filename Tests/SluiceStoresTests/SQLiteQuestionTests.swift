@@ -103,21 +103,7 @@ import Testing
         let store = try self.store()
         // More than there are places for in a microsecond: together they cannot be written.
         for number in 1...1_100 as ClosedRange<UInt64> {
-            var record = RequestRecord(
-                submission: Submission(
-                    id: RequestID(high: 1, low: number),
-                    pool: "default",
-                    tenant: "t",
-                    model: "m",
-                    operation: "chat/completions",
-                    deadline: .distantFuture
-                ),
-                submittedAt: .zero
-            )
-            record.state = .ended
-            record.endedAt = Instant(nanoseconds: 1_000_000)
-            record.reason = .ok
-            store.record(Execution(record: record, submittedAt: 1_767_225_600_000_000_000))
+            store.record(Execution.done(number))
         }
         // However many of them went together.
         #expect((76...1_100).contains(store.close()))

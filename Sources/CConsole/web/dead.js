@@ -4,8 +4,9 @@ import { deadFields } from "./fields.js";
 import { endedColumns } from "./columns.js";
 import { addressOf, filter, toggled } from "./filter.js";
 import { list } from "./list.js";
+import { actOnMany } from "./many.js";
 import { pager } from "./pager.js";
-import { plural, whole } from "./format.js";
+import { whole } from "./format.js";
 import { query } from "./api.js";
 import { trail } from "./trail.js";
 
@@ -51,29 +52,15 @@ export const mount = (root, context, parameters) => {
   const what = () => (grid.chosen.size > 0 ? { ids: [...grid.chosen] } : { filter: filters });
   const named = () => (grid.chosen.size > 0 ? "what is selected" : box.text ? `what matches “${box.text}”` : "all of them");
 
-  // A dry run first: exactly those that it names are taken, whatever else has come to match meanwhile.
-  const act = async (verb, done_, address, words) => {
-    let counted;
-    try { counted = await context.api.post(address, { ...what(), dry_run: true }); } catch (error) { return context.say(error.message, { kind: "bad" }); }
-    const passed = counted.skipped?.length ?? 0;
-    const reason = passed > 0 ? counted.skipped[0].why : "";
-    if (counted.count === 0) return context.say(passed > 0 ? `Nothing would be changed by that: ${reason}.` : "Nothing would be changed by that.");
-    const rest = counted.matched - counted.count - passed;
-    const sure = await context.confirm({ title: `${verb} ${plural(counted.count, "request")}?`, yes: `${verb} ${whole(counted.count)}`, danger: verb === "Purge", type: verb === "Purge" && counted.count > 10 ? String(counted.count) : null,
-      text: words, details: [make("p", {}, `Meant is ${named()}.`), passed > 0 ? make("p", { class: "quiet" }, `${plural(passed, "other")} would be passed by: ${reason}.`) : "",
-        rest > 0 ? make("p", { class: "quiet" }, `${whole(rest)} more match: they are for another time, as so many are taken at once.`) : ""] });
-    if (!sure) return;
-    const isDone = await context.attempt(() => context.api.post(address, { ids: counted.ids }), (done) => {
-      const missed = done.skipped?.length ?? 0;
-      const following = done.waiting ? `; ${whole(done.waiting)} of them follow, ${whole(done.rate)} a second` : "";
-      return `${done_}: ${whole(done.count)} of ${whole(counted.matched)}${following}${missed ? `; passed by: ${whole(missed)} (${done.skipped[0].why})` : ""}.`;
-    });
+  const act = async (action) => {
+    const isDone = await actOnMany(context, { what: what(), meant: named(), ...action });
+    if (isDone === undefined) return;
     if (isDone) grid.clear(); // Else what was selected is there for another try.
     pages.reset();
     feed.anew();
   };
-  const redriveAll = context.action({ label: "Redrive …", key: "R", run: () => act("Redrive", "Redriven", "api/dead/redrive", "Each goes back to the pool it came from as a new request. What it asks for may be done twice.") });
-  const purge = context.action({ label: "Purge …", role: "admin", danger: true, key: "P", run: () => act("Purge", "Purged", "api/dead/purge", "They are thrown away and cannot be redriven any more.") });
+  const redriveAll = context.action({ label: "Redrive …", key: "R", run: () => act({ verb: "Redrive", did: "Redriven", address: "api/dead/redrive", words: "Each goes back to the pool it came from as a new request. What it asks for may be done twice." }) });
+  const purge = context.action({ label: "Purge …", role: "admin", danger: true, key: "P", run: () => act({ verb: "Purge", did: "Purged", address: "api/dead/purge", words: "They are thrown away and cannot be redriven any more.", danger: true, typed: true }) });
 
   const address = addressOf(parameters, deadFields({}));
   context.remember(address);

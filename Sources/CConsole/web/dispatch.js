@@ -4,6 +4,7 @@ import { age, empty, make, mark, once, set } from "./dom.js";
 import { addressOf, filter, toggled } from "./filter.js";
 import { whole } from "./format.js";
 import { list } from "./list.js";
+import { actOnMany } from "./many.js";
 import { pager } from "./pager.js";
 import { trail } from "./trail.js";
 import { strip } from "./overview.js";
@@ -123,13 +124,21 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     isNews = false;
   };
   const cancelButton = context.action({ label: "Cancel selected", danger: true, run: () => cancelMany() });
+  // All that match, not only those that are on the screen: without a filter it would be everything.
+  const cancelAll = context.action({ label: "Cancel what matches …", danger: true, run: () => actOnMany(context, { address: "api/live/cancel", what: { filter: filters },
+    meant: `what matches “${box.text}”`, verb: "Cancel", did: "Cancelled or told to stop", danger: true, typed: true,
+    words: "What waits ends at once; running calls are told to stop. Their clients get an error. This cannot be undone." }) });
+  const offer = () => {
+    cancelAll.hidden = Object.keys(filters).length === 0 || grid.chosen.size > 0;
+    cancelAll.off(data.matched === 0 ? "Nothing matches." : null);
+  };
   const picked = make("span", { class: "quiet" });
   const bulk = make("div", { class: "row bulk", hidden: true }, picked, make("button", { type: "button", class: "plain", onclick: () => grid.clear() }, "Clear"), cancelButton);
 
   const asked = () => ({ ...filters, sort, offset: place || null, limit: window_ });
   const path = () => `api/live/stream${query({ ...asked(), overview: 1 })}`;
   const grid = list({ label: "Live requests", columns: liveColumns(context), key: (row) => row.id, open, narrow: (name, value) => box.write(toggled(box.text, name, value)),
-    select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); },
+    select: (chosen) => { bulk.hidden = chosen.size === 0; set(picked, `${whole(chosen.size)} selected`); offer(); },
     sort: (name) => { sort = name; context.remember({ sort }); grid.sorted(sort); go(0, true); },
     nothing: () => (Object.keys(filters).length > 0 ? empty("No live request matches the filter.") : empty("Nothing waits and nothing runs.", "Requests appear here as they come.")),
     window: (first, height) => {
@@ -170,10 +179,12 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       isNews = true;
       grid.clear();
       grid.top();
+      offer();
       go(0, true);
     } });
   filters = box.parsed().values;
-  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, count, said), grid.element);
+  root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, cancelAll, count, said), grid.element);
+  offer();
   grid.sorted(sort);
 
   // A page, or the stream's differences to the last one.
@@ -188,6 +199,7 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     }
     data = event;
     learn(fresh);
+    offer();
     context.note(event.fabric_error ? `The fabric cannot be asked: ${event.fabric_error}`
       : event.sampled ? "Lists are read from their heads: not every request is shown, and filters look at those alone." : "");
     grid.set({ total: event.matched, offset: event.offset, rows: order });

@@ -194,6 +194,8 @@ extension AttemptFailure {
     ///   answer, and twice that in which this backend usually gives one. A stream that was still coming proves nothing.
     package func verdict(patience: Duration, usual: Duration?) -> BackendVerdict {
         switch self.failureClass {
+        // A conflict (409), and what came too early (425): about this request, from a backend that answers.
+        case .serverError where self.status == 409 || self.status == 425: .neutral
         case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse: .failing
         case .overloaded: self.retryAfter == nil ? .failing : .neutral
         case .readTimeout, .deadline:

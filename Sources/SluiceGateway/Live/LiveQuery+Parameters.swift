@@ -15,9 +15,11 @@ extension LiveQuery {
 
     /// Reads the query of a URL. A name may be given several times (one of them), and with `!` before its value (none
     /// of them).
-    init(_ request: HTTPRequest) throws(GatewayError) {
+    init(_ request: HTTPRequest) throws(GatewayError) { try self.init(request.query) }
+
+    init(_ parameters: [(name: String, value: String)]) throws(GatewayError) {
         self.init()
-        for (name, value) in request.query {
+        for (name, value) in parameters {
             switch name {
             case "state": try self.readState(value)
             case "waiting": try self.readWaiting(value)

@@ -62,6 +62,9 @@ extension OperatorRoutes {
         .init(.get, "/api/live/stream", .role(.viewer)) { gateway, request throws(GatewayError) in
             try gateway.liveStream(request)
         },
+        .init(.post, "/api/live/cancel", .role(.operator), isAction: true) { gateway, request throws(GatewayError) in
+            try await gateway.cancelLive(request)
+        },
     ]
 
     private static let pools: [OperatorRoute] = [

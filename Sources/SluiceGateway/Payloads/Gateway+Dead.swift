@@ -5,11 +5,7 @@ import SluiceWire
 
 // GET /api/dead, POST /api/dead/redrive, POST /api/dead/purge.
 extension Gateway {
-    /// Requests of one redrive or purge.
-    private static let maximumAtOnce = 1_000
     private static let filterNames = ["pool", "model", "tenant", "outcome", "q"]
-    /// Values of one filter.
-    private static let maximumValues = 128
 
     func listDead(_ request: OperatorRequest) throws(GatewayError) -> HTTPResponse {
         let limit = try Self.limit(request.http, default: 100, maximum: 1_000)
@@ -57,79 +53,18 @@ extension Gateway {
     }
 
     private func selection(_ body: [UInt8]) throws(GatewayError) -> Selection {
-        do {
-            return try JSON.read(body) { root throws(GatewayError) in try self.selection(root) }
-        } catch let error as GatewayError {
-            throw error
-        } catch {
-            throw .invalid(
-                "The body must be an object with 'ids', a list, or 'filter', an object.",
-                code: "invalid_json"
-            )
+        let asked = try RequestSelection(body)
+        var selection = Selection(words: asked.words, isDryRun: asked.isDryRun)
+        switch asked.which {
+        case .ids(let ids):
+            selection.ids = ids
+            selection.total = ids.count
+        case .filter(let values):
+            let found = self.dead.query(try Self.filter(values), limit: RequestSelection.maximumAtOnce)
+            selection.ids = found.rows.map(\.record.submission.id)
+            selection.total = found.total
         }
-    }
-
-    private func selection(_ root: JSONValue) throws(GatewayError) -> Selection {
-        var selection = Selection()
-        selection.isDryRun = root["dry_run"]?.bool ?? false
-        if let list = root["ids"], list.kind == .array {
-            guard list.count <= Self.maximumAtOnce else {
-                throw .invalid("At most \(Self.maximumAtOnce) ids can be named at once.", param: "ids")
-            }
-            var wrong: String?
-            list.forEachElement { element in
-                guard let text = element.string, let id = RequestID(text) else {
-                    wrong = element.string ?? ""
-                    return false
-                }
-                selection.ids.append(id)
-                return true
-            }
-            if let wrong { throw .invalid("'\(wrong.prefix(64))' is no id of a request.", param: "ids") }
-            selection.total = selection.ids.count
-            selection.words = selection.ids.count == 1 ? selection.ids[0].description : "\(selection.ids.count) ids"
-            return selection
-        }
-        guard let value = root["filter"], value.kind == .object else {
-            throw .invalid("The body must have 'ids', a list, or 'filter', an object.", param: "filter")
-        }
-        let values = try Self.values(value)
-        let found = self.dead.query(try Self.filter(values), limit: Self.maximumAtOnce)
-        selection.ids = found.rows.map(\.record.submission.id)
-        selection.total = found.total
-        let words = values.sorted { $0.name < $1.name }.map { "\($0.name)=\($0.value)" }
-        selection.words = words.isEmpty ? "all" : words.joined(separator: " ")
         return selection
-    }
-
-    /// Of a filter, by name. One that says nothing is an error: it would select everything.
-    private static func values(_ filter: JSONValue) throws(GatewayError) -> [(name: String, value: String)] {
-        var values: [(name: String, value: String)] = []
-        var wrong: String?
-        func take(_ name: String, _ value: JSONValue) {
-            guard let text = value.string, !text.isEmpty || name == "q", values.count < Self.maximumValues else {
-                wrong = wrong ?? name
-                return
-            }
-            values.append((name, text))
-        }
-        filter.forEachMember { name, value in
-            if value.kind == .array {
-                if value.count == 0 { wrong = wrong ?? name }
-                value.forEachElement { element in
-                    take(name, element)
-                    return wrong == nil
-                }
-            } else if !value.isNull {
-                take(name, value)
-            }
-            return wrong == nil
-        }
-        guard let wrong else { return values }
-        throw .invalid(
-            "'\(wrong.prefix(64))' must be a text that is not empty, or a list of at most \(Self.maximumValues) such.",
-            param: "filter"
-        )
     }
 
     /// A name may be given several times: one of its values, or with `!` before them none of them.
@@ -171,7 +106,7 @@ extension Gateway {
             "dead.redrive",
             selection.words,
             by: request,
-            after: Self.audited(pairs, outcome.skipped.count, most: Self.auditedInMemory),
+            after: Self.audited(pairs, outcome.skipped.count, most: RequestSelection.auditedInMemory),
             count: pairs.count,
             inFull: (before: nil, after: Self.audited(pairs, outcome.skipped.count, most: .max))
         )
@@ -275,24 +210,12 @@ extension Gateway {
 
     // MARK: For the audit
 
-    /// Requests that an entry names in memory; all of them go to the file.
-    private static let auditedInMemory = 100
-
     private static func audited(_ pairs: [RedrivePace.Pair], _ skipped: Int, most: Int) -> [UInt8] {
         var json = JSONWriter()
         json.object { json in
             Self.write(pairs.prefix(most), to: &json)
             if pairs.count > most { json.field("more", pairs.count - most) }
             json.field("skipped", skipped)
-        }
-        return json.bytes
-    }
-
-    private static func audited(_ ids: [RequestID], most: Int) -> [UInt8] {
-        var json = JSONWriter()
-        json.object { json in
-            json.array("ids") { json in for id in ids.prefix(most) { json.value(id.description) } }
-            if ids.count > most { json.field("more", ids.count - most) }
         }
         return json.bytes
     }
@@ -313,9 +236,9 @@ extension Gateway {
             "dead.purge",
             selection.words,
             by: request,
-            before: Self.audited(purged, most: Self.auditedInMemory),
+            before: RequestSelection.audited(purged, most: RequestSelection.auditedInMemory),
             count: purged.count,
-            inFull: (before: Self.audited(purged, most: .max), after: nil)
+            inFull: (before: RequestSelection.audited(purged, most: .max), after: nil)
         )
         var json = JSONWriter()
         json.object { json in

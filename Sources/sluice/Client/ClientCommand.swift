@@ -149,27 +149,12 @@ struct ClientCommand {
     /// Milliseconds for people.
     static func span(_ milliseconds: Double?) -> String { SpanText.format(milliseconds) }
 
-    // MARK: show, cancel
+    // MARK: show
 
     private func show() throws {
         let id = self.invocation.arguments.first ?? ""
         let body = try self.get(.get, "/api/requests/\(Self.escaped(id))")
         if self.asJSON { return self.printRaw(body) }
         try JSON.read(body) { root in self.terminal.out(RequestReport(style: self.terminal.style).text(root)) }
-    }
-
-    private func cancel() throws {
-        guard !self.invocation.arguments.isEmpty else {
-            throw Failure(code: ExitCode.usage, message: "name the requests to cancel; see 'sluice ls'")
-        }
-        for id in self.invocation.arguments {
-            let body = try self.get(.post, "/api/requests/\(Self.escaped(id))/cancel")
-            if self.asJSON {
-                self.printRaw(body)
-                continue
-            }
-            let answer = try JSON.read(body) { $0["answer"]?.string ?? "" }
-            self.terminal.line("\(id) \(answer)")
-        }
     }
 }

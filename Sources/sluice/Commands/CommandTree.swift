@@ -160,9 +160,16 @@ enum CommandTree {
     private static let cancel = CommandShape(
         name: "cancel",
         abstract: "Cancel requests.",
-        arguments: [ArgumentShape("id", repeats: true, "The requests.")],
-        options: remote,
-        examples: [Example("sluice cancel req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Queued or running")]
+        discussion:
+            "Named by their ids, or all that match the options, which are counted first and cancelled with --yes. "
+            + "An option given twice means either; with ! in front of its value it means none of these.",
+        arguments: [ArgumentShape("id", isOptional: true, repeats: true, "The requests.")],
+        options: remote + ClientCommand.cancelOptions,
+        examples: [
+            Example("sluice cancel req_01K4Z3N8Q2V7X5M1R9T6B0WYCD", "Queued or running"),
+            Example("sluice cancel --pool batch --state queued", "How many would that be?"),
+            Example("sluice cancel --pool batch --state queued --yes", "All of them"),
+        ]
     )
 
     private static let pools = CommandShape(
