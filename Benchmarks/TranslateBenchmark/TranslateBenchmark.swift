@@ -6,8 +6,9 @@ import SluiceWire
 /// provider behind OpenAI's face and for every face in front of OpenAI's JSON. No network, no HTTP; reading and writing
 /// JSON are included on both sides.
 ///
-///     swift run -c release translate-benchmark [rounds]
+///     swift run -c release translate-benchmark [rounds [name]]
 ///
+/// With a name, of that one only.
 /// Prints CPU time of the thread, the median of the rounds, the parts interleaved; then one line of JSON. Exit code 1
 /// when an aim is missed: 15 µs for a request or an answer, 3 µs for a chunk.
 @main
@@ -18,7 +19,8 @@ enum TranslateBenchmark {
 
     static func main() throws {
         let rounds = max(3, CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? Self.defaultRounds)
-        let subjects = try ProviderSubject.all() + FaceSubject.all()
+        let name = CommandLine.arguments.dropFirst(2).first
+        let subjects = try (ProviderSubject.all() + FaceSubject.all()).filter { name == nil || $0.name == name }
         var costs = subjects.map { $0.parts.map { _ in [Double]() } }
         for round in 0...rounds {
             for (index, subject) in subjects.enumerated() {
