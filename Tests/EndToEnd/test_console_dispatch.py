@@ -74,6 +74,11 @@ def test_all_that_match_are_cancelled_after_a_count(runtime, mock, page):
     expect(button).to_be_hidden()
     page.locator("[data-filter]").fill("tenant:batch")
     expect(row(page, other)).to_have_count(0)
+    # What is typed has to be what is filtered by.
+    page.locator("[data-filter]").fill("tenant:people age:>5x")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    page.locator("[data-filter]").fill("tenant:batch")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
     button.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Cancel 12 requests?")

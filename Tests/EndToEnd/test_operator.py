@@ -1,5 +1,6 @@
 """The operator's API, answers that are fetched later, and the command line."""
 
+import http.client
 import json
 import subprocess
 import urllib.request
@@ -130,6 +131,8 @@ def test_many_are_cancelled_from_the_command_line(runtime):
     assert sorted(json.loads(sluice("cancel", *which, "--json", *at).stdout)["ids"]) == sorted(meant)
     assert runtime.call("GET", "/api/live")[2]["total"] == 4
     assert sluice("cancel", *which, "--yes", *at).stdout == "3 of 3 cancelled or told to stop.\n"
+    # As a script gives it whose variable is not set: not everything.
+    assert sluice("cancel", "--find", "", "--yes", *at).returncode == 2
     assert [row["id"] for row in runtime.call("GET", "/api/live")[2]["rows"]] == [other]
     for id in meant:
         assert runtime.call("GET", f"/api/requests/{id}")[2]["reason"] == "operator_request"
@@ -137,6 +140,26 @@ def test_many_are_cancelled_from_the_command_line(runtime):
     assert sluice("cancel", other, *which, *at).returncode == 2
     assert "state" in sluice("cancel", "--state", "odd", "--yes", *at).stderr
     assert "cancelled" in sluice("cancel", other, *at).stdout
+
+
+def test_more_than_fit_into_one_call_are_cancelled_in_parts(start, mock):
+    runtime = start(mock, "pools.default.max_requests=5000")
+    runtime.call("POST", "/api/pools/default/pause")
+    body = json.dumps({"model": "mock", "messages": [{"role": "user", "content": "hello"}]})
+    line = http.client.HTTPConnection("127.0.0.1", runtime.port)
+    for _ in range(2_100):
+        line.request("POST", "/v1/chat/completions", body, {"Prefer": "respond-async"})
+        answer = line.getresponse()
+        answer.read()
+        assert answer.status == 202
+    done = sluice("cancel", "--state", "queued", "--yes", "--url", runtime.url)
+    assert done.stdout == "2100 of 2100 cancelled or told to stop.\n"
+    assert runtime.call("GET", "/api/live")[2]["total"] == 0
+    entries = runtime.call("GET", "/api/audit")[2]["rows"]
+    assert [e["count"] for e in entries if e["action"] == "request.cancel"] == [100, 1000, 1000]
+    runtime.call("POST", "/api/pools/default/resume")
+    runtime.settle()
+    runtime.stop()
 
 
 def test_open_address_without_keys_is_refused():

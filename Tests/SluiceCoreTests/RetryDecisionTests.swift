@@ -1,6 +1,7 @@
 import SluiceBasics
-import SluiceCore
 import Testing
+
+@testable import SluiceCore
 
 /// The table of the rules, row by row.
 @Suite struct RetryDecisionTests {
@@ -189,5 +190,7 @@ import Testing
     func `a conflict about one request says nothing of the backend`(status: Int, counts: Bool) {
         let failure = AttemptFailure(.serverError, status: status, message: "")
         #expect(failure.verdict(patience: .seconds(1), usual: nil) == (counts ? .failing : .neutral))
+        let sign = failure.healthSign(choosesModel: false, isOverdue: false, patience: .seconds(1), usual: nil)
+        #expect(sign == (counts ? .failing(.serverError) : .neutral))
     }
 }

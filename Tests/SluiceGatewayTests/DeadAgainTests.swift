@@ -239,7 +239,8 @@ import Testing
         let lines = Lines()
         let bench = await self.bench(110, [Self.answer], sink: lines)
         let ids = self.ids(bench)
-        let body = "{\"ids\":[\"\(ids[0])\",\"\(ids[0])\"]}"
+        // The second is not there; one that is named twice is meant once.
+        let body = "{\"ids\":[\"\(ids[0])\",\"\(RequestID(high: 9, low: 9))\",\"\(ids[0])\"]}"
         _ = await bench.send(.post, "/api/dead/redrive", body)
         let to = bench.gateway.dead.find(ids[0])?.redrivenTo?.description ?? ""
         let redrive = "\"after\":{\"redriven\":[{\"from\":\"\(ids[0])\",\"to\":\"\(to)\"}],\"skipped\":1}"

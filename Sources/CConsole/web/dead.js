@@ -29,20 +29,23 @@ export const mount = (root, context, parameters) => {
   const seen = { pool: new Set(), model: new Set(), tenant: new Set() };
   let filters = {};
   let total = null;
+  let isUnclear = false; // What was typed is not what is filtered by.
+  const unclear = "The filter cannot be understood.";
 
   const note = make("span", { class: "count" });
   const picked = make("span", { class: "quiet" });
   const grid = list({ label: "Dead and lost requests", columns: columns(context), key: (row) => row.id,
     open: (row) => context.navigate(`/requests/${encodeURIComponent(row.id)}`), end: () => pages.more(), saved: () => pages.state, narrow: (name, value) => box.write(toggled(box.text, name, value)),
-    select: (chosen) => { set(picked, chosen.size > 0 ? `${whole(chosen.size)} selected` : "By filter"); },
+    select: (chosen) => { set(picked, chosen.size > 0 ? `${whole(chosen.size)} selected` : "By filter"); show(); },
     nothing: () => empty("Nothing here is dead or lost.", Object.keys(filters).length > 0 ? "Or the filter leaves nothing." : "That is good news.") });
   const path = (values) => `api/dead${query({ ...filters, limit: 100, ...values })}`;
   const show = () => {
     grid.set({ total: pages.rows.length, offset: 0, rows: pages.rows });
     set(note, total === null ? "" : pages.isCut ? `newest ${whole(pages.rows.length)} of ${whole(total)}` : `${whole(total)} in all`);
     const nothing = total === 0 ? "There is nothing to act on." : null;
-    redriveAll.off(nothing);
-    purge.off(nothing);
+    const why = isUnclear && grid.chosen.size === 0 ? unclear : nothing;
+    redriveAll.off(why);
+    purge.off(why);
   };
   const pages = pager({ get: async (values, signal) => {
     const page = await context.api.get(path(values), { signal });
@@ -68,7 +71,9 @@ export const mount = (root, context, parameters) => {
     quick: [{ label: "Dead", text: "outcome:dead" }, { label: "Lost", text: "outcome:lost" }, { label: "Failed", text: "outcome:failed" }],
     change: (text, parsed) => {
       context.remember({ f: text });
-      if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
+      isUnclear = parsed.problems.length > 0;
+      show();
+      if (isUnclear || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
       filters = parsed.values;
       pages.reset();
       grid.clear();
@@ -76,6 +81,7 @@ export const mount = (root, context, parameters) => {
       feed.anew();
     } });
   filters = box.parsed().values;
+  isUnclear = box.parsed().problems.length > 0;
   set(picked, "By filter");
   root.append(make("div", { class: "grow" }, make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), picked, redriveAll, purge, note), grid.element));
   const feed = context.live.poll(async (signal) => {

@@ -125,12 +125,14 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
   };
   const cancelButton = context.action({ label: "Cancel selected", danger: true, run: () => cancelMany() });
   // All that match, not only those that are on the screen: without a filter it would be everything.
+  let meant = "";
+  let isUnclear = false; // What was typed is not what is filtered by.
   const cancelAll = context.action({ label: "Cancel what matches …", danger: true, run: () => actOnMany(context, { address: "api/live/cancel", what: { filter: filters },
-    meant: `what matches “${box.text}”`, verb: "Cancel", did: "Cancelled or told to stop", danger: true, typed: true,
+    meant: `what matches “${meant}”`, verb: "Cancel", did: "Cancelled or told to stop", danger: true, typed: true, rechecks: true,
     words: "What waits ends at once; running calls are told to stop. Their clients get an error. This cannot be undone." }) });
   const offer = () => {
     cancelAll.hidden = Object.keys(filters).length === 0 || grid.chosen.size > 0;
-    cancelAll.off(data.matched === 0 ? "Nothing matches." : null);
+    cancelAll.off(isUnclear ? "The filter cannot be understood." : null);
   };
   const picked = make("span", { class: "quiet" });
   const bulk = make("div", { class: "row bulk", hidden: true }, picked, make("button", { type: "button", class: "plain", onclick: () => grid.clear() }, "Clear"), cancelButton);
@@ -174,7 +176,11 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     quick: [{ label: "Queued", text: "state:queued" }, { label: "Executing", text: "state:started,streaming" }, { label: "Waits > 30 s", text: "state:queued age:>30s" }, { label: "Retried", text: "reason:backoff" }],
     change: (text, parsed) => {
       context.remember({ f: text });
-      if (parsed.problems.length > 0 || JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
+      isUnclear = parsed.problems.length > 0;
+      offer();
+      if (isUnclear) return;
+      meant = text;
+      if (JSON.stringify(parsed.values) === JSON.stringify(filters)) return;
       filters = parsed.values;
       isNews = true;
       grid.clear();
@@ -183,6 +189,8 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
       go(0, true);
     } });
   filters = box.parsed().values;
+  meant = box.text;
+  isUnclear = box.parsed().problems.length > 0;
   root.append(make("div", { class: "row controls" }, box.element, make("span", { class: "spring" }), bulk, cancelAll, count, said), grid.element);
   offer();
   grid.sorted(sort);
@@ -199,7 +207,6 @@ const liveView = ({ root, context, state, seen, learn, overview }) => {
     }
     data = event;
     learn(fresh);
-    offer();
     context.note(event.fabric_error ? `The fabric cannot be asked: ${event.fabric_error}`
       : event.sampled ? "Lists are read from their heads: not every request is shown, and filters look at those alone." : "");
     grid.set({ total: event.matched, offset: event.offset, rows: order });

@@ -23,7 +23,7 @@ export const parse = (text, fields) => {
   const words = [];
   for (const match of (text ?? "").matchAll(piece)) {
     const [whole, not, name, raw] = match;
-    if (name === undefined || /^https?$/i.test(name)) { words.push(bare(whole)); continue; }
+    if (name === undefined || /^https?$/i.test(name)) { if (bare(whole)) words.push(bare(whole)); continue; }
     const field = fields.find((each) => each.name === name.toLowerCase());
     const value = bare(raw ?? "");
     if (!field) { problems.push(`There is no field “${name}”; known: ${fields.map((each) => each.name).join(", ")}.`); continue; }

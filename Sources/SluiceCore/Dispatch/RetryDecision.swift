@@ -187,6 +187,9 @@ extension RetryQuestion {
 extension AttemptFailure {
     private static let leastPatience = Duration.seconds(30)
 
+    /// A conflict (409), or what came too early (425): about the request, from a backend that answers.
+    var isAboutThisRequest: Bool { self.status == 409 || self.status == 425 }
+
     /// What this failure says about the backend.
     ///
     /// - Parameter patience: how long the attempt was given. Clients choose their deadlines, and must not be able to
@@ -194,8 +197,7 @@ extension AttemptFailure {
     ///   answer, and twice that in which this backend usually gives one. A stream that was still coming proves nothing.
     package func verdict(patience: Duration, usual: Duration?) -> BackendVerdict {
         switch self.failureClass {
-        // A conflict (409), and what came too early (425): about this request, from a backend that answers.
-        case .serverError where self.status == 409 || self.status == 425: .neutral
+        case .serverError where self.isAboutThisRequest: .neutral
         case .connectRefused, .connectTimeout, .connectError, .serverError, .reset, .malformedResponse: .failing
         case .overloaded: self.retryAfter == nil ? .failing : .neutral
         case .readTimeout, .deadline:

@@ -56,6 +56,7 @@ extension AttemptFailure {
             // The account has no money left, or its quota is used up.
             guard self.status == 402 || self.status == 429 else { return .neutral }
             return .unusable(self.failureClass, for: self.retryAfter)
+        case .serverError where self.isAboutThisRequest: return .neutral
         case .serverError, .reset, .malformedResponse: return .failing(self.failureClass)
         case .readTimeout, .deadline:
             let counts = isOverdue || self.verdict(patience: patience, usual: usual) == .failing

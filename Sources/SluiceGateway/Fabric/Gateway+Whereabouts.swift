@@ -15,22 +15,26 @@ extension Gateway {
     /// Asks the fabric about requests that have been sent to it. Empty where Valkey cannot be asked, and for whoever is
     /// no gateway.
     func whereabouts(_ records: [RequestRecord]) async -> [RequestID: Whereabouts] {
-        guard let fabric = self.fabric, fabric.producer != nil else { return [:] }
-        let sent = records.filter { $0.state == .started }
         var places: [RequestID: Whereabouts] = [:]
+        // What was found until then is better than nothing.
+        try? await self.askWhereabouts(records, &places)
+        return places
+    }
+
+    /// As the other, for whoever must not go on without knowing.
+    func askWhereabouts(
+        _ records: [RequestRecord],
+        _ places: inout [RequestID: Whereabouts]
+    ) async throws(ValkeyError) {
+        guard let fabric = self.fabric, fabric.producer != nil else { return }
+        let sent = records.filter { $0.state == .started }
         for (pool, records) in Dictionary(grouping: sent, by: \.submission.pool) {
-            do throws(ValkeyError) {
-                let held = try await fabric.view.held(records.map { $0.submission.id.description }, pool: pool)
-                for record in records {
-                    let id = record.submission.id
-                    places[id] = held[id.description].map { .held($0) } ?? .waiting
-                }
-            } catch {
-                // The next pool's index lies on the same server.
-                break
+            let held = try await fabric.view.held(records.map { $0.submission.id.description }, pool: pool)
+            for record in records {
+                let id = record.submission.id
+                places[id] = held[id.description].map { .held($0) } ?? .waiting
             }
         }
-        return places
     }
 }
 

@@ -79,12 +79,7 @@ extension Gateway {
         var view = LiveView()
         var others = LiveFabric(complaint: ())
         do throws(ValkeyError) {
-            others = LiveFabric(
-                try await fabric.view.look(limit: Self.fabricRows),
-                query,
-                own: (fabric.dispatcher?.configuration.dispatcherID, fabric.producer?.configuration.producerID),
-                now: Double(self.clock.wallClockNanoseconds()) / 1e9
-            )
+            others = try await self.others(query, fabric)
         } catch {
             view.complaint = error.message
         }
@@ -109,6 +104,16 @@ extension Gateway {
         view.isSampled = own.isSampled || others.isSampled
         self.count(others, own.localInFlight, isGateway: fabric.producer != nil, into: &view)
         return view
+    }
+
+    /// What other processes have, as far as it can be looked at.
+    func others(_ query: LiveQuery, _ fabric: FabricAccess) async throws(ValkeyError) -> LiveFabric {
+        LiveFabric(
+            try await fabric.view.look(limit: Self.fabricRows),
+            query,
+            own: (fabric.dispatcher?.configuration.dispatcherID, fabric.producer?.configuration.producerID),
+            now: Double(self.clock.wallClockNanoseconds()) / 1e9
+        )
     }
 
     /// What this process has queued has not been pushed yet, or came over HTTP; what it runs is in the index if it came

@@ -3,29 +3,26 @@ import SluiceCore
 import SluiceWire
 
 /// Which requests an action is for, as its body says: `{"ids": [...]}` or `{"filter": {...}}`, and `"dry_run": true`
-/// when it shall only be said which they are.
+/// when it shall only be said which they are. A filter beside ids says what still has to be true of them.
 struct RequestSelection {
-    enum Which {
-        case ids([RequestID])
-        /// Names and values; a name may come several times.
-        case filter([(name: String, value: String)])
-    }
-
     /// Requests of one action.
     static let maximumAtOnce = 1_000
     /// Requests that an entry of the audit names in memory; all of them go to the file.
     static let auditedInMemory = 100
     /// Values of one filter.
     private static let maximumValues = 128
+    /// Bytes of `words`.
+    private static let maximumWords = 512
 
-    let which: Which
-    /// In words, for the audit.
-    let words: String
+    let ids: [RequestID]?
+    /// Names and values; a name may come several times.
+    let filter: [(name: String, value: String)]?
     let isDryRun: Bool
 
-    init(_ body: [UInt8]) throws(GatewayError) {
+    /// - Parameter emptyIsAll: whether a filter that says nothing means all of them; else it is an error.
+    init(_ body: [UInt8], emptyIsAll: Bool) throws(GatewayError) {
         do {
-            self = try JSON.read(body) { root throws(GatewayError) in try Self(root) }
+            self = try JSON.read(body) { root throws(GatewayError) in try Self(root, emptyIsAll: emptyIsAll) }
         } catch let error as GatewayError {
             throw error
         } catch {
@@ -36,21 +33,34 @@ struct RequestSelection {
         }
     }
 
-    private init(_ root: JSONValue) throws(GatewayError) {
+    private init(_ root: JSONValue, emptyIsAll: Bool) throws(GatewayError) {
         self.isDryRun = root["dry_run"]?.bool ?? false
-        if let list = root["ids"], list.kind == .array {
-            let ids = try Self.ids(list)
-            self.which = .ids(ids)
-            self.words = ids.count == 1 ? ids[0].description : "\(ids.count) ids"
-            return
-        }
+        let list = root["ids"].flatMap { $0.kind == .array ? $0 : nil }
+        self.ids = if let list { try Self.ids(list) } else { nil }
         guard let value = root["filter"], value.kind == .object else {
+            guard self.ids == nil else {
+                self.filter = nil
+                return
+            }
             throw .invalid("The body must have 'ids', a list, or 'filter', an object.", param: "filter")
         }
-        let values = try Self.values(value)
-        let words = values.sorted { $0.name < $1.name }.map { "\($0.name)=\($0.value)" }
-        self.which = .filter(values)
-        self.words = words.isEmpty ? "all" : words.joined(separator: " ")
+        let filter = try Self.values(value, emptyIsAll: emptyIsAll)
+        if filter.isEmpty, !emptyIsAll {
+            throw .invalid(
+                "A filter that says nothing would mean all of them; say so with 'state': 'live'.",
+                param: "filter"
+            )
+        }
+        self.filter = filter
+    }
+
+    /// For the audit.
+    var words: String {
+        let values = (self.filter ?? []).sorted { $0.name < $1.name }.map { "\($0.name)=\($0.value)" }
+        let filter = String(values.joined(separator: " ").prefix(Self.maximumWords))
+        guard let ids = self.ids else { return filter.isEmpty ? "all" : filter }
+        let named = ids.count == 1 ? ids[0].description : "\(ids.count) ids"
+        return filter.isEmpty ? named : "\(named) of \(filter)"
     }
 
     private static func ids(_ list: JSONValue) throws(GatewayError) -> [RequestID] {
@@ -58,27 +68,32 @@ struct RequestSelection {
             throw .invalid("At most \(Self.maximumAtOnce) ids can be named at once.", param: "ids")
         }
         var ids: [RequestID] = []
+        var seen: Set<RequestID> = []
         var wrong: String?
         list.forEachElement { element in
             guard let text = element.string, let id = RequestID(text) else {
                 wrong = element.string ?? ""
                 return false
             }
-            ids.append(id)
+            if seen.insert(id).inserted { ids.append(id) }
             return true
         }
         if let wrong { throw .invalid("'\(wrong.prefix(64))' is no id of a request.", param: "ids") }
         return ids
     }
 
-    /// Of a filter, by name. One that says nothing is an error: it would select everything.
-    private static func values(_ filter: JSONValue) throws(GatewayError) -> [(name: String, value: String)] {
+    /// Of a filter, by name. A value that says nothing is an error: it would select everything.
+    private static func values(
+        _ filter: JSONValue,
+        emptyIsAll: Bool
+    ) throws(GatewayError) -> [(name: String, value: String)] {
         var values: [(name: String, value: String)] = []
         var wrong: String?
         func take(_ name: String, _ value: JSONValue) {
             // A name is never a number, a time may be.
             let number = name.hasSuffix("_ms") ? value.int.map { String($0) } : nil
-            guard let text = value.string ?? number, !text.isEmpty || name == "q", values.count < Self.maximumValues
+            let maySayNothing = name == "q" && emptyIsAll
+            guard let text = value.string ?? number, !text.isEmpty || maySayNothing, values.count < Self.maximumValues
             else {
                 wrong = wrong ?? name
                 return
@@ -92,7 +107,7 @@ struct RequestSelection {
                     take(name, element)
                     return wrong == nil
                 }
-            } else if !value.isNull {
+            } else if !value.isNull || !emptyIsAll {
                 take(name, value)
             }
             return wrong == nil

@@ -53,13 +53,12 @@ extension Gateway {
     }
 
     private func selection(_ body: [UInt8]) throws(GatewayError) -> Selection {
-        let asked = try RequestSelection(body)
+        let asked = try RequestSelection(body, emptyIsAll: true)
         var selection = Selection(words: asked.words, isDryRun: asked.isDryRun)
-        switch asked.which {
-        case .ids(let ids):
+        if let ids = asked.ids {
             selection.ids = ids
             selection.total = ids.count
-        case .filter(let values):
+        } else if let values = asked.filter {
             let found = self.dead.query(try Self.filter(values), limit: RequestSelection.maximumAtOnce)
             selection.ids = found.rows.map(\.record.submission.id)
             selection.total = found.total

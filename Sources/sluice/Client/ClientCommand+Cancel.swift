@@ -3,7 +3,7 @@ import SluiceWire
 // `sluice cancel`: by name, or all that have something in common.
 extension ClientCommand {
     static let cancelOptions: [OptionShape] =
-        Self.cancelFilters.map { OptionShape($0.option, value: $0.value, repeats: true, $0.help) } + [
+        Self.cancelFilters.map { OptionShape($0.option, value: $0.value, repeats: $0.option != "find", $0.help) } + [
             OptionShape("yes", "Cancel what matches; else it is only counted.")
         ]
 
@@ -30,7 +30,7 @@ extension ClientCommand {
         case (false, false):
             throw Failure(code: ExitCode.usage, message: "ids or a filter say which requests are meant, not both")
         case (false, true): try self.cancelNamed()
-        case (true, false): try self.cancelMatching(Self.filter(wanted))
+        case (true, false): try self.cancelMatching(try Self.filter(wanted))
         }
     }
 
@@ -46,8 +46,17 @@ extension ClientCommand {
         }
     }
 
-    private static func filter(_ wanted: [(name: String, values: [String])]) -> [UInt8] {
+    private static func filter(_ wanted: [(name: String, values: [String])]) throws -> [UInt8] {
         var json = JSONWriter()
+        try wanted.forEach { name, values in
+            // `--find "$ID"` with nothing in it must not mean everything.
+            guard values.allSatisfy({ !$0.isEmpty }) else {
+                throw Failure(code: ExitCode.usage, message: "an option's value is empty, which would mean everything")
+            }
+            guard name != "q" || values.count == 1 else {
+                throw Failure(code: ExitCode.usage, message: "--find can be given once")
+            }
+        }
         json.object { json in
             for (name, values) in wanted {
                 if name == "q" {
@@ -60,64 +69,77 @@ extension ClientCommand {
         return json.bytes
     }
 
-    /// Part by part, each named exactly by a dry run, until as many have been looked at as matched at the beginning:
-    /// those that come meanwhile are not hunted.
+    /// A dry run names all of them, and these are taken part by part as long as they match: none that come meanwhile.
     private func cancelMatching(_ filter: [UInt8]) throws {
-        let first = try self.count(filter)
+        let meant = try self.count(filter)
         guard self.invocation.has("yes") else {
-            if self.asJSON { return self.printRaw(first.body) }
-            for id in first.ids.prefix(5) { self.terminal.line(id) }
-            if first.ids.count > 5 { self.terminal.line("...") }
-            let skipped = first.skipped > 0 ? ", and \(first.skipped) that another process has" : ""
-            return self.terminal.line("\(first.matched - first.skipped) would be cancelled by --yes\(skipped).")
+            if self.asJSON { return self.printRaw(meant.body) }
+            for id in meant.ids.prefix(5) { self.terminal.line(id) }
+            if meant.ids.count > 5 { self.terminal.line("...") }
+            return self.terminal.line("\(meant.ids.count) would be cancelled by --yes\(meant.rest).")
         }
-        var (part, cancelled, looked) = (first, 0, 0)
-        while !part.ids.isEmpty {
-            cancelled += try self.cancel(part.ids)
-            looked += part.ids.count
-            guard looked < first.matched else { break }
-            part = try self.count(filter)
+        var cancelled = 0
+        for start in stride(from: 0, to: meant.ids.count, by: Self.cancelledAtOnce) {
+            let end = min(meant.ids.count, start + Self.cancelledAtOnce)
+            cancelled += try self.cancel(meant.ids[start..<end], filter)
         }
         if self.asJSON {
             var json = JSONWriter()
             json.object { json in
                 json.field("count", cancelled)
-                json.field("matched", first.matched)
+                json.field("matched", meant.matched)
+                json.field("elsewhere", meant.elsewhere)
             }
             return self.printRaw(json.bytes)
         }
-        self.terminal.line("\(cancelled) of \(first.matched) cancelled or told to stop.")
+        self.terminal.line("\(cancelled) of \(meant.ids.count) cancelled or told to stop\(meant.rest).")
     }
 
-    private struct Part {
+    private static let cancelledAtOnce = 1_000
+
+    private struct Meant {
         var body: [UInt8]
         var ids: [String] = []
         var matched = 0
-        var skipped = 0
+        var elsewhere = 0
+        var complaint: String?
+
+        /// What is not among the ids, in words.
+        var rest: String {
+            var words = self.elsewhere > 0 ? "; \(self.elsewhere) more that another process has" : ""
+            let others = self.matched - self.elsewhere - self.ids.count
+            if others > 0 { words += "; \(others) more for another time" }
+            if let complaint { words += "; what other processes have is not known (\(complaint))" }
+            return words
+        }
     }
 
-    private func count(_ filter: [UInt8]) throws -> Part {
+    private func count(_ filter: [UInt8]) throws -> Meant {
         var json = JSONWriter()
         json.object { json in
             json.rawField("filter", filter)
             json.field("dry_run", true)
         }
         let body = try self.get(.post, "/api/live/cancel", body: json.bytes)
-        var part = Part(body: body)
+        var meant = Meant(body: body)
         try JSON.read(body) { root in
             root["ids"]?.forEachElement { id in
-                if let id = id.string { part.ids.append(id) }
+                if let id = id.string { meant.ids.append(id) }
                 return true
             }
-            part.matched = root["matched"]?.int ?? 0
-            part.skipped = root["skipped"]?.count ?? 0
+            meant.matched = root["matched"]?.int ?? 0
+            meant.elsewhere = root["elsewhere"]?.int ?? 0
+            meant.complaint = root["fabric_error"]?.string
         }
-        return part
+        return meant
     }
 
-    private func cancel(_ ids: [String]) throws -> Int {
+    private func cancel(_ ids: ArraySlice<String>, _ filter: [UInt8]) throws -> Int {
         var json = JSONWriter()
-        json.object { json in json.array("ids") { json in for id in ids { json.value(id) } } }
+        json.object { json in
+            json.array("ids") { json in for id in ids { json.value(id) } }
+            json.rawField("filter", filter)
+        }
         let body = try self.get(.post, "/api/live/cancel", body: json.bytes)
         return try JSON.read(body) { $0["count"]?.int ?? 0 }
     }

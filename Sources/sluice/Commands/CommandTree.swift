@@ -162,7 +162,7 @@ enum CommandTree {
         abstract: "Cancel requests.",
         discussion:
             "Named by their ids, or all that match the options, which are counted first and cancelled with --yes. "
-            + "An option given twice means either; with ! in front of its value it means none of these.",
+            + "An option given twice means either; with ! before a pool, tenant, model or producer, none of these.",
         arguments: [ArgumentShape("id", isOptional: true, repeats: true, "The requests.")],
         options: remote + ClientCommand.cancelOptions,
         examples: [
