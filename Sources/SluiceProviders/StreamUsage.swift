@@ -8,7 +8,7 @@ enum StreamUsage {
 
     /// The body that asks for it; byte for byte the same otherwise.
     ///
-    /// - Returns: `nil` where nothing is put in: the client asks itself, or says something that is the backend's to judge.
+    /// - Returns: `nil` where nothing is put in: the client asks itself, or says what is for the backend to judge.
     static func asking(_ body: [UInt8]) -> [UInt8]? {
         let places = JSONTopLevelScanner.ranges(of: "stream_options", in: body)
         guard let place = places.first else { return Self.adding(Self.whole, to: body, at: 0) }
