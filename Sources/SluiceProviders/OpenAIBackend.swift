@@ -7,6 +7,8 @@ package struct OpenAIBackend: Sendable {
     package let baseURL: String
     /// Client's name of a model → the backend's.
     package let modelAliases: [String: String]
+    /// Whether streams are asked for their usage where the client does not ask.
+    let asksForUsage: Bool
     let apiKey: String?
     let extraHeaders: [(String, String)]
     private let fixedHeaders: [(String, String)]
@@ -23,9 +25,11 @@ package struct OpenAIBackend: Sendable {
         apiKey: String?,
         extraHeaders: [(String, String)] = [],
         modelAliases: [String: String] = [:],
-        passedHeaders: [String] = []
+        passedHeaders: [String] = [],
+        asksForUsage: Bool = false
     ) {
         self.name = name
+        self.asksForUsage = asksForUsage
         var base = baseURL
         while base.hasSuffix("/") { base.removeLast() }
         self.baseURL = base

@@ -78,6 +78,7 @@ import Testing
         let plain = try identity("url: 'http://a', key: k")
         #expect(try identity("url: 'http://a', key: k") == plain)
         #expect(try identity("url: 'http://a', key: k, breaker: {probes: 4}") == plain)
+        #expect(try identity("url: 'http://a', key: k, stream_usage: on") == plain)
         for other in [
             "url: 'http://b', key: k", "url: 'http://a', key: l", "url: 'http://a', key: k, headers: {X-A: b}",
             "url: 'http://a', key: k, aliases: {m: n}",

@@ -84,6 +84,7 @@ final class Call: Sendable {
             let span = self.backend.isFabric ? trace.span : trace.attempt(number)
             ask.traceparent = trace.traceparent(span: span, isSampled: tracing.takes(trace))
         }
+        ask.isStream = self.submission.isStream
         ask.promptEstimate = max(0, self.submission.tokenEstimate - self.submission.completionEstimate)
         if let choice {
             ask.routedModel = choice.model

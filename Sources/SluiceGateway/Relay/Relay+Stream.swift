@@ -9,6 +9,8 @@ extension Relay {
     struct Opening: Sendable {
         var held: [UInt8]
         var inspector: StreamInspector
+        /// Keeps from the client what it has not asked for; the inspector sees it all the same.
+        var filter: StreamUsageFilter?
         var stream: HTTPClientStream
         /// The backend has already ended the stream properly.
         var isComplete: Bool
@@ -51,7 +53,7 @@ extension Relay {
             guard stream.status == 200, Self.isEventStream(stream.headers) else {
                 return .whole(try await self.collect(call, attempt.translation, stream))
             }
-            return try await self.awaitContent(stream)
+            return try await self.awaitContent(stream, attempt.withholdsUsage ? StreamUsageFilter() : nil)
         } catch {
             return .whole(Attempted(result: .failure(self.failure(error, deadline)), answer: nil))
         }
@@ -83,20 +85,26 @@ extension Relay {
         return self.attempted(call, translation, answer)
     }
 
-    private func awaitContent(_ stream: HTTPClientStream) async throws(HTTPClientError) -> Opened {
+    private func awaitContent(
+        _ stream: HTTPClientStream,
+        _ filter: StreamUsageFilter?
+    ) async throws(HTTPClientError) -> Opened {
         var opening = Opening(
             held: [],
             inspector: StreamInspector(status: stream.status),
+            filter: filter,
             stream: stream,
             isComplete: false
         )
         while !opening.inspector.hasContent && !opening.inspector.isDone && opening.held.count < Self.maximumHeldBytes {
             guard let chunk = try await stream.body.next() else {
                 opening.isComplete = true
+                if let rest = opening.filter?.rest() { opening.held.append(contentsOf: rest) }
                 break
             }
             opening.inspector.feed(chunk)
-            if opening.held.isEmpty { opening.held = chunk } else { opening.held.append(contentsOf: chunk) }
+            let passed = opening.filter?.pass(chunk) ?? chunk
+            if opening.held.isEmpty { opening.held = passed } else { opening.held.append(contentsOf: passed) }
             if let failure = opening.inspector.failure {
                 stream.body.close()
                 return .whole(Attempted(result: .failure(failure), answer: nil))
@@ -206,6 +214,7 @@ extension Relay {
         _ tap: inout CallWatch.Tap?
     ) async -> Passage {
         var inspector = opening.inspector
+        var filter = opening.filter
         let body = opening.stream.body
         do {
             let held = Self.withoutFalseEnd(opening.held, inspector)
@@ -213,10 +222,15 @@ extension Relay {
             tap?.pass(held)
             while !opening.isComplete, let chunk = try await body.next() {
                 inspector.feed(chunk)
-                let chunk = Self.withoutFalseEnd(chunk, inspector)
+                let chunk = Self.withoutFalseEnd(filter?.pass(chunk) ?? chunk, inspector)
                 guard !chunk.isEmpty else { continue }
                 try await writer.write(chunk)
                 tap?.pass(chunk)
+            }
+            // Not after a break: the error that is told then begins a line.
+            if let rest = filter?.rest(), !rest.isEmpty {
+                try await writer.write(rest)
+                tap?.pass(rest)
             }
         } catch let error as HTTPClientError {
             // What breaks after the last event takes nothing away from the answer.

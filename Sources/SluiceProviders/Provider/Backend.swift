@@ -113,6 +113,8 @@ package struct BackendAsk: Sendable {
     package var upstreamModel: String?
     /// What the pool's target asks for instead of what the client named; aliases apply to it.
     package var routedModel: String?
+    /// Whether the answer is to come as a stream.
+    package var isStream = false
     package var clientHeaders: HTTPFields
     package var requestID: String
     package var timeout: Duration
@@ -153,9 +155,12 @@ package struct BackendAttempt: Sendable {
     package var request: HTTPClientRequest
     /// `nil`: the answer passes as it is.
     package var translation: Translation?
+    /// The stream was asked for its usage on our behalf: the client does not get to see the event that says it.
+    package var withholdsUsage: Bool
 
-    package init(request: HTTPClientRequest, translation: Translation? = nil) {
+    package init(request: HTTPClientRequest, translation: Translation? = nil, withholdsUsage: Bool = false) {
         self.request = request
         self.translation = translation
+        self.withholdsUsage = withholdsUsage
     }
 }

@@ -50,7 +50,13 @@ package struct BackendTarget: Sendable {
         case .key(let text), .bearer(let text): key = text
         case .none, .aws: key = nil
         }
-        return OpenAIBackend(name: name, baseURL: endpoint.baseURL, apiKey: key, extraHeaders: endpoint.headers)
+        return OpenAIBackend(
+            name: name,
+            baseURL: endpoint.baseURL,
+            apiKey: key,
+            extraHeaders: endpoint.headers,
+            asksForUsage: endpoint.asksForUsage
+        )
     }
 
     /// Who answers more than chat by themselves. For the others text completions and responses are translated, which
@@ -81,7 +87,7 @@ package struct BackendTarget: Sendable {
         if self.speaks(ask.operation) {
             if ask.operation == .messages { return BackendAttempt(request: self.anthropicRequest(ask)) }
             if let native = self.native, try self.passesThrough(ask) {
-                return BackendAttempt(request: Self.request(ask, native))
+                return Self.attempt(ask, native)
             }
         }
         let translation = try Translation(ask, self.handler, self.endpoint)
@@ -105,6 +111,16 @@ package struct BackendTarget: Sendable {
         var request = try Dialect.read(ask).1
         request.model = ask.upstreamModel ?? request.model
         return !handler.needsTranslation(for: request)
+    }
+
+    /// What passes; nothing is put into it but what the backend's configuration asks for.
+    private static func attempt(_ ask: BackendAsk, _ native: OpenAIBackend) -> BackendAttempt {
+        guard native.asksForUsage, ask.isStream, ask.operation == .chatCompletions || ask.operation == .completions,
+            let body = StreamUsage.asking(ask.body)
+        else { return BackendAttempt(request: Self.request(ask, native)) }
+        var ask = ask
+        ask.body = body
+        return BackendAttempt(request: Self.request(ask, native), withholdsUsage: true)
     }
 
     private static func request(_ ask: BackendAsk, _ native: OpenAIBackend) -> HTTPClientRequest {

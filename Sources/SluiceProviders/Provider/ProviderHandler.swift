@@ -45,6 +45,8 @@ package struct ProviderEndpoint: Sendable {
     /// `api_version`, `region`, `project`, `location`, `organization`, … by the provider's registry row.
     package var settings: [String: String] = [:]
     package var unsupported: UnsupportedParameterPolicy = .drop
+    /// Whether streams that pass are asked for their usage where the client does not ask.
+    package var asksForUsage = false
 
     package init(baseURL: String, credential: ProviderCredential) {
         self.baseURL = baseURL

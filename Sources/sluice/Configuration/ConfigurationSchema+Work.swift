@@ -94,6 +94,12 @@ extension ConfigurationSchema {
             help: "Parameters that the provider cannot express: left out and named, refused, or sent as they are."
         ),
         .init(
+            path: "backends.*.stream_usage",
+            kind: .toggle,
+            fallback: "false",
+            help: "Ask for the tokens of streams that pass where the client does not; it does not see them."
+        ),
+        .init(
             path: "backends.*.headers",
             kind: .table(isSecret: true),
             help: "Headers that are added to each call."

@@ -32,12 +32,12 @@ struct AroundWiring {
     }
 
     /// A digest of everything that is said of the backends that a pool may use: another address, credential, header or
-    /// alias makes other answers. What only decides when to call is left out.
+    /// alias makes other answers. What only decides when to call, or what we learn of it, is left out.
     private func identity(_ pool: String) -> [UInt8] {
         var writer = CanonicalJSON()
         let settings = self.configuration.settings.filter { setting in
             switch setting.key.wildcard?.section {
-            case "backends": !setting.path.contains(".breaker.")
+            case "backends": !setting.path.contains(".breaker.") && !setting.path.hasSuffix(".stream_usage")
             // Which targets there are, and which models they are asked for.
             case "pools": setting.path.hasPrefix("pools.\(pool).route.")
             default: false

@@ -29,7 +29,8 @@ struct BackendWiring {
             baseURL: self.addressOverride ?? self.configuration.text("\(path).url") ?? "",
             apiKey: self.configuration.text("\(path).key"),
             extraHeaders: self.headers(path),
-            modelAliases: self.aliases(path)
+            modelAliases: self.aliases(path),
+            asksForUsage: self.asksForUsage(name)
         )
     }
 
@@ -55,6 +56,7 @@ struct BackendWiring {
         resolution.providers[entry.name] = self.access(name, entry)
         var resolved = try resolution.resolve("", provider: entry.name)
         resolved.endpoint.unsupported = self.policy(name)
+        resolved.endpoint.asksForUsage = self.asksForUsage(name)
         guard let target = BackendTarget(resolved, name: name) else {
             throw ProviderError(
                 .unsupportedProvider,
@@ -69,6 +71,8 @@ struct BackendWiring {
         self.configuration.text("backends.\(name).unsupported_params")
             .flatMap { UnsupportedParameterPolicy(rawValue: $0) } ?? .drop
     }
+
+    private func asksForUsage(_ name: String) -> Bool { self.configuration.toggle("backends.\(name).stream_usage") }
 
     /// What is configured for it. OpenAI's own variables, which stand for the address and the key of the backend called
     /// default, mean nothing to another provider, least of all a key.
@@ -114,7 +118,8 @@ struct BackendWiring {
         let directory = ModelDirectory(
             resolution: self.resolution(),
             configured: configured,
-            policy: self.policy(name)
+            policy: self.policy(name),
+            asksForUsage: self.asksForUsage(name)
         )
         return Backend(
             name: name,
@@ -131,12 +136,19 @@ private final class ModelDirectory: Sendable {
     private let resolution: ModelResolution
     private let configured: [String: BackendTarget]
     private let policy: UnsupportedParameterPolicy
+    private let asksForUsage: Bool
     private let known = Lock<[String: (BackendTarget, model: String)]>([:])
 
-    init(resolution: ModelResolution, configured: [String: BackendTarget], policy: UnsupportedParameterPolicy) {
+    init(
+        resolution: ModelResolution,
+        configured: [String: BackendTarget],
+        policy: UnsupportedParameterPolicy,
+        asksForUsage: Bool
+    ) {
         self.resolution = resolution
         self.configured = configured
         self.policy = policy
+        self.asksForUsage = asksForUsage
     }
 
     func find(_ model: String) throws(ProviderError) -> (BackendTarget, model: String) {
@@ -157,6 +169,7 @@ private final class ModelDirectory: Sendable {
         }
         var resolved = try self.resolution.resolve(name)
         resolved.endpoint.unsupported = self.policy
+        resolved.endpoint.asksForUsage = self.asksForUsage
         guard let target = BackendTarget(resolved, name: resolved.entry.name) else {
             throw ProviderError(
                 .unsupportedProvider,
