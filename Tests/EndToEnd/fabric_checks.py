@@ -69,7 +69,10 @@ class Descriptors:
     def return_(self, seconds=10):
         end = time.monotonic() + seconds
         most = self.all + self.SPARE, self.CONNECTIONS, 0
-        while any(here > allowed for here, allowed in zip(now := self._now(), most)):
+        while True:
+            now = self._now()
+            if all(here <= allowed for here, allowed in zip(now, most)):
+                return
             assert time.monotonic() < end, f"{now} descriptors, connections and dead ones instead of at most {most}"
             time.sleep(0.05)
 
