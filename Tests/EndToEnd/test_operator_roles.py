@@ -186,7 +186,7 @@ def test_overview_says_what_is_wrong(start, mock):
     runtime.call("POST", "/api/pools/default/pause")
     for _ in range(3):
         runtime.chat(headers={"Prefer": "respond-async"})
-    finding = until(lambda: runtime.call("GET", "/api/overview")[2]["findings"], 20)[0]
+    finding = until(lambda: runtime.call("GET", "/api/overview")[2]["findings"], 40)[0]
     assert finding["code"] == "pending_grows" and finding["pool"] == "default"
     assert "paused" in finding["look"][0] and finding["href"].startswith("#/")
     series = until(lambda: (s := runtime.call("GET", "/api/pools/default/series?window_s=10")[2])["queued"][-1] == 3 and s)
