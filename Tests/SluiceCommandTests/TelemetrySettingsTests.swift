@@ -40,9 +40,11 @@ import Testing
     @Test func `attributes are percent-decoded, and a pair that is none is refused by its variable's name`() throws {
         let told = ["OTEL_RESOURCE_ATTRIBUTES": "team=a%20b, region = eu%2Cwest ,service.name=x,empty=,odd=5%"]
         let resource = TelemetrySettings(try self.load("", told)).resource
-        #expect(resource.map { "\($0.name)=\($0.value)" } == [
-            "team=a b", "region=eu,west", "service.name=x", "empty=", "odd=5%",
-        ])
+        #expect(
+            resource.map { "\($0.name)=\($0.value)" } == [
+                "team=a b", "region=eu,west", "service.name=x", "empty=", "odd=5%",
+            ]
+        )
         for pairs in ["team=a%20b,service.name=x,nonsense", "=x"] {
             let refused = #expect(throws: ConfigurationProblems.self) {
                 try self.load("", ["OTEL_RESOURCE_ATTRIBUTES": pairs])
