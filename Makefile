@@ -23,14 +23,9 @@ run: build ## Start the runtime, send real work through it, keep serving
 
 test: test-swift test-end-to-end ## Pass all tests
 
-# Tests of sockets and real time limits by themselves and one after the other: beside hundreds of others, some of which
-# take every core, they would measure the machine.
-ON_REAL_TIME := ^(SluiceTransport|SluiceCompletion)Tests\.
-
 test-swift:
 	@scripts/setup --tests
-	swift test --disable-xctest --no-parallel --filter '$(ON_REAL_TIME)'
-	swift test --disable-xctest --skip '$(ON_REAL_TIME)'
+	scripts/test-swift
 
 test-end-to-end: build
 	@scripts/setup --tests

@@ -73,6 +73,16 @@ def forgive(page, *words):
     page.faults[:] = [fault for fault in page.faults if not any(word in fault for word in words)]
 
 
+# Of a program where keys are asked for: one may look, the other may do everything.
+KEYS = {"SLUICE_API_KEYS_WATCHER_KEY": "watcher-key-0123456789", "SLUICE_API_KEYS_WATCHER_ROLE": "viewer",
+        "SLUICE_API_KEYS_CHIEF_KEY": "chief-key-0123456789ab", "SLUICE_API_KEYS_CHIEF_ROLE": "admin"}
+
+
+def enter(page, key):
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Open").click()
+
+
 def filtered(text):
     return urllib.parse.quote(text, safe=":,")
 

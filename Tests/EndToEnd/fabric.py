@@ -18,7 +18,7 @@ REQUESTS, REPLIES = "list:llm:requests:{}", "list:llm:replies:{}"
 ALIVE, DISPATCHER_ALIVE = "key:llm:producer:{}:alive", "key:llm:dispatcher:{}:alive"
 INFLIGHT, INDEX, DISPATCHERS = "list:llm:inflight:{}:{}", "hash:llm:inflight-index:{}", "hash:llm:dispatchers:{}"
 
-# Whatever the machine has: how many connections a program may open follows from it.
+# Of programs whose connections are counted: how many they may open follows from it, not from what the machine has.
 THREADS = 2
 
 
@@ -69,10 +69,14 @@ class Valkey:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _threads(count):
+    return [] if count is None else ["--threads", str(count)]
+
+
 class Dispatcher(Program):
-    def __init__(self, valkey, backend, *settings, environment=None):
-        port = free_port()
-        arguments = ["dispatcher", "--listen", f"127.0.0.1:{port}", "--threads", str(THREADS),
+    def __init__(self, valkey, backend, *settings, threads=None, environment=None):
+        port, self.threads = free_port(), threads
+        arguments = ["dispatcher", "--listen", f"127.0.0.1:{port}", *_threads(threads),
                      "--set", "pools.default.retry.base_delay=20ms"]
         for setting in settings:
             arguments += ["--set", setting]
@@ -97,9 +101,9 @@ class Dispatcher(Program):
 
 
 class Gateway(Program):
-    def __init__(self, valkey, *settings, environment=None):
-        port = free_port()
-        arguments = ["gateway", "--listen", f"127.0.0.1:{port}", "--threads", str(THREADS)]
+    def __init__(self, valkey, *settings, threads=None, environment=None):
+        port, self.threads = free_port(), threads
+        arguments = ["gateway", "--listen", f"127.0.0.1:{port}", *_threads(threads)]
         for setting in settings:
             arguments += ["--set", setting]
         super().__init__(arguments, port, {

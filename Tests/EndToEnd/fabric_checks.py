@@ -9,6 +9,10 @@ from fabric import ALIVE, DISPATCHER_ALIVE, REQUESTS, THREADS
 from runtime import until
 
 
+# As /proc/net/tcp writes it.
+ESTABLISHED = "01"
+
+
 def check_keys(valkey, seconds=10):
     """Every key has a time to live, or an owner that lives: nothing is left for ever."""
     until(lambda: not _orphans(valkey), seconds, f"no key without an owner: {_orphans(valkey)}")
@@ -57,19 +61,25 @@ class Descriptors:
     CONNECTIONS = 2 * THREADS + 1
 
     def __init__(self, program, port, work):
+        assert program.threads == THREADS, "how many connections it may have follows from its threads"
         self.program, self.port = program, port
         work()
         self.all = program.descriptors()
 
     def return_(self, seconds=10):
         end = time.monotonic() + seconds
-        while (now := self._now())[0] > self.all + self.SPARE or now[1] > self.CONNECTIONS:
-            assert time.monotonic() < end, (
-                f"{now} file descriptors and connections instead of at most {(self.all + self.SPARE, self.CONNECTIONS)}")
+        most = self.all + self.SPARE, self.CONNECTIONS, 0
+        while True:
+            now = self._now()
+            if all(here <= allowed for here, allowed in zip(now, most)):
+                return
+            assert time.monotonic() < end, f"{now} descriptors, connections and dead ones instead of at most {most}"
             time.sleep(0.05)
 
     def _now(self):
-        return self.program.descriptors(), connections(self.program, self.port)
+        states = connections(self.program, self.port)
+        # What the other side has given up is dead until its descriptor is closed.
+        return self.program.descriptors(), len(states), sum(state != ESTABLISHED for state in states)
 
 
 def warm(program, producer, port):
@@ -88,7 +98,7 @@ def warm_gateway(gateway, port):
 
 
 def connections(program, port):
-    """How many sockets of a program, dead ones too, lead to a port of this machine."""
+    """The states of a program's sockets, dead ones too, that lead to a port of this machine."""
     sockets = set()
     for name in os.listdir(f"/proc/{program.process.pid}/fd"):
         try:
@@ -97,7 +107,7 @@ def connections(program, port):
             pass
     with open("/proc/net/tcp") as table:
         rows = [line.split() for line in list(table)[1:]]
-    return sum(int(row[2].split(":")[1], 16) == port and f"socket:[{row[9]}]" in sockets for row in rows)
+    return [row[3] for row in rows if int(row[2].split(":")[1], 16) == port and f"socket:[{row[9]}]" in sockets]
 
 
 def resumes(producer, since, limit=2.0, slack=2.0):

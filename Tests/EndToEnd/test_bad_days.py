@@ -198,6 +198,7 @@ def test_client_gone_while_queued_is_removed_and_never_sent(runtime, mock):
     assert mock.executions(row["id"])["executions"] == {}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("streamed", [False, True])
 def test_client_gone_while_executing_closes_the_backend(runtime, mock, streamed):
     if streamed:

@@ -25,21 +25,35 @@ def release(runtime, waiting):
 
 def test_a_stream_of_before_does_not_overwrite_what_is_asked_now(runtime, mock, page):
     waiting = held(runtime, acme=1, globex=1)
+    page.clock.install()
     go(page, runtime, "dispatch")
     expect(row(page, waiting["globex"][0])).to_be_visible()
+    pending = page.locator(".strip div", has_text="Pending").locator("dd")
+    expect(pending).to_have_text("2")
+    streams = []
+    page.on("request", lambda request: streams.append(request.url) if "/api/live/stream" in request.url else None)
+    # From here on time goes on by hand: the stream follows the filter half a second later.
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
     page.locator("[data-filter]").fill("tenant:acme")
     page.keyboard.press("Enter")
+    page.clock.run_for(100)
     expect(row(page, waiting["globex"][0])).to_have_count(0)
-    # What changes meanwhile makes the old stream speak.
     page.evaluate("""(id) => {
       window.__seen = 0;
-      setInterval(() => { window.__seen += document.querySelectorAll(`[role=row]:not([aria-hidden]) a[title="${id}"]`).length; }, 10);
+      const shown = `[role=row]:not([aria-hidden]) a[title="${id}"]`;
+      new MutationObserver(() => { window.__seen += document.querySelectorAll(shown).length; })
+        .observe(document.querySelector('.entries'), { childList: true, subtree: true, attributes: true });
     }""", waiting["globex"][0])
+    # What changes meanwhile makes the old stream speak: all that wait are counted in what it says.
     waiting["acme"] += held(runtime, acme=3)["acme"]
+    expect(pending).to_have_text("5")
+    page.clock.run_for(100)
+    assert streams == [] and page.evaluate("window.__seen") == 0
+    with page.expect_request(lambda request: "/api/live/stream" in request.url and "acme" in request.url):
+        page.clock.run_for(500)
+    page.clock.resume()
     expect(row(page, waiting["acme"][-1])).to_be_visible()
-    page.wait_for_timeout(1000)
-    seen = page.evaluate("window.__seen")
-    assert seen == 0
+    assert len(streams) == 1 and page.evaluate("window.__seen") == 0
     release(runtime, waiting)
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from console import go, row, shot
+from console import KEYS, enter, forgive, go, row, shot
 from playwright.sync_api import expect
 from runtime import until
 
@@ -107,6 +107,35 @@ def test_what_was_asked_is_hidden_until_it_is_revealed_and_that_is_in_the_audit(
     go(page, runtime, "audit")
     expect(page.locator(".audit tbody tr").first).to_contain_text("reveal")
     runtime.call("POST", "/api/pools/default/resume")
+    runtime.settle()
+    runtime.stop()
+
+
+def test_what_is_not_kept_is_not_offered_as_if_it_were(runtime, mock, page):
+    """As it is when nobody has set anything: what failed can be looked at and sent again, what is done cannot."""
+    runtime.call("POST", "/api/pools/default/pause")
+    id = runtime.chat("done", LATER)[2]["id"]
+    go(page, runtime, f"requests/{id}")
+    hint = page.get_by_text("Payloads are not kept (payloads.max_bytes); what failed may still be known.")
+    expect(hint).to_be_visible()
+    runtime.call("POST", "/api/pools/default/resume")
+    expect(page.locator(".request-head")).to_contain_text("done")
+    page.get_by_role("button", name="Reveal the request").click()
+    answer(page, "Reveal it")
+    expect(page.locator("#toasts")).to_contain_text("is not kept: payloads.max_bytes")
+    expect(page.locator(".payload pre")).to_have_count(0)
+    expect(page.get_by_role("button", name="Retry with changes")).to_have_attribute("aria-disabled", "true")
+    mock.behave(status=400)
+    failed = runtime.chat("what failed", LATER)[2]["id"]
+    until(lambda: runtime.call("GET", f"/api/requests/{failed}")[2]["state"] == "ended")
+    mock.call("POST", "/mock/reset")
+    go(page, runtime, f"requests/{failed}")
+    expect(hint).to_be_visible()
+    expect(page.get_by_role("button", name="Retry with changes")).not_to_have_attribute("aria-disabled", "true")
+    page.get_by_role("button", name="Reveal the request").click()
+    answer(page, "Reveal it")
+    expect(page.locator(".payload pre")).to_contain_text("what failed")
+    forgive(page, "404")
 
 
 def test_a_failed_request_is_sent_again_with_changes(runtime, mock, page):
@@ -162,15 +191,6 @@ def test_history_is_filtered_drawn_and_exported(runtime, mock, page):
 
 
 # MARK: Roles
-
-KEYS = {"SLUICE_API_KEYS_WATCHER_KEY": "watcher-key-0123456789", "SLUICE_API_KEYS_WATCHER_ROLE": "viewer",
-        "SLUICE_API_KEYS_CHIEF_KEY": "chief-key-0123456789ab", "SLUICE_API_KEYS_CHIEF_ROLE": "admin"}
-
-
-def enter(page, key):
-    page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Open").click()
-
 
 def test_a_key_is_asked_for_and_a_viewer_may_look_only(start, mock, page):
     runtime = start(mock, environment=KEYS)

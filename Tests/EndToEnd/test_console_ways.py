@@ -128,8 +128,11 @@ def test_how_the_runtime_stands_is_on_every_page_and_in_the_title(runtime, mock,
 def test_a_request_names_those_it_came_from_and_led_to(runtime, mock, page):
     mock.behave(status=400)
     id = runtime.chat("hello", LATER)[2]["id"]
+    until(lambda: runtime.call("GET", f"/api/requests/{id}")[2]["outcome"] == "failed")
     mock.call("POST", "/mock/reset")
     again = runtime.call("POST", f"/api/requests/{id}/retry", {})[2]["id"]
     go(page, runtime, f"requests/{again}")
     page.locator(".request-side").get_by_role("link", name=id[-9:]).click()
     page.wait_for_url(f"**/#/requests/{id}")
+    page.locator(".request-side").get_by_role("link", name=again[-9:]).click()
+    page.wait_for_url(f"**/#/requests/{again}")

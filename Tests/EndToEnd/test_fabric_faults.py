@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fabric import ALIVE, INDEX, INFLIGHT, REPLIES, resumed, stopped
+from fabric import ALIVE, INDEX, INFLIGHT, REPLIES, THREADS, resumed, stopped
 from fabric_checks import (
     Call, begun, check_keys, counter, ended, pause, queued, resume, resumes, runs, settled, warm)
 from runtime import until
@@ -229,7 +229,7 @@ def test_a_dispatcher_without_a_private_list_dies(valkey, mock, fabric, witness)
 
 @pytest.mark.parametrize("orphans", ["drop", "requeue"])
 def test_a_dispatcher_that_was_stopped_delivers_late(valkey, mock, fabric, witness, orphans):
-    sleeper = fabric.dispatcher(valkey, mock, "fabric.dispatcher_ttl=1s")
+    sleeper = fabric.dispatcher(valkey, mock, "fabric.dispatcher_ttl=1s", threads=THREADS)
     before = warm(sleeper, witness, valkey.port)
     id, = witness.push(witness.envelope(slow(500)))
     begun(mock, id)

@@ -9,7 +9,7 @@ import time
 import pytest
 import redis
 
-from fabric import INDEX, INFLIGHT, REPLIES, REQUESTS, resumed, stopped
+from fabric import INDEX, INFLIGHT, REPLIES, REQUESTS, THREADS, resumed, stopped
 from fabric_checks import (
     Call, begun, check_keys, counter, ended, pause, queued, resume, resumes, runs, settled, warm, warm_gateway)
 from runtime import free_port, until
@@ -35,7 +35,8 @@ def witness(valkey, fabric):
 
 def test_a_killed_valkey_comes_back_with_its_data(valkey, mock, fabric, witness):
     """What is queued survives; what is in flight is answered after the restart."""
-    dispatcher, gateway = fabric.dispatcher(valkey, mock, "pools.default.slots=2"), fabric.gateway(valkey)
+    dispatcher = fabric.dispatcher(valkey, mock, "pools.default.slots=2", threads=THREADS)
+    gateway = fabric.gateway(valkey, threads=THREADS)
     before = warm(dispatcher, witness, valkey.port), warm_gateway(gateway, valkey.port)
     flying, = witness.push(witness.envelope(slow(600)))
     call = Call(gateway, slow(600))
@@ -167,8 +168,8 @@ def test_a_valkey_that_may_not_be_written_is_waited_for(valkey, mock, fabric, wi
 
 def test_a_valkey_that_stalls_loses_nothing(valkey, mock, fabric, witness):
     """Longer than anything waits for an answer: what was sent may have been done, and is looked for."""
-    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(valkey)
-    warm(dispatcher, witness, valkey.port)
+    dispatcher, gateway = fabric.dispatcher(valkey, mock, threads=THREADS), fabric.gateway(valkey)
+    before = warm(dispatcher, witness, valkey.port)
     ids = witness.push(*[witness.envelope(slow(200)) for _ in range(5)])
     begun(mock, *ids)
     stopped(valkey)
@@ -178,6 +179,7 @@ def test_a_valkey_that_stalls_loses_nothing(valkey, mock, fabric, witness):
     assert all(reply["status"] == "ok" for reply in witness.wait(*ids))
     assert [runs(mock, id) for id in ids] == [1] * 5
     settled(dispatcher, gateway)
+    before.return_()
     check_keys(valkey)
 
 
@@ -238,7 +240,7 @@ def test_keys_of_another_type_hurt_nobody_else(valkey, mock, fabric, witness):
 @pytest.mark.parametrize("questions", [True, False], ids=["nothing passes", "answers do not pass"])
 def test_a_half_open_connection_is_found(valkey, mock, fabric, witness, questions):
     proxy = fabric.proxy(valkey)
-    dispatcher = fabric.dispatcher(proxy.url, mock)
+    dispatcher = fabric.dispatcher(proxy.url, mock, threads=THREADS)
     before = warm(dispatcher, witness, proxy.port)
     flying = witness.push(*[witness.envelope(slow(1000)) for _ in range(4)])
     begun(mock, *flying)
@@ -259,7 +261,7 @@ def test_a_half_open_connection_is_found(valkey, mock, fabric, witness, question
 @pytest.mark.parametrize("milliseconds", [300, 1500], ids=["popped for nobody", "left on its list"])
 def test_a_gateways_half_open_connection_is_found(valkey, mock, fabric, milliseconds):
     proxy = fabric.proxy(valkey)
-    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(proxy.url)
+    dispatcher, gateway = fabric.dispatcher(valkey, mock), fabric.gateway(proxy.url, threads=THREADS)
     before = warm_gateway(gateway, proxy.port)
     # Long enough for the pop of replies that is under way to end: what it took with it would be lost, as is documented.
     call = Call(gateway, slow(4000))
@@ -279,7 +281,7 @@ def test_a_gateways_half_open_connection_is_found(valkey, mock, fabric, millisec
 @pytest.mark.parametrize("after", [1, 300, 60_000])
 def test_a_connection_cut_in_the_middle_of_a_pop(valkey, mock, fabric, witness, after):
     proxy = fabric.proxy(valkey)
-    dispatcher = fabric.dispatcher(proxy.url, mock)
+    dispatcher = fabric.dispatcher(proxy.url, mock, threads=THREADS)
     before = warm(dispatcher, witness, proxy.port)
     proxy.cut_pop(after)
     id, = witness.push(witness.envelope("x" * 200_000))
@@ -295,7 +297,7 @@ def test_a_connection_cut_in_the_middle_of_a_pop(valkey, mock, fabric, witness, 
 
 def test_connections_cut_again_and_again_under_load(valkey, mock, fabric, witness):
     proxy = fabric.proxy(valkey)
-    dispatcher = fabric.dispatcher(proxy.url, mock, "pools.default.slots=8")
+    dispatcher = fabric.dispatcher(proxy.url, mock, "pools.default.slots=8", threads=THREADS)
     before = warm(dispatcher, witness, proxy.port)
     ids = witness.push(*[witness.envelope(slow(30)) for _ in range(300)])
     for _ in range(15):
@@ -334,7 +336,8 @@ def test_views_and_metrics_do_not_wait_for_a_valkey_that_is_away(valkey, mock, f
         one.join()
     assert all(status == 200 and seconds < 8 for status, seconds in answers), answers
     # Who asks at the same time shares a look, which may have begun before.
-    until(lambda: "sluice_fabric_up 0" in gateway.call("GET", "/metrics")[2].decode())
+    until(lambda: "sluice_fabric_up 0" in gateway.call("GET", "/metrics")[2].decode(), 3, "the outage to be seen")
+    assert "sluice_fabric_up 0" in gateway.call("GET", "/metrics")[2].decode()
     valkey.restart()
     until(lambda: "sluice_fabric_up 1" in gateway.call("GET", "/metrics")[2].decode())
 

@@ -138,6 +138,7 @@ def test_settling_delivers_and_cleans_up(valkey, size):
     assert valkey.call("EXISTS", "private") == 0
 
 
+@pytest.mark.alone
 def test_heads_come_within_bounds_and_in_time(valkey):
     for number in range(2_000):
         valkey.call("RPUSH", "q", element(f"r{number}", 100_000))

@@ -79,11 +79,15 @@ QUERIES = [
     "?model=it%27s%20%3Cb%3E%22odd%22%3C/b%3E,%20100%25", "?model=!mock", "?producer=&limit=3", "?error_class=!&limit=9",
     "?tenant=default&operation=chat/completions&priority=normal&limit=4", "?backend=default&limit=1000",
 ]
+# Whole hours, from before the first to after the last that ends here: what figures are over is the same whenever they
+# are asked for.
+FROM = int(time.time()) // 3600 * 3600 - 7200
+HOURS = f"from={FROM}&to={FROM + 6 * 3600}"
 FIGURES = [
     "/aggregate?by=outcome", "/aggregate?by=pool,model,reason", "/aggregate", "/aggregate?by=backend&groups=1",
-    "/aggregate?by=outcome&bucket_s=3600&from=-2h", "/aggregate?by=model&metrics=count,tokens,prompt_tokens,cost,failed",
+    f"/aggregate?by=outcome&bucket_s=3600&{HOURS}", "/aggregate?by=model&metrics=count,tokens,prompt_tokens,cost,failed",
     "/aggregate?by=outcome&metrics=p50,p95,p99,queue_p50,queue_p95,queue_p99,first_token_p50,first_token_p95",
-    "/aggregate?by=tenant&from=-30m&to=-0s&metrics=count,failed_ratio",
+    f"/aggregate?by=tenant&{HOURS}&metrics=count,rate,failed_ratio",
 ]
 
 
@@ -94,13 +98,6 @@ def answers(runtime):
         result[query] = [body["rows"], bool(body["next_cursor"])]
     for query in FIGURES:
         body = runtime.call("GET", PATH + query)[2]
-        for group in body["groups"]:
-            for bucket in group["buckets"]:
-                # Relative times are of the moment of the question.
-                if "bucket_s" not in query:
-                    bucket["at"] = None
-                if "from=" in query:
-                    bucket.pop("rate", None)
         result[query] = [body["groups"], body["truncated"]]
     for row in rows(runtime, "?limit=1000"):
         result[row["id"]] = runtime.call("GET", f"{PATH}/{row['id']}")[2]
@@ -324,7 +321,7 @@ def test_history_in_clickhouse_has_all_requests_whatever_is_sampled(mock, start)
         slow = threading.Thread(target=lambda: runtime.mocked({"x-sluice-timeout-ms": "1000"}, hang=True))
         slow.start()
         until(lambda: runtime.pool()["in_flight"] == 1)
-        assert runtime.chat("too much")[0] in (429, 503)
+        assert runtime.chat("too much")[0] == 503
         slow.join()
 
         def found():
@@ -335,7 +332,7 @@ def test_history_in_clickhouse_has_all_requests_whatever_is_sampled(mock, start)
         assert sorted(row["outcome"] for row in ended) == ["done", "done", "expired", "rejected"]
         assert [row["trace_id"] for row in ended].count(TRACEPARENT[3:35]) == 1
         figures = runtime.call("GET", PATH + "/aggregate?from=-1h&metrics=count,rate")[2]["groups"][0]["buckets"][0]
-        assert figures["count"] == 4 and 4 / 3700 < figures["rate"] < 4 / 3500
+        assert figures["count"] == 4 and figures["rate"] == pytest.approx(4 / 3600)
 
 
 def test_following_shows_what_comes_late(mock, start):
@@ -361,7 +358,6 @@ def test_following_shows_what_comes_late(mock, start):
             try:
                 first = follower.stdout.readline()
                 assert "req_known_" in first
-                time.sleep(1.5)
                 ended("req_newer", 2)
                 assert "req_newer" in follower.stdout.readline()
                 ended("req_late", 9)

@@ -1,16 +1,18 @@
 """The lab in a real browser, alone and in the console; and what it costs the runtime beside it."""
 
+import base64
 import json
 import subprocess
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from console import ARTIFACTS, shifts, watched
+from console import ARTIFACTS, KEYS, enter, forgive, shifts, watched
 from runtime import SLUICE, Program, free_port, until
 
 PATIENCE = 60_000  # Debug builds on busy machines simulate slowly.
@@ -58,11 +60,13 @@ def visit(browser):
     """Opens pages; afterwards none may have complained."""
     pages = []
 
-    def go(program, hash_="lab", width=1280, theme="light", height=900, **options):
+    def go(program, hash_="lab", width=1280, theme="light", height=900, key=None, **options):
         page = watched(browser, width, height, theme, **options)
         page.set_default_timeout(PATIENCE)
         pages.append(page)
         page.goto(f"{program.url}/#/{hash_}")
+        if key:
+            enter(page, key)
         page.wait_for_selector(".lab:not([aria-busy])")
         becomes(page, "document.querySelector('.lab .now').textContent !== '00:00:00.0'")
         return page
@@ -72,6 +76,10 @@ def visit(browser):
         faults = page.faults
         page.context.close()
         assert faults == []
+
+
+# Whatever moved has come to rest, but for what never does.
+STILL = "document.getAnimations().every((each) => each.effect.getComputedTiming().endTime === Infinity)"
 
 
 def becomes(page, expression):
@@ -87,27 +95,42 @@ def count(page, lane):
     return int(page.locator(f".lane.{lane} .count").inner_text().replace(",", ""))
 
 
+def stands(page):
+    """The server's word that the last frame is here. No other follows while it is paused."""
+    expect(page.locator(".lab .pacing")).to_have_text("paused", timeout=PATIENCE)
+
+
 def pause_while_somebody_waits(page):
     """The last frame before the pause may have come after the press: then nobody may wait any more."""
     waiting = page.locator(".lane.pending .message")
     for _ in range(20):
         waiting.first.wait_for()
         page.get_by_role("button", name="Pause", exact=True).click()
-        page.get_by_role("button", name="Run", exact=True).wait_for()
-        page.wait_for_timeout(500)
+        stands(page)
         if waiting.count() > 0:
             return
         page.get_by_role("button", name="Run", exact=True).click()
+        expect(page.locator(".lab .pacing")).not_to_have_text("paused", timeout=PATIENCE)
     raise AssertionError("nobody waited at any of 20 pauses")
 
 
-def sent(page):
-    """The session as the server has it, once what was moved has been sent."""
-    page.wait_for_timeout(600)
-    return json.loads(page.evaluate("""async () => {
-      const { session } = document.querySelector('.lab').dataset;
-      return await (await fetch(`api/lab/sessions/${session}`)).text();
-    }"""))
+def sent(page, has_arrived=lambda scenario: True):
+    """The session as the server has it, once what was moved has arrived there."""
+    def session():
+        found = json.loads(page.evaluate("""async () => {
+          const { session } = document.querySelector('.lab').dataset;
+          return await (await fetch(`api/lab/sessions/${session}`)).text();
+        }"""))
+        return found if has_arrived(found["scenario"]) else None
+
+    return until(session, PATIENCE / 1000, "the server having what was moved")
+
+
+def linked(page):
+    """What the address says of the scenario."""
+    query = urllib.parse.urlsplit(page.evaluate("location.hash.slice(1)")).query
+    text = urllib.parse.parse_qs(query).get("set", [""])[0]
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or "{}")
 
 
 def shot(page, name):
@@ -160,9 +183,10 @@ def test_sliders_act_at_once_and_lose_nobody(lab, visit):
     slider.focus()
     for _ in range(10):
         slider.press("ArrowRight")
-    scenario = sent(page)["scenario"]
-    assert scenario["slots"] == 2
-    assert scenario["policy"] == "custom" and scenario["weights"]["priority"] > 0.3
+    # The policy's own weight is 0.25, and each press adds 0.01.
+    moved = pytest.approx(0.35)
+    scenario = sent(page, lambda scenario: scenario["weights"]["priority"] == moved)["scenario"]
+    assert scenario["slots"] == 2 and scenario["policy"] == "custom"
     assert count(page, "pending") + count(page, "processing") == pending + processing
     number(page, "Slots").fill("40")
     number(page, "Slots").press("Tab")
@@ -225,7 +249,8 @@ def test_a_recorded_trace_is_loaded_from_a_file(lab, visit, tmp_path):
     page.locator("#lab-trace").set_input_files(file)
     expect(page.get_by_text("300 recorded requests")).to_be_visible()
     page.wait_for_selector(".message:has-text('team-1')")
-    assert sent(page)["scenario"]["arrivals"]["trace"].startswith("tr_")
+    sent(page, lambda scenario: (scenario["arrivals"]["trace"] or "").startswith("tr_"))
+    until(lambda: "trace" in linked(page).get("arrivals", {}), PATIENCE / 1000, "the trace in the address")
     # A link to a trace that is not here says so, and goes on without.
     link = page.evaluate("location.hash").replace("#/", "")
     elsewhere = Lab()
@@ -257,7 +282,11 @@ def test_a_link_restores_everything(lab, visit):
     page.get_by_role("spinbutton", name="Weight of tenant-4").fill("7")
     page.get_by_role("spinbutton", name="Weight of tenant-4").press("Tab")
     page.get_by_label("Policy", exact=True).select_option("fair")
-    wanted = sent(page)
+    def is_moved(scenario):
+        return (scenario.get("slots"), scenario.get("policy")) == (5, "fair") and scenario["tenants"][3]["weight"] == 7
+
+    wanted = sent(page, is_moved)
+    until(lambda: is_moved({"tenants": [{"weight": 0}] * 4, **linked(page)}), PATIENCE / 1000, "it in the address")
     link = page.evaluate("location.hash").replace("#/", "")
     assert len(link) < 600
     again = sent(visit(lab, link))
@@ -285,7 +314,7 @@ def test_by_keyboard_alone(lab, visit):
     page.wait_for_selector(".lane.pending .message")
     page.keyboard.press("r")
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
-    page.wait_for_timeout(500)
+    stands(page)
     before = page.locator(".now").inner_text()
     # More than once: the next event is often within the same tenth of a second.
     for _ in range(8):
@@ -319,18 +348,18 @@ def test_by_keyboard_alone(lab, visit):
 def test_it_reads_well(lab, visit, width, theme):
     page = visit(lab, "lab?preset=minute&speed=10", width, theme, 2200 if width == 360 else 1000)
     page.wait_for_selector(".lane.pending .message")
-    page.wait_for_timeout(2500)
+    until(lambda: count(page, "done") >= 20, PATIENCE / 1000, "20 done")
     wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1], "it scrolls sideways"
     page.locator("summary", has_text="Tenants").click()
-    page.get_by_role("button", name="Pause", exact=True).click()
-    page.wait_for_timeout(600)
+    pause_while_somebody_waits(page)
+    becomes(page, STILL)
     shot(page, f"{width}-{theme}")
     moved, what = shifts(page)
     assert moved < 0.1, what
     page.locator(".lane.pending .message").first.click()
     page.get_by_role("dialog", name="Message").locator("table").wait_for()
-    page.wait_for_timeout(400)
+    becomes(page, STILL)
     shot(page, f"{width}-{theme}-message")
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
@@ -339,28 +368,55 @@ def test_it_reads_well(lab, visit, width, theme):
 def test_wide_screens_are_used(lab, visit):
     page = visit(lab, "lab?preset=flood&speed=10", 3840, "dark", 2160)
     page.wait_for_selector(".lane.pending .message")
-    page.wait_for_timeout(4000)
+    until(lambda: count(page, "done") >= 20, PATIENCE / 1000, "20 done")
     shot(page, "3840-dark")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".lab").bounding_box()["width"] > 0.9 * 3840
+    for lane in ("pending", "processing", "done"):
+        columns = page.locator(f".lane.{lane} ol").evaluate("list => +list.style.getPropertyValue('--columns')")
+        assert columns > 1, (lane, columns)
 
 
 def test_motion_is_left_out_for_those_who_ask(lab, visit):
-    page = visit(lab, "lab?preset=weights&speed=5", reduced_motion="reduce")
-    page.wait_for_selector(".lane.done .message")
-    page.wait_for_timeout(1000)
-    assert page.locator(".lanes[data-moves]").count() == 0
-    assert page.evaluate("document.getAnimations().length") == 0
+    # While messages come to their end: whether the lanes say that they move, and what is seen to, in them and anywhere.
+    look = """async () => {
+      const seen = { says: false, cards: false, anything: false, ends: new Set() };
+      for (const end = performance.now() + 1000; performance.now() < end;) {
+        seen.says ||= document.querySelector('.lanes[data-moves]') !== null;
+        seen.cards ||= document.querySelector('.lanes').getAnimations({ subtree: true }).length > 0;
+        seen.anything ||= document.getAnimations().length > 0;
+        seen.ends.add(document.querySelector('.lane.done .count').textContent);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return seen.ends.size > 1 ? [seen.says, seen.cards, seen.anything] : null;
+    }"""
+
+    def until_done(**options):
+        page = visit(lab, "lab?preset=weights&speed=5", **options)
+        page.wait_for_selector(".lane.done .message")
+        return page
+
+    calm = until_done(reduced_motion="reduce")
+    assert until(lambda: calm.evaluate(look), PATIENCE / 1000) == [False, False, False]
+    usual = until_done()
+    usual.wait_for_selector(".lanes[data-moves]")
+    assert until(lambda: usual.evaluate(look), PATIENCE / 1000) == [True, True, True]
 
 
 # MARK: In the runtime
 
 
 def test_it_stands_in_the_console_for_viewers(mock, start, visit):
-    runtime = start(mock)
-    page = visit(runtime, "lab?speed=5")
+    runtime = start(mock, environment=KEYS)
+    page = visit(runtime, "lab?speed=5", key=KEYS["SLUICE_API_KEYS_WATCHER_KEY"])
+    expect(page.locator("#who")).to_contain_text("viewer")
     page.wait_for_selector(".message")
+    number(page, "Slots").fill("2")
+    number(page, "Slots").press("Tab")
+    becomes(page, "document.querySelector('.lane.processing .count').textContent === '2'")
     expect(page.locator("#nav a[data-page=lab]")).to_have_attribute("aria-current", "page")
     shot(page, "in-console")
+    forgive(page, "401")
 
 
 def test_it_can_be_switched_off(mock, start):
@@ -369,6 +425,7 @@ def test_it_can_be_switched_off(mock, start):
     assert runtime.call("GET", "/api/me")[2]["lab"] is False
 
 
+@pytest.mark.alone
 def test_requests_of_the_runtime_are_not_delayed(mock, start):
     """Latencies with the lab at full speed, a comparison running, beside those without."""
     runtime = start(mock)
@@ -386,25 +443,29 @@ def test_requests_of_the_runtime_are_not_delayed(mock, start):
     quiet = latencies()
     status, _, session = runtime.call("POST", "/api/lab/sessions", {"speed": None, "scenario": {"arrivals": {"rate": 50}}})
     assert status == 201
-    stop = threading.Event()
+    stop, frames, statuses = threading.Event(), [], []
 
     def watch():
         with urllib.request.urlopen(f"{runtime.url}/api/lab/sessions/{session['id']}/stream", timeout=60) as stream:
-            while not stop.is_set() and stream.read(1024):
-                pass
+            while not stop.is_set() and (part := stream.read1(1 << 16)):
+                frames.append(len(part))
 
     def compare():
         while not stop.is_set():
-            runtime.call("POST", "/api/lab/runs", {"policies": ["fifo", "fair"], "requests": 2000}, timeout=60)
+            order = {"policies": ["fifo", "fair"], "requests": 2000}
+            statuses.append(runtime.call("POST", "/api/lab/runs", order, timeout=60)[0])
 
     threads = [threading.Thread(target=work, daemon=True) for work in (watch, compare)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until(lambda: frames and statuses, 30, "frames and a comparison")
+    seen = len(frames)
     busy = latencies()
+    assert len(frames) > seen and all(thread.is_alive() for thread in threads), "both went on"
     stop.set()
     for thread in threads:
         thread.join(30)
+    assert set(statuses) == {200} and not any(thread.is_alive() for thread in threads)
     print(f"p50 {quiet[75]:.1f} → {busy[75]:.1f} ms, p95 {quiet[142]:.1f} → {busy[142]:.1f} ms")
     # On a machine that does other things as well; what blocks a reactor would take hundreds.
     assert busy[75] < quiet[75] * 3 + 15

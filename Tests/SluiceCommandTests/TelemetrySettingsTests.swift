@@ -37,6 +37,25 @@ import Testing
         #expect(resource.attributes.filter { $0.name == "service.name" }.map(\.value) == [expected])
     }
 
+    @Test func `attributes are percent-decoded, and a pair that is none is refused by its variable's name`() throws {
+        let told = ["OTEL_RESOURCE_ATTRIBUTES": "team=a%20b, region = eu%2Cwest ,service.name=x,empty=,odd=5%"]
+        let resource = TelemetrySettings(try self.load("", told)).resource
+        #expect(
+            resource.map { "\($0.name)=\($0.value)" } == [
+                "team=a b", "region=eu,west", "service.name=x", "empty=", "odd=5%",
+            ]
+        )
+        for pairs in ["team=a%20b,service.name=x,nonsense", "=x"] {
+            let refused = #expect(throws: ConfigurationProblems.self) {
+                try self.load("", ["OTEL_RESOURCE_ATTRIBUTES": pairs])
+            }
+            #expect(
+                refused?.text == "environment OTEL_RESOURCE_ATTRIBUTES: telemetry.resource: "
+                    + "needs name=value pairs with commas between them"
+            )
+        }
+    }
+
     @Test func `a receiver that the file names gets metrics too`() throws {
         let yaml = """
             telemetry:

@@ -83,8 +83,7 @@ struct NetworkTests {
         let count = Lock(0)
         try await Self.serve { client in
             var options = CompletionOptions()
-            // Long enough for the second on a busy machine.
-            options.attemptTimeout = .seconds(2)
+            options.attemptTimeout = .milliseconds(500)
             let stream = client.stream(model: "openai/m", messages: [.user("x")], options: options)
             let answer = try await stream.collected()
             #expect(answer.text == "Hello!")

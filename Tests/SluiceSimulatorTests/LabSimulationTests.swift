@@ -118,7 +118,7 @@ struct LabSimulationTests {
         #expect(after < before / 2, "\(after) after \(before)")
     }
 
-    @Test func `the line is shown in the order in which it is served`() {
+    @Test func `the line is shown in the order in which it is served`() throws {
         for policy in ["fifo", "priority", "default", "simple-priority"] {
             var scenario = LabScenario()
             scenario.policy = policy
@@ -135,13 +135,16 @@ struct LabSimulationTests {
                 )
             }
             // Scores move while time passes: only who is next is promised.
-            for _ in 0..<11 {
-                let next = simulation.frame().pending.first?.message.number
-                while simulation.frame().processing.first.map({ $0.number }) != next {
+            for left in (1...11).reversed() {
+                let frame = simulation.frame()
+                #expect(frame.pending.count == left)
+                let next = try #require(frame.pending.first).message.number
+                let running = try #require(frame.processing.first).number
+                while simulation.frame().processing.first.map({ $0.number == running }) ?? true {
                     var silent = 86_400
                     guard case .happened = simulation.stepOnce(silent: &silent) else { break }
                 }
-                #expect(simulation.frame().processing.first?.number == next, "\(policy)")
+                #expect(simulation.frame().processing.map(\.number) == [next], "\(policy)")
             }
         }
     }

@@ -53,7 +53,10 @@ import Testing
         client.end.set()
         for ask in asks { _ = await ask.value }
         // Places come free; what is asked then is told why there is no answer.
-        await #expect(throws: ExecutionStoreError.self) { try await store.find("req_17") }
+        let before = client.asked.withLock { $0 }
+        let told = await #expect(throws: ExecutionStoreError.self) { try await store.find("req_17") }
+        #expect(told?.message.contains("check clickhouse.url") == true, "\(String(describing: told))")
+        #expect(client.asked.withLock { $0 } == before + 1)
     }
 
     @Test func `only one sets it up, and whoever asks meanwhile is told so`() async {

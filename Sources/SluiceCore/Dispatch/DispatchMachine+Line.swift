@@ -100,11 +100,15 @@ extension InMemoryQueue {
             ? one.priority < other.priority : one.key.sequence < other.key.sequence
     }
 
-    /// Crowds in turn: whoever has had least is next, and is charged for it.
+    /// Crowds in turn: whoever has had least is next, of equals who has been there longest, and is charged for it.
     private func merge(_ crowds: [UInt32: [Waiter]]) -> [LinePlace] {
-        var queues = crowds.sorted { $0.key < $1.key }.map { tenant, waiters in
+        let ledger = self.lineup.ledger
+        let ordered = crowds.sorted {
+            ledger.accounts[Int($0.key)].arrival < ledger.accounts[Int($1.key)].arrival
+        }
+        var queues = ordered.map { tenant, waiters in
             (
-                waiters: waiters, next: 0, service: self.lineup.ledger.service(tenant),
+                waiters: waiters, next: 0, service: ledger.service(tenant),
                 weight: self.weight(ofTenant: tenant)
             )
         }

@@ -57,7 +57,7 @@ final class SpanReceiver: HTTPClient {
     }
 
     /// Spans of an uncompressed document of OTLP.
-    private static func count(_ request: HTTPClientRequest) -> Int {
+    static func count(_ request: HTTPClientRequest) -> Int {
         guard request.headers["content-encoding"] == nil else { return 0 }
         var count = 0
         var document = ProtobufReader(request.body[...])

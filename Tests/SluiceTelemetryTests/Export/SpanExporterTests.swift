@@ -44,18 +44,24 @@ import Testing
         }
         self.record(120, exporter)
         self.world.settle()
-        #expect(self.receiver.spans >= 100)
+        #expect(self.receiver.requests.map(SpanReceiver.count) == [50, 50])
         self.world.advance(by: .seconds(1))
-        #expect(self.receiver.spans == 120)
-        #expect(self.receiver.requests.allSatisfy { $0.body.count < 50 * 1_500 })
-        let byBytes = self.exporter { limits in
+        #expect(self.receiver.requests.map(SpanReceiver.count) == [50, 50, 20])
+    }
+
+    @Test func `a batch is full when it has so many bytes`() throws {
+        let exporter = self.exporter { limits in
             limits.chunk = 1
             limits.batchBytes = 4_000
         }
-        self.record(20, byBytes)
+        self.record(20, exporter)
+        self.world.settle()
+        let full = self.receiver.requests
+        let most = try #require(full.map { $0.body.count / SpanReceiver.count($0) }.max()) + 1
+        #expect(full.count > 2 && full.allSatisfy { (4_000 - most...4_000).contains($0.body.count) })
         self.world.advance(by: .seconds(1))
-        #expect(byBytes.figures.delivered == 20)
-        #expect(self.receiver.requests.allSatisfy { $0.body.count < 50 * 1_500 })
+        #expect(self.receiver.requests.allSatisfy { $0.body.count <= 4_000 })
+        #expect(self.receiver.requests.count == full.count + 1 && exporter.figures.delivered == 20)
     }
 
     @Test func `nothing is lost while nobody is there for a minute, at 500 requests a second`() {
