@@ -3,6 +3,7 @@
 import threading
 import time
 
+import pytest
 from console import filtered, go, row, shifts, shot
 from playwright.sync_api import expect
 from runtime import until
@@ -160,6 +161,7 @@ def test_recent_executions_are_filtered_by_outcome(runtime, mock, page):
     expect(row(page, good)).to_have_count(0)
 
 
+@pytest.mark.alone
 def test_a_state_change_is_on_the_screen_within_a_second(runtime, mock, page):
     """From what the server says happened to what the page shows, by one clock of one machine."""
     go(page, runtime, "dispatch")

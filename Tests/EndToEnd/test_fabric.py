@@ -109,7 +109,7 @@ def test_a_request_that_nobody_takes_says_so(fabric):
     status, _, body = gateway.chat("hello", {"x-sluice-timeout-ms": "300"})
     assert status == 504 and body["error"]["code"] == "deadline_exceeded"
     assert "is a dispatcher running?" in body["error"]["message"] and "pool 'default'" in body["error"]["message"]
-    assert "is a dispatcher running?" in gateway.log
+    until(lambda: "is a dispatcher running?" in gateway.log, what="the log saying so")
     gateway.settle()
     assert gateway.books()["ended"] == {"expired/deadline": 1}
 
