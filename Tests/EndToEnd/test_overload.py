@@ -40,7 +40,11 @@ def metric(runtime, name, pool="default"):
 
 
 def keeps_to(start, mock, style):
-    """600 a minute that come back evenly, 15 of them left: nothing is refused, and they are used."""
+    """600 a minute that come back evenly, 15 of them left: nothing is refused, and they are used.
+
+    Alone on the machine: where requests overtake each other on their way, the answer to the later one does not count
+    the earlier, and one too many may go out.
+    """
     mock.behave(requests_per_minute=600, limit_mode="bucket", limit_headers=style, retry_after=30)
     # Somebody else has used most of it; whoever sends first learns of it.
     runtime = start(mock, "pools.default.slots=50")
@@ -57,11 +61,13 @@ def keeps_to(start, mock, style):
     return took
 
 
+@pytest.mark.alone
 def test_openais_headers_keep_requests_within_the_providers_limit(start, mock):
     # At least 60 − 25 or so have to come back, ten a second.
     assert keeps_to(start, mock, "openai") < 20
 
 
+@pytest.mark.alone
 def test_anthropics_headers_keep_requests_within_the_providers_limit(start, mock):
     assert keeps_to(start, mock, "anthropic") < 20
 

@@ -16,7 +16,8 @@ package struct LaneAccount: Sendable, Equatable {
 /// then goes by the limits of another, which is no more than impolite.
 ///
 /// An answer says what was left when its request came in, or at some time after, depending on the provider. It is taken
-/// for the time when the request was claimed: what came back since is added, what was sent since is taken off.
+/// for the time when the request was claimed, and at most `longestWay` later: what came back since is added, what was
+/// sent since is taken off.
 struct ProviderLanes: Sendable {
     private struct Lane: Sendable {
         var model: String
@@ -29,6 +30,8 @@ struct ProviderLanes: Sendable {
     }
 
     private static let most = 64
+    /// That a request may take from here to the provider's count, on a machine that is busy.
+    private static let longestWay = Duration.milliseconds(250)
 
     private var lanes: [Lane] = []
     /// Those of which something is known.
@@ -93,7 +96,8 @@ struct ProviderLanes: Sendable {
             inputTokens: observation.inputTokens,
             outputTokens: observation.outputTokens
         )
-        self.lanes[index].allowance.note(told, at: claimedAt)
+        // It was said when the request had arrived: what came back on its way is in it already.
+        self.lanes[index].allowance.note(told, at: min(now, claimedAt + Self.longestWay))
         // The provider has counted this one.
         let sent = self.lanes[index].account
         let requests = sent.requests &- account.requests &- 1
