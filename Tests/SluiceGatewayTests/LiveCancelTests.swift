@@ -117,7 +117,9 @@ import Testing
         ("{}", "filter"), (#"{"filter":{"colour":"red"}}"#, "colour"), (#"{"filter":{"state":"ended"}}"#, "state"),
         (#"{"filter":{"limit":"5"}}"#, "limit"), (#"{"filter":{"pool":[]}}"#, "filter"), (#"{"ids":["x"]}"#, "ids"),
         (#"{"filter":{"pool":""}}"#, "filter"), (#"{"filter":{}}"#, "filter"), (#"{"filter":{"pool":null}}"#, "filter"),
-        (#"{"filter":{"q":""}}"#, "filter"),
+        (#"{"filter":{"q":""}}"#, "filter"), (#"{"filter":{"pool":"default"},"dry_run":"true"}"#, "dry_run"),
+        (#"{"filter":{"pool":"default"},"dryRun":true}"#, "dryRun"), (#"{"filter":"all"}"#, "filter"),
+        (#"{"filter":{"pool":"default"},"ids":"req_1"}"#, "ids"),
     ])
     func `what does not say which is refused and cancels nothing`(body: String, parameter: String) async {
         let bench = self.bench(2)

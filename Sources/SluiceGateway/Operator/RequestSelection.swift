@@ -34,10 +34,10 @@ struct RequestSelection {
     }
 
     private init(_ root: JSONValue, emptyIsAll: Bool) throws(GatewayError) {
+        try Self.checkMembers(root)
         self.isDryRun = root["dry_run"]?.bool ?? false
-        let list = root["ids"].flatMap { $0.kind == .array ? $0 : nil }
-        self.ids = if let list { try Self.ids(list) } else { nil }
-        guard let value = root["filter"], value.kind == .object else {
+        self.ids = if let list = root["ids"] { try Self.ids(list) } else { nil }
+        guard let value = root["filter"] else {
             guard self.ids == nil else {
                 self.filter = nil
                 return
@@ -52,6 +52,28 @@ struct RequestSelection {
             )
         }
         self.filter = filter
+    }
+
+    /// What is misspelt or of another kind must not turn a look into a deed, or some into all.
+    private static func checkMembers(_ root: JSONValue) throws(GatewayError) {
+        var wrong: String?
+        root.forEachMember { name, value in
+            let isRight =
+                switch name {
+                case "ids": value.kind == .array
+                case "filter": value.kind == .object
+                case "dry_run": value.bool != nil
+                default: false
+                }
+            if !isRight { wrong = name }
+            return isRight
+        }
+        guard let wrong else { return }
+        throw .invalid(
+            "'\(wrong.prefix(64))' is not understood; the body may have 'ids', a list, 'filter', an object, and "
+                + "'dry_run', true or false.",
+            param: String(wrong.prefix(64))
+        )
     }
 
     /// For the audit.
